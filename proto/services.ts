@@ -1,0 +1,84 @@
+/**
+ * The gRPC methods Sluice speaks, as definitions that grpc-js takes. Responses of the discovery services pass as bytes:
+ * the server encodes a resource once, not once per stream.
+ */
+
+import type { Input, MessageType } from './load.ts';
+import {
+  AgentMessage,
+  DeltaDiscoveryRequest,
+  DeltaDiscoveryResponse,
+  DiscoveryRequest,
+  DiscoveryResponse,
+  ServerMessage,
+} from './types.ts';
+
+interface StreamMethod<Request, Response> {
+  readonly path: string;
+  readonly requestStream: true;
+  readonly responseStream: true;
+  readonly requestSerialize: (message: Request) => Buffer;
+  readonly requestDeserialize: (bytes: Buffer) => Request;
+  readonly responseSerialize: (message: Response) => Buffer;
+  readonly responseDeserialize: (bytes: Buffer) => Response;
+}
+
+interface Codec<T> {
+  encode(message: T): Buffer;
+  decode(bytes: Buffer): T;
+}
+
+/** Both ends write inputs and read decoded messages; grpc-js has one type for the two. */
+function typed<T>(type: MessageType<T>): Codec<T> {
+  return { encode: (message) => type.encode(message as Input<T>), decode: (bytes) => type.decode(bytes) };
+}
+
+/** The message is its bytes already. */
+const encoded: Codec<Buffer> = { encode: (bytes) => bytes, decode: (bytes) => bytes };
+
+function streamMethod<Request, Response>(
+  path: string,
+  request: Codec<Request>,
+  response: Codec<Response>,
+): StreamMethod<Request, Response> {
+  return {
+    path,
+    requestStream: true,
+    responseStream: true,
+    requestSerialize: (message) => request.encode(message),
+    requestDeserialize: (bytes) => request.decode(bytes),
+    responseSerialize: (message) => response.encode(message),
+    responseDeserialize: (bytes) => response.decode(bytes),
+  };
+}
+
+const aggregated = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
+
+/** ADS as the server speaks it: responses are bytes (`DeltaDiscoveryResponse` or `DiscoveryResponse`, encoded). */
+export const aggregatedDiscoveryServer = {
+  streamAggregatedResources: streamMethod(`${aggregated}/StreamAggregatedResources`, typed(DiscoveryRequest), encoded),
+  deltaAggregatedResources: streamMethod(
+    `${aggregated}/DeltaAggregatedResources`,
+    typed(DeltaDiscoveryRequest),
+    encoded,
+  ),
+};
+
+/** ADS as a client speaks it. */
+export const aggregatedDiscoveryClient = {
+  streamAggregatedResources: streamMethod(
+    `${aggregated}/StreamAggregatedResources`,
+    typed(DiscoveryRequest),
+    typed(DiscoveryResponse),
+  ),
+  deltaAggregatedResources: streamMethod(
+    `${aggregated}/DeltaAggregatedResources`,
+    typed(DeltaDiscoveryRequest),
+    typed(DeltaDiscoveryResponse),
+  ),
+};
+
+/** The agent's own stream: registration, health, drain. */
+export const agentService = {
+  connect: streamMethod('/sluice.v1.AgentService/Connect', typed(AgentMessage), typed(ServerMessage)),
+};

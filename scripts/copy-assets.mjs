@@ -1,0 +1,9 @@
+/** Copies what the compiler leaves behind into dist/: the .proto files and the dashboard's and examples' plain files. */
+import { cpSync } from 'node:fs';
+import { join } from 'node:path';
+
+const top = join(import.meta.dirname, '..');
+cpSync(join(top, 'proto'), join(top, 'dist/proto'), {
+  recursive: true,
+  filter: (source) => !source.endsWith('.ts') && !source.endsWith('.md'),
+});
