@@ -1,0 +1,16 @@
+/** What every resource says about itself: its name, its namespace and its labels. */
+import { z } from 'zod';
+import { dnsLabel, labels } from './names.ts';
+
+/** Version of the document format; a document without it is refused rather than guessed at. */
+export const apiVersion = z.literal('sluice.dev/v1');
+
+export const defaultNamespace = 'default';
+
+export const metadata = z.strictObject({
+  name: dnsLabel,
+  namespace: dnsLabel.default(defaultNamespace),
+  labels: labels.default({}),
+});
+
+export type Metadata = z.infer<typeof metadata>;

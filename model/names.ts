@@ -1,0 +1,107 @@
+/**
+ * What may be a name, and how names are put together into the names on the wire.
+ * The rules are Kubernetes' rules, so that names can come from there unchanged.
+ */
+import { z } from 'zod';
+
+const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?';
+const dnsLabelPattern = new RegExp(`^${label}$`);
+const dnsNamePattern = new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})*$`);
+const labelWord = '[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
+const labelKeyPattern = new RegExp(`^(?:(?=[^/]{1,253}/)${label}(?:\\.${label})*/)?${labelWord}$`);
+const labelValuePattern = new RegExp(`^(?:${labelWord})?$`);
+
+/** Name of a resource, namespace, port, subset or rule. */
+export const dnsLabel = z
+  .string()
+  .regex(
+    dnsLabelPattern,
+    'must be a DNS label: lower-case letters, digits and "-", at most 63, first and last a letter or digit',
+  );
+
+/** Several labels with dots between; upper case is accepted and lowered. All digits at the end would be an IP address. */
+export const dnsName = z
+  .string()
+  // The pattern accepts both cases, so that the JSON Schema does too; what is kept is lower case.
+  .regex(
+    /^(?=.{1,253}$)[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*$/,
+    'must be a DNS name: labels of letters, digits and "-", at most 63 each and 253 together, with dots between',
+  )
+  .refine((name) => !/(?:^|\.)\d+$/.test(name), 'must be a DNS name, not an address: its last label is a number')
+  .transform((name) => name.toLowerCase());
+
+const labelKey = z
+  .string()
+  .regex(labelKeyPattern, 'is no label key: letters, digits, "-", "_" and ".", at most 63; before a "/" a DNS name');
+
+const labelValue = z
+  .string()
+  .regex(labelValuePattern, 'is no label value: letters, digits, "-", "_" and ".", at most 63, or empty');
+
+/** Labels as Kubernetes has them: `team: books`, `sluice.dev/tier: "1"`. */
+export const labels = z.record(labelKey, labelValue);
+
+export function isDnsLabel(text: string): boolean {
+  return dnsLabelPattern.test(text);
+}
+
+/** Whether the text is a DNS name in lower case. */
+export function isDnsName(text: string): boolean {
+  return dnsNamePattern.test(text);
+}
+
+export interface ServiceRef {
+  readonly namespace: string;
+  readonly name: string;
+}
+
+/** `reviews.default`: how a service is called everywhere but in documents. */
+export function serviceKey(namespace: string, name: string): string {
+  return `${name}.${namespace}`;
+}
+
+/** Undefined when the text is not `name.namespace`. */
+export function parseServiceKey(key: string): ServiceRef | undefined {
+  const [name = '', namespace = '', ...rest] = key.split('.');
+  if (rest.length > 0 || !isDnsLabel(name) || !isDnsLabel(namespace)) return undefined;
+  return { namespace, name };
+}
+
+/** The full name of an alias: one without a dot is a name in the namespace of its service. */
+export function aliasName(namespace: string, alias: string): string {
+  return alias.includes('.') ? alias : serviceKey(namespace, alias);
+}
+
+export interface ClusterRef {
+  readonly service: string;
+  readonly namespace: string;
+  /** Name of the service's port. */
+  readonly port: string;
+  /** '' means all instances. */
+  readonly subset: string;
+}
+
+/** `reviews.default|http|v1`; without subset `reviews.default|http|`. */
+export function clusterName({ service, namespace, port, subset }: ClusterRef): string {
+  return `${serviceKey(namespace, service)}|${port}|${subset}`;
+}
+
+/** Undefined when the text is no cluster name of Sluice. */
+export function parseClusterName(text: string): ClusterRef | undefined {
+  const [key = '', port = '', subset = '', ...rest] = text.split('|');
+  const service = parseServiceKey(key);
+  if (service === undefined || rest.length > 0 || text.split('|').length !== 3) return undefined;
+  if (!isDnsLabel(port) || (subset !== '' && !isDnsLabel(subset))) return undefined;
+  return { service: service.name, namespace: service.namespace, port, subset };
+}
+
+export interface RouteConfigurationRef {
+  readonly service: string;
+  readonly namespace: string;
+  readonly portNumber: number;
+}
+
+/** `reviews.default:9080`. */
+export function routeConfigurationName({ service, namespace, portNumber }: RouteConfigurationRef): string {
+  return `${serviceKey(namespace, service)}:${portNumber}`;
+}

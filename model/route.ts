@@ -1,0 +1,209 @@
+/**
+ * The kind Route: which backends the requests for one service and port go to. The schema is the whole of the format;
+ * fields that are not in effect yet are listed in `not-yet.ts`.
+ */
+import { z } from 'zod';
+import { choice } from './choice.ts';
+import { duration } from './duration.ts';
+import {
+  byHeaderName,
+  cookieName,
+  headerMatches,
+  headerName,
+  headerValue,
+  method,
+  pathMatch,
+  pathText,
+  queryMatches,
+} from './http-parts.ts';
+import { apiVersion, metadata } from './metadata.ts';
+import { dnsLabel, dnsName } from './names.ts';
+import { always, fieldOf, keyField, lowerCased, onAnyMap, unique } from './unique.ts';
+
+/** The sum of weights is a 32-bit number on the wire. */
+const greatestWeight = 4_294_967_295;
+
+const match = z.strictObject({
+  path: pathMatch.exactOptional(),
+  method: method.exactOptional(),
+  headers: headerMatches.default({}),
+  query: queryMatches.default({}),
+});
+
+const backend = z.strictObject({
+  service: dnsLabel.exactOptional(),
+  subset: dnsLabel.exactOptional(),
+  weight: z.int().min(0).max(greatestWeight).default(1),
+});
+
+const backends = z
+  .array(backend)
+  .superRefine((list, context) => {
+    const sum = sumOfWeights(list);
+    if (sum === 0) {
+      context.addIssue({ code: 'custom', message: 'weights add up to 0; at least one backend needs a weight above 0' });
+    }
+    if (sum !== undefined && sum > greatestWeight) {
+      context.addIssue({ code: 'custom', message: `weights add up to more than ${greatestWeight}` });
+    }
+  }, always)
+  .default([]);
+
+const percent = z.number().min(0).max(100);
+
+const retryOn = z
+  .union([z.enum(['connect-failure', 'refused', 'reset']), z.string().regex(/^[45]\d\d$/), z.int().min(400).max(599)], {
+    error: 'must be connect-failure, refused, reset or a status such as "503"',
+  })
+  .transform(String);
+
+const retry = z.strictObject({
+  attempts: z.int().min(1).max(10),
+  on: z.array(retryOn).min(1).superRefine(unique('condition', lowerCased), always),
+  perTryTimeout: duration.exactOptional(),
+});
+
+const mirror = z.strictObject({ service: dnsLabel.exactOptional(), subset: dnsLabel.exactOptional(), percent });
+
+const fault = z
+  .strictObject({
+    delay: z.strictObject({ duration, percent }).exactOptional(),
+    abort: z.strictObject({ status: z.int().min(200).max(599), percent }).exactOptional(),
+  })
+  .refine((value) => Object.keys(value).length > 0, 'needs a delay or an abort');
+
+const headerChange = z.strictObject({
+  set: byHeaderName(headerValue).default({}),
+  add: byHeaderName(headerValue).default({}),
+  remove: z.array(headerName).superRefine(unique('header', lowerCased), always).default([]),
+});
+
+const pathChange = choice({ full: pathText, prefix: pathText });
+
+const rewrite = z
+  .strictObject({ path: pathChange.exactOptional(), host: dnsName.exactOptional() })
+  .refine((value) => Object.keys(value).length > 0, 'needs a path or a host');
+
+const redirect = z
+  .strictObject({
+    status: z.literal([301, 302, 303, 307, 308]).default(302),
+    host: dnsName.exactOptional(),
+    path: pathChange.exactOptional(),
+  })
+  .refine((value) => value.host !== undefined || value.path !== undefined, 'needs a host or a path');
+
+const rule = z
+  .strictObject({
+    name: dnsLabel.exactOptional(),
+    /** Any of them; an empty list is every request. */
+    match: z.array(match).default([]),
+    /** Empty only beside a redirect. */
+    backends,
+    sticky: choice({ header: headerName, cookie: cookieName }).exactOptional(),
+    timeout: duration.exactOptional(),
+    retry: retry.exactOptional(),
+    mirror: z.array(mirror).min(1).exactOptional(),
+    fault: fault.exactOptional(),
+    headers: z
+      .strictObject({ request: headerChange.exactOptional(), response: headerChange.exactOptional() })
+      .exactOptional(),
+    rewrite: rewrite.exactOptional(),
+    redirect: redirect.exactOptional(),
+  })
+  .superRefine((value, context) => {
+    const list = fieldOf(value, 'backends');
+    // Anything but an empty list is backends, if perhaps faulty ones, which is said elsewhere.
+    const hasBackends = !Array.isArray(list) || list.length > 0;
+    const hasRedirect = fieldOf(value, 'redirect') !== undefined;
+    if (hasBackends && hasRedirect) {
+      context.addIssue({
+        code: 'custom',
+        path: ['redirect'],
+        message: 'stands beside backends; a rule has one of them',
+      });
+    }
+    if (!hasBackends && !hasRedirect) {
+      context.addIssue({
+        code: 'custom',
+        path: ['backends'],
+        message: 'a rule needs backends or a redirect, has neither',
+      });
+    }
+  }, onAnyMap);
+
+const spec = z
+  .strictObject({
+    service: dnsLabel,
+    /** Name of the service's port; absent when it has only one. */
+    port: dnsLabel.exactOptional(),
+    /** Accept backends that have no instance yet. */
+    allowEmpty: z.boolean().default(false),
+    rules: z
+      .array(rule)
+      .min(1)
+      .superRefine(unique('rule', keyField('name'), 'name'), always),
+  })
+  .superRefine(refuseRepeatedBackends, always)
+  .transform(withoutOwnService);
+
+export const routeSchema = z.strictObject({ apiVersion, kind: z.literal('Route'), metadata, spec });
+
+export type Route = z.infer<typeof routeSchema>;
+export type Rule = Route['spec']['rules'][number];
+export type Match = Rule['match'][number];
+/** Without `service` it is the Route's own service, without `subset` all of its instances. */
+export type Backend = Rule['backends'][number];
+export type Sticky = NonNullable<Rule['sticky']>;
+export type PathMatch = NonNullable<Match['path']>;
+export type ValueMatch = Match['headers'][string];
+
+/** Undefined when there is nothing to add up, or a weight is faulty (which is said elsewhere). */
+function sumOfWeights(list: unknown): number | undefined {
+  if (!Array.isArray(list) || list.length === 0) return undefined;
+  const weights = list.map((item) => fieldOf(item, 'weight')).filter((weight) => typeof weight === 'number');
+  if (weights.length < list.length || weights.some((weight) => weight < 0)) return undefined;
+  return weights.reduce((sum, weight) => sum + weight, 0);
+}
+
+/** One share per target: the split and its explanation name backends by their target. */
+function refuseRepeatedBackends(value: unknown, context: z.core.$RefinementCtx): void {
+  const rules = fieldOf(value, 'rules');
+  if (!Array.isArray(rules)) return;
+  const own = fieldOf(value, 'service');
+  rules.forEach((item, ruleIndex) => {
+    const list = fieldOf(item, 'backends');
+    if (!Array.isArray(list)) return;
+    const firstAt = new Map<string, number>();
+    list.forEach((target, index) => {
+      if (typeof target !== 'object' || target === null) return;
+      const key = `${fieldOf(target, 'service') ?? own}|${fieldOf(target, 'subset') ?? ''}`;
+      const first = firstAt.get(key);
+      if (first === undefined) firstAt.set(key, index);
+      else {
+        context.addIssue({
+          code: 'custom',
+          path: ['rules', ruleIndex, 'backends', index],
+          message: `is the same target as backends[${first}]; give it one weight`,
+        });
+      }
+    });
+  });
+}
+
+/**
+ * `service: reviews` in a backend of the Route for reviews says nothing: left out, so that equal rules are equal.
+ * Changes its argument, which is zod's own fresh copy of the document.
+ */
+function withoutOwnService<Spec extends SpecWithTargets>(route: Spec): Spec {
+  for (const { backends, mirror = [] } of route.rules) {
+    for (const target of [...backends, ...mirror]) {
+      if (target.service === route.service) delete target.service;
+    }
+  }
+  return route;
+}
+
+interface SpecWithTargets {
+  service: string;
+  rules: { backends: { service?: string }[]; mirror?: { service?: string }[] }[];
+}
