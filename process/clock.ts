@@ -1,0 +1,19 @@
+/** Time and chance as arguments: what runs below a `main.ts` asks these, so that tests need not wait. */
+
+export interface Clock {
+  /** Milliseconds since the epoch. */
+  now(): number;
+  /** Runs once after the delay; the answer calls it off. A waiting timer does not keep the process alive. */
+  after(delayMs: number, run: () => void): () => void;
+}
+
+/** From 0 up to, but not including, 1. */
+export type Random = () => number;
+
+export const systemClock: Clock = {
+  now: () => Date.now(),
+  after: (delayMs, run) => {
+    const timer = setTimeout(run, delayMs).unref();
+    return () => clearTimeout(timer);
+  },
+};
