@@ -67,6 +67,9 @@ export interface Store {
   /** Drawn when the store was created; tells an emptied or foreign store from the one an agent knows. */
   readonly meshId: string;
 
+  /** Why the newest write failed; undefined when it succeeded. While it is set the store is as good as read-only. */
+  readonly trouble: string | undefined;
+
   load(): Promise<StoreState>;
 
   /**

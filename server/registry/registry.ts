@@ -1,0 +1,247 @@
+/**
+ * The instances of all services, by lease. Says who is there and in what state; never what traffic they get.
+ * Changes reach the mesh at once through `onChange`; the store keeps them for the next start.
+ */
+import { MeshError } from '../../model/errors.ts';
+import { serviceKey } from '../../model/names.ts';
+import type { Logger } from '../../process/log.ts';
+import type { Lease, Store } from '../store/store.ts';
+import { type InstanceRecord, type InstanceRef, instanceKey } from './instance.ts';
+import {
+  afterDeadline,
+  counting,
+  held,
+  isDue,
+  isPreserving,
+  type Liveness,
+  type Preservation,
+  preserve,
+} from './liveness.ts';
+
+/** Grace after the stream of an agent is lost. */
+export const agentGraceMs = 30_000;
+
+/** After a start, graces begin when no agent has come back for this long: agents reconnect at most 5 s apart. */
+const rushQuietMs = 5_000;
+
+/** A rush that does not end does not keep the dead for ever. */
+const rushAtMostMs = 300_000;
+
+export interface RegistryOptions {
+  readonly store: Store;
+  readonly log: Logger;
+  /** Milliseconds, rising. */
+  readonly clock: () => number;
+  /** Called after each change that callers of the service may see. */
+  readonly onChange: (record: InstanceRecord, gone: boolean) => void;
+}
+
+interface Entry {
+  record: InstanceRecord;
+  liveness: Liveness;
+  lastSeenMs: number;
+  lease: Lease | undefined;
+  /** The state to go back to when a sign of life comes from a lost instance. */
+  stateWhenAlive: InstanceRecord['state'];
+}
+
+export interface RegisteredInstance {
+  readonly record: InstanceRecord;
+  readonly lastSeenMs: number;
+}
+
+export class Registry {
+  readonly #options: RegistryOptions;
+  readonly #entries = new Map<string, Entry>();
+  readonly #byService = new Map<string, Map<string, Entry>>();
+  #preservation: Preservation | undefined;
+  /** Until when restored leases are not counted down: the rush of reconnections. */
+  #rush: { readonly startedMs: number; lastMs: number } | undefined;
+
+  constructor(options: RegistryOptions) {
+    this.#options = options;
+  }
+
+  /** Takes over what the store remembers. Nothing of it is dropped before its grace has run out once more. */
+  restore(leases: readonly Lease<InstanceRecord>[]): void {
+    const nowMs = this.#options.clock();
+    this.#rush = { startedMs: nowMs, lastMs: nowMs };
+    for (const lease of leases) {
+      const { state } = lease.value;
+      const stateWhenAlive = state === 'lost' ? 'passing' : state;
+      const record = { ...lease.value, state: stateWhenAlive };
+      const liveness = counting(nowMs + rushQuietMs, record.ttlMs);
+      this.#add({ record, liveness, lastSeenMs: nowMs, lease, stateWhenAlive });
+    }
+  }
+
+  /** Registers, or replaces what was registered under the same id. `isHeld`: a stream vouches for it from now on. */
+  async register(record: InstanceRecord, isHeld: boolean): Promise<{ readonly created: boolean }> {
+    const nowMs = this.#options.clock();
+    const key = instanceKey(record);
+    const present = this.#entries.get(key);
+    const liveness = isHeld ? held : counting(nowMs, record.ttlMs);
+    if (isHeld && this.#rush) this.#rush.lastMs = nowMs;
+    this.#add({ record, liveness, lastSeenMs: nowMs, lease: present?.lease, stateWhenAlive: record.state });
+    if (!present || JSON.stringify(present.record) !== JSON.stringify(record)) this.#options.onChange(record, false);
+    await this.#persist(key, 'take');
+    return { created: present === undefined };
+  }
+
+  /** A sign of life. Throws INSTANCE_NOT_FOUND when it is gone: it has to register again. */
+  heartbeat(ref: InstanceRef): RegisteredInstance {
+    const entry = this.#entry(ref);
+    this.#revive(entry, counting(this.#options.clock(), entry.record.ttlMs));
+    return entry;
+  }
+
+  /** The stream that vouched for it is lost: its grace begins. */
+  release(ref: InstanceRef): void {
+    const entry = this.#entries.get(instanceKey(ref));
+    if (entry?.liveness.is === 'held') entry.liveness = counting(this.#options.clock(), entry.record.ttlMs);
+  }
+
+  /** What its agent, or an operator, says of it. Throws INSTANCE_NOT_FOUND. */
+  setState(ref: InstanceRef, state: InstanceRecord['state']): RegisteredInstance {
+    const entry = this.#entry(ref);
+    // An instance on its way out does not come back by passing a health check.
+    if (entry.record.state === 'draining' && state !== 'draining') return entry;
+    entry.stateWhenAlive = state;
+    this.#change(entry, { ...entry.record, state });
+    return entry;
+  }
+
+  /** Throws INSTANCE_NOT_FOUND. */
+  async deregister(ref: InstanceRef): Promise<void> {
+    await this.#remove(this.#entry(ref));
+  }
+
+  /** Lets go of what has had no sign of life for too long. To be called about twice a second. */
+  sweep(): void {
+    const nowMs = this.#options.clock();
+    if (this.#isRush(nowMs)) return;
+    const due: Entry[] = [];
+    let missing = 0;
+    for (const entry of this.#entries.values()) {
+      if (isDue(entry.liveness, nowMs)) due.push(entry);
+      if (isDue(entry.liveness, nowMs) || entry.liveness.is === 'lost') missing++;
+    }
+    this.#doubt({ missing, all: this.#entries.size }, nowMs);
+    if (isPreserving(this.#preservation, nowMs)) return;
+    for (const entry of due) this.#expire(entry, nowMs);
+  }
+
+  /** Whether most instances would expire at once and are kept instead. */
+  get isPreserving(): boolean {
+    return isPreserving(this.#preservation, this.#options.clock());
+  }
+
+  /** Sorted by id. */
+  instances(service: string): readonly RegisteredInstance[] {
+    const entries = [...(this.#byService.get(service)?.values() ?? [])];
+    return entries.sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
+  }
+
+  instance(ref: InstanceRef): RegisteredInstance | undefined {
+    return this.#entries.get(instanceKey(ref));
+  }
+
+  /** Keys ("reviews.default") of all services with an instance. */
+  services(): IterableIterator<string> {
+    return this.#byService.keys();
+  }
+
+  get size(): number {
+    return this.#entries.size;
+  }
+
+  #entry(ref: InstanceRef): Entry {
+    const entry = this.#entries.get(instanceKey(ref));
+    if (entry) return entry;
+    throw new MeshError('INSTANCE_NOT_FOUND', [serviceKey(ref.namespace, ref.service), ref.id]);
+  }
+
+  #add(entry: Entry): void {
+    const service = serviceKey(entry.record.namespace, entry.record.service);
+    const siblings = this.#byService.get(service) ?? new Map<string, Entry>();
+    this.#entries.set(instanceKey(entry.record), entry);
+    this.#byService.set(service, siblings.set(entry.record.id, entry));
+  }
+
+  async #remove(entry: Entry): Promise<void> {
+    const { record, lease } = entry;
+    const service = serviceKey(record.namespace, record.service);
+    const siblings = this.#byService.get(service);
+    siblings?.delete(record.id);
+    if (siblings?.size === 0) this.#byService.delete(service);
+    this.#entries.delete(instanceKey(record));
+    this.#options.onChange(record, true);
+    if (lease) await this.#tryToStore(() => this.#options.store.removeLease(lease.key, lease.epoch));
+  }
+
+  #change(entry: Entry, record: InstanceRecord): void {
+    const isSame = entry.record.state === record.state;
+    entry.record = record;
+    if (isSame) return;
+    this.#options.onChange(record, false);
+    void this.#persist(instanceKey(record), 'update');
+  }
+
+  #revive(entry: Entry, liveness: Liveness): void {
+    entry.liveness = liveness;
+    entry.lastSeenMs = this.#options.clock();
+    if (entry.record.state === 'lost') this.#change(entry, { ...entry.record, state: entry.stateWhenAlive });
+  }
+
+  #expire(entry: Entry, nowMs: number): void {
+    const next = afterDeadline(entry.liveness, nowMs);
+    if (next === undefined) {
+      void this.#remove(entry);
+      return;
+    }
+    entry.liveness = next;
+    this.#options.log.info({ instance: instanceKey(entry.record) }, 'no sign of life: instance is lost');
+    this.#change(entry, { ...entry.record, state: 'lost' });
+  }
+
+  #doubt(counts: { readonly missing: number; readonly all: number }, nowMs: number): void {
+    const next = preserve(this.#preservation, counts, nowMs);
+    if (next && !this.#preservation) {
+      this.#options.log.warn(counts, 'self-preservation: most instances give no sign of life; all are kept for now');
+    }
+    if (!next && this.#preservation) this.#options.log.info(counts, 'self-preservation is over');
+    this.#preservation = next;
+  }
+
+  /** While agents are still coming back after a start, the graces of those that have not are put off. */
+  #isRush(nowMs: number): boolean {
+    const rush = this.#rush;
+    if (!rush) return false;
+    if (nowMs - rush.lastMs < rushQuietMs && nowMs - rush.startedMs < rushAtMostMs) return true;
+    this.#rush = undefined;
+    for (const entry of this.#entries.values()) {
+      if (entry.liveness.is === 'counting') entry.liveness = counting(nowMs, entry.record.ttlMs);
+    }
+    return false;
+  }
+
+  async #persist(key: string, how: 'take' | 'update'): Promise<void> {
+    const entry = this.#entries.get(key);
+    if (!entry) return;
+    const { store } = this.#options;
+    const { lease, record } = entry;
+    await this.#tryToStore(async () => {
+      if (how === 'update' && lease) await store.updateLease({ ...lease, value: record });
+      else entry.lease = await store.takeLease(key, record);
+    });
+  }
+
+  /** A store that takes no writes does not stop the registry: the instance is there, it will just not be remembered. */
+  async #tryToStore(write: () => Promise<unknown>): Promise<void> {
+    try {
+      await write();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'a lease could not be stored; it would be missing after a restart');
+    }
+  }
+}

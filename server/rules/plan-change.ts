@@ -1,0 +1,174 @@
+/** What a change would do to the documents in force, and what speaks against it. Pure: nothing is written here. */
+import { conflictProblems, findConflicts } from '../../model/conflicts.ts';
+import type { LocatedResource } from '../../model/document.ts';
+import { serviceKey } from '../../model/names.ts';
+import { formatPath, type Path, type Problem } from '../../model/problem.ts';
+import { canonicalJson, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../model/resource.ts';
+import type { Route } from '../../model/route.ts';
+import type { ResourceChange } from '../store/store.ts';
+import { ownService, type RuleIndex, servicesOf } from './rule-index.ts';
+
+/** What the rules must know of the rest of the mesh. */
+export interface Surroundings {
+  /** Whether the service has an instance with all these labels; a lost one counts. */
+  hasInstance(service: string, labels: Readonly<Record<string, string>>): boolean;
+  /** How many agents and clients hold the configuration of the service. */
+  subscribers(service: string): number;
+}
+
+export interface WantedChange {
+  readonly put: readonly LocatedResource[];
+  readonly remove: readonly ResourceId[];
+  readonly prune?: Readonly<Record<string, string>>;
+}
+
+export interface PlannedChange {
+  /** Sorted by key; empty when everything is so already. */
+  readonly changes: readonly ResourceChange[];
+  /** Why it must be refused. */
+  readonly problems: readonly Problem[];
+  readonly warnings: readonly Problem[];
+}
+
+/** `isLenient`: what would be refused for want of an instance is only warned about (a rollback). */
+export function planChange(
+  wanted: WantedChange,
+  rules: RuleIndex,
+  surroundings: Surroundings,
+  isLenient: boolean,
+): PlannedChange {
+  const changes = findChanges(wanted, rules);
+  const merged = merge(rules, changes);
+  const written = new Map(wanted.put.map((located) => [resourceKey(located.resource), located]));
+  const empty = changes.flatMap(({ after }) =>
+    after?.kind === 'Route' ? emptyBackends(after, written.get(resourceKey(after)), merged, surroundings) : [],
+  );
+  const refusesEmpty = (problem: EmptyBackend) => !isLenient && !problem.isAllowed;
+  return {
+    changes,
+    problems: [
+      ...conflictProblems(findConflicts(merged), wanted.put),
+      ...stillNamed(changes, merged),
+      ...empty.filter(refusesEmpty).map(({ problem }) => problem),
+    ],
+    warnings: [
+      ...empty.filter((item) => !refusesEmpty(item)).map(({ problem }) => problem),
+      ...removedPorts(changes, written, surroundings),
+    ],
+  };
+}
+
+function findChanges({ put, remove, prune }: WantedChange, rules: RuleIndex): ResourceChange[] {
+  const changes = new Map<string, ResourceChange>();
+  const idOf = ({ kind, metadata }: Resource) => ({ kind, namespace: metadata.namespace, name: metadata.name });
+  for (const { resource } of put) {
+    const before = rules.get(idOf(resource))?.resource ?? null;
+    if (before && canonicalJson(before) === canonicalJson(resource)) continue;
+    const action = before ? 'updated' : 'created';
+    changes.set(resourceKey(resource), { ...idOf(resource), action, before, after: resource });
+  }
+  const pruned = prune ? pruneTargets(prune, put, rules) : [];
+  for (const id of [...remove, ...pruned]) {
+    const before = rules.get(id)?.resource;
+    if (before) changes.set(resourceIdKey(id), { ...idOf(before), action: 'deleted', before, after: null });
+  }
+  return [...changes].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, change]) => change);
+}
+
+function pruneTargets(
+  selector: Readonly<Record<string, string>>,
+  put: readonly LocatedResource[],
+  rules: RuleIndex,
+): ResourceId[] {
+  const kept = new Set(put.map(({ resource }) => resourceKey(resource)));
+  return [...rules.all()]
+    .map(({ resource }) => resource)
+    .filter((resource) => !kept.has(resourceKey(resource)) && matches(resource.metadata.labels, selector))
+    .map(({ kind, metadata }) => ({ kind, namespace: metadata.namespace, name: metadata.name }));
+}
+
+/** Whether all of `wanted` stand in `labels`. */
+export function matches(labels: Readonly<Record<string, string>>, wanted: Readonly<Record<string, string>>): boolean {
+  return Object.entries(wanted).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
+}
+
+/** All documents as they would stand: what is in force already first, so that what is new gets the blame. */
+function merge(rules: RuleIndex, changes: readonly ResourceChange[]): Resource[] {
+  const changed = new Set(changes.map(resourceIdKey));
+  const kept = [...rules.all()].map(({ resource }) => resource).filter((item) => !changed.has(resourceKey(item)));
+  return [...kept, ...changes.flatMap(({ after }) => after ?? [])];
+}
+
+function stillNamed(changes: readonly ResourceChange[], merged: readonly Resource[]): Problem[] {
+  const deleted = changes.filter(({ kind, after }) => kind === 'Service' && after === null);
+  return deleted.flatMap(({ namespace, name }) => {
+    const key = serviceKey(namespace, name);
+    const users = merged.filter((resource) => resource.kind !== 'Service' && servicesOf(resource).includes(key));
+    if (users.length === 0) return [];
+    const message = `service "${key}" cannot be deleted: ${users.map(resourceKey).join(', ')} still name it; delete or change these first`;
+    return [{ path: `Service/${namespace}/${name}`, message }];
+  });
+}
+
+interface EmptyBackend {
+  readonly problem: Problem;
+  readonly isAllowed: boolean;
+}
+
+function emptyBackends(
+  route: Route,
+  located: LocatedResource | undefined,
+  merged: readonly Resource[],
+  surroundings: Surroundings,
+): EmptyBackend[] {
+  const services = new Map(merged.map((resource) => [ownService(resource), resource] as const).filter(isService));
+  return route.spec.rules.flatMap(({ backends }, rule) =>
+    backends.flatMap(({ service = route.spec.service, subset, weight }, index) => {
+      const key = serviceKey(route.metadata.namespace, service);
+      const declared = services.get(key);
+      const labels =
+        subset === undefined
+          ? {}
+          : (declared?.spec.subsets.find(({ name }) => name === subset)?.labels ?? { version: subset });
+      if (weight === 0 || surroundings.hasInstance(key, labels)) return [];
+      const what = subset === undefined ? `service "${key}"` : `subset "${subset}" of service "${key}"`;
+      const message = `${what} has no instance, its requests would fail; start one first, or set spec.allowEmpty: true`;
+      const path: Path = ['spec', 'rules', rule, 'backends', index];
+      return [{ problem: problemAt(located, path, message, resourceKey(route)), isAllowed: route.spec.allowEmpty }];
+    }),
+  );
+}
+
+function isService(
+  entry: readonly [string, Resource],
+): entry is readonly [string, Extract<Resource, { kind: 'Service' }>] {
+  return entry[1].kind === 'Service';
+}
+
+/** A port that callers may be using is kept on the wire until nobody does. */
+function removedPorts(
+  changes: readonly ResourceChange[],
+  written: ReadonlyMap<string, LocatedResource>,
+  surroundings: Surroundings,
+): Problem[] {
+  return changes.flatMap(({ before, after }) => {
+    if (before?.kind !== 'Service') return [];
+    const kept = after?.kind === 'Service' ? after.spec.ports.map(({ port }) => port) : [];
+    const removed = before.spec.ports.filter(({ port }) => !kept.includes(port));
+    const subscribers = surroundings.subscribers(ownService(before));
+    if (subscribers === 0) return [];
+    return removed.map(({ name, port }) =>
+      problemAt(
+        written.get(resourceKey(before)),
+        ['spec', 'ports'],
+        `port ${port} ("${name}") is removed while ${subscribers} agent${subscribers === 1 ? '' : 's'} may be using it; it is kept until they are gone`,
+        resourceKey(before),
+      ),
+    );
+  });
+}
+
+function problemAt(located: LocatedResource | undefined, path: Path, message: string, key: string): Problem {
+  if (!located) return { path: `${key}: ${formatPath(path)}`, message };
+  return { file: located.file, ...located.locate(path), path: formatPath(path), message };
+}

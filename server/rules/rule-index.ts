@@ -1,0 +1,162 @@
+/**
+ * The documents in force, findable by service: what the compiler reads for one service without looking at the others.
+ * Changed only by revisions, one after the other.
+ */
+import { serviceKey } from '../../model/names.ts';
+import { type Kind, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../model/resource.ts';
+import type { Route } from '../../model/route.ts';
+import { defaultPorts, type Service, type ServicePort } from '../../model/service.ts';
+import type { TrafficPolicy } from '../../model/traffic-policy.ts';
+import type { ResourceChange, StoredResource } from '../store/store.ts';
+
+/** A subset of a service that some backend names. */
+export interface SubsetRef {
+  readonly service: string;
+  readonly subset: string;
+}
+
+export class RuleIndex {
+  readonly #documents = new Map<string, StoredResource>();
+  readonly #routes = new Map<string, Map<string, Route>>();
+  readonly #policies = new Map<string, Map<string, TrafficPolicy>>();
+  /** Service -> subset -> how many backends name it. */
+  readonly #subsets = new Map<string, Map<string, number>>();
+  /** Service -> how many documents speak of it without being it. */
+  readonly #mentions = new Map<string, number>();
+
+  constructor(documents: readonly StoredResource[] = []) {
+    for (const document of documents) this.#put(document);
+  }
+
+  /** Brings the index to the state after this revision; answers the services whose traffic it may change, sorted. */
+  advance(changes: readonly ResourceChange[], revision: number): readonly string[] {
+    const services = new Set<string>();
+    for (const { before, after } of changes) {
+      for (const resource of [before, after]) {
+        if (resource) for (const service of servicesOf(resource)) services.add(service);
+      }
+      if (before) this.#remove(before);
+      if (after) this.#put({ resource: after, revision });
+    }
+    return [...services].sort();
+  }
+
+  get(id: ResourceId): StoredResource | undefined {
+    return this.#documents.get(resourceIdKey(id));
+  }
+
+  /** Sorted by namespace and name. */
+  list(kind: Kind): readonly StoredResource[] {
+    const documents = [...this.#documents.values()].filter(({ resource }) => resource.kind === kind);
+    return documents.sort((a, b) => (resourceKey(a.resource) < resourceKey(b.resource) ? -1 : 1));
+  }
+
+  all(): IterableIterator<StoredResource> {
+    return this.#documents.values();
+  }
+
+  service(key: string): Service | undefined {
+    const [name = '', namespace = ''] = key.split('.');
+    const resource = this.get({ kind: 'Service', namespace, name })?.resource;
+    return resource?.kind === 'Service' ? resource : undefined;
+  }
+
+  /** A service that no document describes has the one port `http`, number 80. */
+  ports(key: string): readonly ServicePort[] {
+    return this.service(key)?.spec.ports ?? defaultPorts;
+  }
+
+  /** Sorted by name. */
+  routes(key: string): readonly Route[] {
+    return sortedValues(this.#routes.get(key));
+  }
+
+  /** Sorted by name. */
+  policies(key: string): readonly TrafficPolicy[] {
+    return sortedValues(this.#policies.get(key));
+  }
+
+  /** Subsets that backends of any Route name, sorted. */
+  namedSubsets(key: string): readonly string[] {
+    return [...(this.#subsets.get(key)?.keys() ?? [])].sort();
+  }
+
+  /** Whether a Route or a TrafficPolicy speaks of the service. */
+  isNamed(key: string): boolean {
+    return this.#mentions.has(key);
+  }
+
+  /** Every service that a document is or speaks of. */
+  services(): Set<string> {
+    return new Set([...this.#documents.values()].flatMap(({ resource }) => servicesOf(resource)));
+  }
+
+  #put(document: StoredResource): void {
+    const { resource } = document;
+    this.#documents.set(resourceKey(resource), document);
+    this.#count(resource, 1);
+    if (resource.kind === 'Route') addTo(this.#routes, ownService(resource), resource);
+    if (resource.kind === 'TrafficPolicy') addTo(this.#policies, ownService(resource), resource);
+  }
+
+  #remove(resource: Resource): void {
+    this.#documents.delete(resourceKey(resource));
+    this.#count(resource, -1);
+    if (resource.kind === 'Route') removeFrom(this.#routes, ownService(resource), resource.metadata.name);
+    if (resource.kind === 'TrafficPolicy') removeFrom(this.#policies, ownService(resource), resource.metadata.name);
+  }
+
+  #count(resource: Resource, by: 1 | -1): void {
+    if (resource.kind === 'Service') return;
+    for (const service of servicesOf(resource)) addCount(this.#mentions, service, by);
+    if (resource.kind !== 'Route') return;
+    for (const { service, subset } of subsetsOf(resource)) {
+      const counts = this.#subsets.get(service) ?? new Map<string, number>();
+      addCount(counts, subset, by);
+      if (counts.size > 0) this.#subsets.set(service, counts);
+      else this.#subsets.delete(service);
+    }
+  }
+}
+
+/** The service that a document is about: itself, or the one whose traffic it governs. */
+export function ownService(resource: Resource): string {
+  const name = resource.kind === 'Service' ? resource.metadata.name : resource.spec.service;
+  return serviceKey(resource.metadata.namespace, name);
+}
+
+/** Every service that a document is about or sends traffic to, each once. */
+export function servicesOf(resource: Resource): string[] {
+  const targets = resource.kind === 'Route' ? subsetsOf(resource).map(({ service }) => service) : [];
+  return [...new Set([ownService(resource), ...targets])];
+}
+
+function subsetsOf(route: Route): SubsetRef[] {
+  const { namespace } = route.metadata;
+  return route.spec.rules.flatMap(({ backends }) =>
+    backends.map(({ service = route.spec.service, subset = '' }) => ({
+      service: serviceKey(namespace, service),
+      subset,
+    })),
+  );
+}
+
+function addCount(counts: Map<string, number>, key: string, by: 1 | -1): void {
+  const count = (counts.get(key) ?? 0) + by;
+  if (count === 0) counts.delete(key);
+  else counts.set(key, count);
+}
+
+function addTo<T extends Resource>(map: Map<string, Map<string, T>>, service: string, resource: T): void {
+  map.set(service, (map.get(service) ?? new Map<string, T>()).set(resource.metadata.name, resource));
+}
+
+function removeFrom<T>(map: Map<string, Map<string, T>>, service: string, name: string): void {
+  const named = map.get(service);
+  named?.delete(name);
+  if (named?.size === 0) map.delete(service);
+}
+
+function sortedValues<T>(map: Map<string, T> | undefined): readonly T[] {
+  return [...(map ?? [])].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, value]) => value);
+}
