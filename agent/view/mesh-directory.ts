@@ -1,0 +1,17 @@
+/** What the proxy asks of the mesh, and agent/xds answers: the present view, and names that are not in it yet. */
+import type { MeshView } from './mesh-view.ts';
+
+/**
+ * `known`: the view has it now. `absent`: the server says that there is no such name. `unavailable`: nobody can be asked.
+ */
+export type Resolution = 'known' | 'absent' | 'unavailable';
+
+export interface MeshDirectory {
+  /** Replaced as a whole on every swap: take it once per request and keep to it. */
+  readonly view: MeshView;
+  /**
+   * Resolves when the name is known or known to be absent, or cannot be asked. Concurrent callers share one question.
+   * The name is as in `Name.name`: lower case, with a namespace, without a port.
+   */
+  resolve(name: string): Promise<Resolution>;
+}

@@ -1,0 +1,118 @@
+/**
+ * A RouteConfiguration, prepared: from a request to the rule that takes it and the cluster it goes to. A table is made when
+ * a configuration is swapped in and never changes, but for the state of its splits; deciding is synchronous and allocates
+ * nothing, unless a cookie is to be issued.
+ */
+import type { Route, RouteConfiguration } from '../proto/types.ts';
+import { type BackendChoice, createBackendChoice, drawCookie, sharesEqual, stickyValue } from './backend-choice.ts';
+import { toMilliseconds } from './duration.ts';
+import { prepareMatch } from './match.ts';
+import { UnusableError } from './refusal.ts';
+import type { RouteRequest } from './request.ts';
+import { createRouteIndex, type Indexed } from './route-index.ts';
+
+export interface RouteDecision {
+  /** "routeName/ruleName", as in `Route.name`. */
+  readonly rule: string;
+  readonly cluster: string;
+  /** From the decision to the last byte of the answer; 0 is no limit. */
+  readonly timeoutMs: number;
+  /** A Set-Cookie value to send with the answer: the user has no sticky cookie yet. */
+  readonly setCookie: string | undefined;
+}
+
+export interface RouteTable {
+  /** Name of the configuration: `reviews.default:9080`. */
+  readonly name: string;
+  /** Every cluster that a decision can name. */
+  readonly clusters: ReadonlySet<string>;
+  /** How each rule chooses its backend, by rule: what the next table takes over. */
+  readonly choices: ReadonlyMap<string, BackendChoice>;
+  /** Undefined when no rule takes the request. `random` draws from [0, 1); it is asked for sticky cookies alone. */
+  route(request: RouteRequest, random: () => number): RouteDecision | undefined;
+}
+
+/**
+ * Routes are tried in the order they stand in: the server has sorted them by precedence. `previous`: the table this one
+ * replaces; splits whose shares are unchanged go on where they stand. Throws UnusableError on what it cannot use.
+ */
+export function createRouteTable(
+  config: RouteConfiguration,
+  previous: RouteTable | undefined,
+  options: { readonly agentId: string },
+): RouteTable {
+  const [host, ...more] = config.virtualHosts;
+  if (host === undefined || more.length > 0) {
+    throw new UnusableError(
+      'virtualHosts',
+      `expected one for the one service and port, found ${config.virtualHosts.length}`,
+    );
+  }
+  const choices = new Map<string, BackendChoice>();
+  const routes = host.routes.map((route, place) => {
+    const where = `routes[${place}]`;
+    const known = choices.get(route.name);
+    const identity = `${options.agentId} ${config.name} ${route.name}`;
+    const prepared = prepareRoute(route, {
+      place,
+      where,
+      identity,
+      previous: known ?? previous?.choices.get(route.name),
+    });
+    if (known !== undefined && !sharesEqual(known, prepared.choice)) {
+      throw new UnusableError(where, `is of the rule ${route.name} as an earlier one, but splits differently`);
+    }
+    choices.set(route.name, prepared.choice);
+    return prepared;
+  });
+  const index = createRouteIndex(routes);
+  return {
+    name: config.name,
+    clusters: new Set([...choices.values()].flatMap(({ clusters }) => clusters)),
+    choices,
+    route(request, random) {
+      const route = index.find(request);
+      return route === undefined ? undefined : decide(route, request, random);
+    },
+  };
+}
+
+interface PreparedRoute extends Indexed {
+  readonly choice: BackendChoice;
+  /** One per backend, made in advance. */
+  readonly decisions: readonly RouteDecision[];
+}
+
+interface Context {
+  readonly place: number;
+  readonly where: string;
+  readonly identity: string;
+  readonly previous: BackendChoice | undefined;
+}
+
+function prepareRoute(route: Route, { place, where, identity, previous }: Context): PreparedRoute {
+  if (route.name === '') throw new UnusableError(where, 'has no name');
+  if (route.action !== 'route' || route.route === null) {
+    throw new UnusableError(where, 'has a kind of action that this agent does not know');
+  }
+  const choice = createBackendChoice(route.route, { previous, identity, where: `${where}.route` });
+  const timeoutMs = toMilliseconds(route.route.timeout);
+  return {
+    place,
+    match: prepareMatch(route.match, `${where}.match`),
+    choice,
+    decisions: choice.clusters.map((cluster) => ({ rule: route.name, cluster, timeoutMs, setCookie: undefined })),
+  };
+}
+
+function decide(route: PreparedRoute, request: RouteRequest, random: () => number): RouteDecision | undefined {
+  const { choice, decisions } = route;
+  const { sticky } = choice;
+  if (sticky === undefined) return decisions[choice.split.pick()];
+  const key = stickyValue(sticky.key, request);
+  if (key !== undefined) return decisions[sticky.split.pick(key)];
+  const backend = choice.split.pick();
+  const decision = decisions[backend];
+  const setCookie = drawCookie(sticky, backend, random);
+  return decision === undefined || setCookie === undefined ? decision : { ...decision, setCookie };
+}
