@@ -3,6 +3,7 @@
  * spellings of one duration are equal; whoever sets a timer asks for milliseconds.
  */
 import { z } from 'zod';
+import { must } from './sentences.ts';
 
 const pattern = /^(\d{1,12}(?:\.\d{1,9})?)(ms|s|m|h)$/;
 const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
@@ -10,11 +11,12 @@ const unitMs = { ms: 1, s: 1_000, m: 60_000, h: 3_600_000 } as const;
 const longestMs = 24 * unitMs.h;
 
 const sentence = 'must be a duration: a number with its unit ms, s, m or h, such as 500ms, 2s or 1.5m';
+const wrongForm = must(sentence);
 
 /** A positive duration of whole milliseconds, at most 24h; its output is canonical. */
 export const duration = z
-  .string({ error: (issue) => (issue.input === undefined ? undefined : sentence) })
-  .regex(pattern, { error: sentence, abort: true })
+  .string({ error: (issue) => (issue.input === undefined ? undefined : wrongForm.error(issue)) })
+  .regex(pattern, { ...wrongForm, abort: true })
   .superRefine((text, context) => {
     const fault = faultOf(parseMs(text));
     if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });

@@ -3,6 +3,7 @@ import { RE2JS } from 're2js';
 import { z } from 'zod';
 import { choice } from './choice.ts';
 import { quote } from './problem.ts';
+import { must } from './sentences.ts';
 import { always } from './unique.ts';
 
 const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
@@ -10,13 +11,13 @@ const token = "[!#$%&'*+.^_`|~0-9A-Za-z-]+";
 export const headerName = z
   .string()
   .max(256)
-  .regex(new RegExp(`^${token}$`), 'is no header name: letters, digits and "-" are usual')
+  .regex(new RegExp(`^${token}$`), must('is no header name: letters, digits and "-" are usual'))
   .transform((name) => name.toLowerCase());
 
 export const cookieName = z
   .string()
   .max(256)
-  .regex(new RegExp(`^${token}$`), 'is no cookie name: letters, digits, "-" and "_" are usual');
+  .regex(new RegExp(`^${token}$`), must('is no cookie name: letters, digits, "-" and "_" are usual'));
 
 export const headerValue = z
   .string()
@@ -26,7 +27,7 @@ export const headerValue = z
 export const method = z
   .string()
   .max(64)
-  .regex(/^[A-Z][!#$%&'*+.^_`|~0-9A-Z-]*$/, 'must be an HTTP method in upper case, such as GET');
+  .regex(/^[A-Z][!#$%&'*+.^_`|~0-9A-Z-]*$/, must('must be an HTTP method in upper case, such as GET'));
 
 /**
  * A regular expression that runs in linear time (the syntax of RE2: no look-around, no back references), so no rule can
@@ -50,8 +51,8 @@ const ambiguous = /\/\/|\/\.\.?(?:\/|$)/;
 export const pathText = z
   .string()
   .max(4096)
-  .regex(/^\/[!-"$->@-~]*$/, { error: pathSentence, abort: true })
-  .refine((path) => !ambiguous.test(path), 'must not contain "//", "/./" or "/../"');
+  .regex(/^\/[!-"$->@-~]*$/, { ...must(pathSentence), abort: true })
+  .refine((path) => !ambiguous.test(path), must('must not contain "//", "/./" or "/../"'));
 
 /** A prefix of whole path elements: `/api` matches `/api` and `/api/x`, not `/apis`. A "/" at its end says nothing. */
 export const pathPrefix = pathText.transform((path) => (path === '/' ? path : path.replace(/\/$/, '')));

@@ -3,6 +3,7 @@
  * The rules are Kubernetes' rules, so that names can come from there unchanged.
  */
 import { z } from 'zod';
+import { must } from './sentences.ts';
 
 const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?';
 const dnsLabelPattern = new RegExp(`^${label}$`);
@@ -16,7 +17,7 @@ export const dnsLabel = z
   .string()
   .regex(
     dnsLabelPattern,
-    'must be a DNS label: lower-case letters, digits and "-", at most 63, first and last a letter or digit',
+    must('must be a DNS label: lower-case letters, digits and "-", at most 63, first and last a letter or digit'),
   );
 
 /** Several labels with dots between; upper case is accepted and lowered. All digits at the end would be an IP address. */
@@ -25,18 +26,21 @@ export const dnsName = z
   // The pattern accepts both cases, so that the JSON Schema does too; what is kept is lower case.
   .regex(
     /^(?=.{1,253}$)[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*$/,
-    'must be a DNS name: labels of letters, digits and "-", at most 63 each and 253 together, with dots between',
+    must('must be a DNS name: labels of letters, digits and "-", at most 63 each and 253 together, with dots between'),
   )
-  .refine((name) => !/(?:^|\.)\d+$/.test(name), 'must be a DNS name, not an address: its last label is a number')
+  .refine((name) => !/(?:^|\.)\d+$/.test(name), must('must be a DNS name, not an address'))
   .transform((name) => name.toLowerCase());
 
 const labelKey = z
   .string()
-  .regex(labelKeyPattern, 'is no label key: letters, digits, "-", "_" and ".", at most 63; before a "/" a DNS name');
+  .regex(
+    labelKeyPattern,
+    must('is no label key: letters, digits, "-", "_" and ".", at most 63; before a "/" a DNS name'),
+  );
 
 const labelValue = z
   .string()
-  .regex(labelValuePattern, 'is no label value: letters, digits, "-", "_" and ".", at most 63, or empty');
+  .regex(labelValuePattern, must('is no label value: letters, digits, "-", "_" and ".", at most 63, or empty'));
 
 /** Labels as Kubernetes has them: `team: books`, `sluice.dev/tier: "1"`. */
 export const labels = z.record(labelKey, labelValue);
