@@ -23,6 +23,8 @@ export class RuleIndex {
   readonly #subsets = new Map<string, Map<string, number>>();
   /** Service -> how many documents speak of it without being it. */
   readonly #mentions = new Map<string, number>();
+  /** Service -> services whose Routes send traffic to it, with how many of their documents do. */
+  readonly #senders = new Map<string, Map<string, number>>();
 
   constructor(documents: readonly StoredResource[] = []) {
     for (const document of documents) this.#put(document);
@@ -33,7 +35,7 @@ export class RuleIndex {
     const services = new Set<string>();
     for (const { before, after } of changes) {
       for (const resource of [before, after]) {
-        if (resource) for (const service of servicesOf(resource)) services.add(service);
+        if (resource) for (const service of this.#affectedBy(resource)) services.add(service);
       }
       if (before) this.#remove(before);
       if (after) this.#put({ resource: after, revision });
@@ -91,6 +93,12 @@ export class RuleIndex {
     return new Set([...this.#documents.values()].flatMap(({ resource }) => servicesOf(resource)));
   }
 
+  /** A Service's ports are looked up by the Routes of other services that send to it. */
+  #affectedBy(resource: Resource): string[] {
+    const senders = resource.kind === 'Service' ? [...(this.#senders.get(ownService(resource))?.keys() ?? [])] : [];
+    return [...servicesOf(resource), ...senders];
+  }
+
   #put(document: StoredResource): void {
     const { resource } = document;
     this.#documents.set(resourceKey(resource), document);
@@ -111,10 +119,8 @@ export class RuleIndex {
     for (const service of servicesOf(resource)) addCount(this.#mentions, service, by);
     if (resource.kind !== 'Route') return;
     for (const { service, subset } of subsetsOf(resource)) {
-      const counts = this.#subsets.get(service) ?? new Map<string, number>();
-      addCount(counts, subset, by);
-      if (counts.size > 0) this.#subsets.set(service, counts);
-      else this.#subsets.delete(service);
+      addNestedCount(this.#subsets, service, subset, by);
+      addNestedCount(this.#senders, service, ownService(resource), by);
     }
   }
 }
@@ -145,6 +151,13 @@ function addCount(counts: Map<string, number>, key: string, by: 1 | -1): void {
   const count = (counts.get(key) ?? 0) + by;
   if (count === 0) counts.delete(key);
   else counts.set(key, count);
+}
+
+function addNestedCount(map: Map<string, Map<string, number>>, outer: string, inner: string, by: 1 | -1): void {
+  const counts = map.get(outer) ?? new Map<string, number>();
+  addCount(counts, inner, by);
+  if (counts.size > 0) map.set(outer, counts);
+  else map.delete(outer);
 }
 
 function addTo<T extends Resource>(map: Map<string, Map<string, T>>, service: string, resource: T): void {

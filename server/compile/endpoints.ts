@@ -1,0 +1,77 @@
+/** Endpoints: which instances a cluster has, in what state, grouped by zone. One ClusterLoadAssignment per cluster. */
+import type { Input } from '../../proto/load.ts';
+import { toStruct } from '../../proto/struct.ts';
+import {
+  ClusterLoadAssignment,
+  HealthStatus,
+  type LbEndpoint,
+  type LocalityLbEndpoints,
+  SocketAddressProtocol,
+} from '../../proto/types.ts';
+import type { InstanceRecord, InstanceState } from '../registry/instance.ts';
+import { type EncodedResource, encodeResource } from './encoded-resource.ts';
+import { type EndpointsInput, portNames, subsetLabels } from './service-input.ts';
+
+/** `starting` is not on the wire: nobody shall send it anything yet. A lost instance is routed last. */
+const healthOf: Record<Exclude<InstanceState, 'starting'>, HealthStatus> = {
+  passing: HealthStatus.HEALTHY,
+  failing: HealthStatus.UNHEALTHY,
+  draining: HealthStatus.DRAINING,
+  lost: HealthStatus.DEGRADED,
+};
+
+/** When several instances share address and port only the best of them is named. */
+const preference: readonly InstanceState[] = ['passing', 'lost', 'draining', 'failing'];
+
+export function compileEndpoints(input: EndpointsInput): EncodedResource[] {
+  return portNames(input.ports).flatMap((port) =>
+    input.subsets.map((subset) => {
+      const name = `${input.key}|${port}|${subset}`;
+      return encodeResource(ClusterLoadAssignment, name, {
+        clusterName: name,
+        endpoints: compileLocalities(membersOf(input, port, subset)),
+      });
+    }),
+  );
+}
+
+interface Member {
+  readonly instance: InstanceRecord;
+  readonly portNumber: number;
+}
+
+function membersOf(input: EndpointsInput, port: string, subset: string): Member[] {
+  const wanted = Object.entries(subsetLabels(input.document, subset));
+  const byAddress = new Map<string, Member>();
+  const candidates = input.instances
+    .filter(({ state, labels }) => state !== 'starting' && wanted.every(([key, value]) => labels[key] === value))
+    // Registration order differs between replicas.
+    .sort((a, b) => preference.indexOf(a.state) - preference.indexOf(b.state) || (a.id < b.id ? -1 : 1));
+  for (const instance of candidates) {
+    const portNumber = instance.ports[port] ?? (input.hasOnePort ? instance.ports[''] : undefined);
+    const address = `${instance.address}|${portNumber}`;
+    if (portNumber !== undefined && !byAddress.has(address)) byAddress.set(address, { instance, portNumber });
+  }
+  return [...byAddress.values()];
+}
+
+function compileLocalities(members: readonly Member[]): Input<LocalityLbEndpoints>[] {
+  const zones = [...new Set(members.map(({ instance }) => instance.zone))].sort();
+  return zones.map((zone) => {
+    const local = members
+      .filter(({ instance }) => instance.zone === zone)
+      .sort((a, b) => (a.instance.id < b.instance.id ? -1 : 1));
+    const weight = local.reduce((sum, { instance }) => sum + instance.weight, 0);
+    return { locality: { zone }, lbEndpoints: local.map(compileEndpoint), loadBalancingWeight: { value: weight } };
+  });
+}
+
+function compileEndpoint({ instance, portNumber }: Member): Input<LbEndpoint> {
+  const socketAddress = { protocol: SocketAddressProtocol.TCP, address: instance.address, portValue: portNumber };
+  return {
+    endpoint: { address: { socketAddress } },
+    healthStatus: healthOf[instance.state === 'starting' ? 'passing' : instance.state],
+    metadata: { filterMetadata: { sluice: toStruct({ instance: instance.id }) } },
+    loadBalancingWeight: { value: instance.weight },
+  };
+}

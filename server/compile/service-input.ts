@@ -1,0 +1,49 @@
+/** All that the compiler looks at for one service. Values only: the same input gives the same bytes anywhere. */
+import type { Route } from '../../model/route.ts';
+import type { Service, ServicePort } from '../../model/service.ts';
+import type { TrafficPolicy } from '../../model/traffic-policy.ts';
+import type { InstanceRecord } from '../registry/instance.ts';
+
+export interface ServiceInput {
+  readonly namespace: string;
+  readonly name: string;
+  /** The cluster-wide suffix of full names ("mesh.local"). */
+  readonly domain: string;
+  /** The first is what a host without port means. Two may share a name while callers still use an old number. */
+  readonly ports: readonly ServicePort[];
+  readonly document: Service | undefined;
+  readonly routes: readonly Route[];
+  readonly policies: readonly TrafficPolicy[];
+  /** Subsets that backends of any Route name; '' among them or not. */
+  readonly namedSubsets: readonly string[];
+  /** Names of the ports of another service that a backend names. */
+  readonly portsOf: (service: string) => readonly ServicePort[];
+}
+
+export interface EndpointsInput {
+  /** "reviews.default". */
+  readonly key: string;
+  readonly ports: readonly ServicePort[];
+  /** Whether an instance that does not say which port it serves serves all of them: the service declares only one. */
+  readonly hasOnePort: boolean;
+  readonly document: Service | undefined;
+  readonly subsets: readonly string[];
+  readonly instances: readonly InstanceRecord[];
+}
+
+/** Each port name once, in order: clusters and endpoints are by name. */
+export function portNames(ports: readonly ServicePort[]): readonly string[] {
+  return [...new Set(ports.map(({ name }) => name))];
+}
+
+/** The subsets that have a cluster: all instances (''), the declared ones, and those that a backend names; sorted. */
+export function subsetsOf(document: Service | undefined, namedSubsets: readonly string[]): readonly string[] {
+  const declared = document?.spec.subsets.map(({ name }) => name) ?? [];
+  return [...new Set(['', ...declared, ...namedSubsets])].sort();
+}
+
+/** The labels that make up a subset. One that is not declared means the label `version` of that value. */
+export function subsetLabels(document: Service | undefined, subset: string): Readonly<Record<string, string>> {
+  if (subset === '') return {};
+  return document?.spec.subsets.find(({ name }) => name === subset)?.labels ?? { version: subset };
+}

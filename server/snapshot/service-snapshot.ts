@@ -1,0 +1,78 @@
+/** Everything compiled for one service, as one immutable value: what a stream was sent can be kept by reference. */
+import type { ServicePort } from '../../model/service.ts';
+import { typeUrls } from '../../proto/type-urls.ts';
+import type { CompiledService } from '../compile/compile.ts';
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+
+export interface ServiceSnapshot {
+  /** "reviews.default". */
+  readonly key: string;
+  /** The newest revision that changed anything but its endpoints. */
+  readonly revision: number;
+  /** Type URL -> name -> resource, for all five types. */
+  readonly resources: ReadonlyMap<string, ReadonlyMap<string, EncodedResource>>;
+  /** Clusters that its routes send to, of this service and others. */
+  readonly references: readonly string[];
+  /** The ports it was compiled with, those included that are kept only for callers who may still use them. */
+  readonly ports: readonly ServicePort[];
+}
+
+/** Whether two compilations differ in anything but endpoints. */
+export function isSameService(snapshot: ServiceSnapshot, compiled: CompiledService): boolean {
+  return listsOf(compiled).every(([typeUrl, resources]) => {
+    const present = snapshot.resources.get(typeUrl);
+    return (
+      present?.size === resources.length &&
+      resources.every(({ name, version }) => present.get(name)?.version === version)
+    );
+  });
+}
+
+export function createServiceSnapshot(
+  compiled: CompiledService,
+  rest: {
+    readonly endpoints: readonly EncodedResource[];
+    readonly ports: readonly ServicePort[];
+    readonly revision: number;
+  },
+): ServiceSnapshot {
+  const lists = [...listsOf(compiled), [typeUrls.endpoint, rest.endpoints] as const];
+  return {
+    key: compiled.key,
+    revision: rest.revision,
+    ports: rest.ports,
+    resources: new Map(lists.map(([typeUrl, resources]) => [typeUrl, byName(resources)])),
+    references: compiled.references,
+  };
+}
+
+/** The same service with other endpoints. */
+export function withEndpoints(snapshot: ServiceSnapshot, endpoints: readonly EncodedResource[]): ServiceSnapshot {
+  const resources = new Map(snapshot.resources).set(typeUrls.endpoint, byName(endpoints));
+  return { ...snapshot, resources };
+}
+
+export function resourceOf(
+  snapshot: ServiceSnapshot | undefined,
+  typeUrl: string,
+  name: string,
+): EncodedResource | undefined {
+  return snapshot?.resources.get(typeUrl)?.get(name);
+}
+
+export function resourcesOf(snapshot: ServiceSnapshot | undefined, typeUrl: string): readonly EncodedResource[] {
+  return [...(snapshot?.resources.get(typeUrl)?.values() ?? [])];
+}
+
+function listsOf(compiled: CompiledService): (readonly [string, readonly EncodedResource[]])[] {
+  return [
+    [typeUrls.name, compiled.names],
+    [typeUrls.routeConfiguration, compiled.routeConfigurations],
+    [typeUrls.cluster, compiled.clusters],
+    [typeUrls.listener, compiled.listeners],
+  ];
+}
+
+function byName(resources: readonly EncodedResource[]): ReadonlyMap<string, EncodedResource> {
+  return new Map(resources.map((resource) => [resource.name, resource]));
+}

@@ -1,0 +1,101 @@
+/**
+ * What is served now: the newest snapshot of every service. Changes come as a whole, one after the other; whoever reads
+ * within one turn of the event loop reads one consistent state. Derived: a restart builds it again, byte for byte.
+ */
+import { typeUrls } from '../../proto/type-urls.ts';
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { resourceOf, resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
+
+/** How one service changed. */
+export interface ServiceChange {
+  readonly key: string;
+  readonly before: ServiceSnapshot | undefined;
+  readonly after: ServiceSnapshot | undefined;
+  /** False when only its endpoints did. */
+  readonly isRuleChange: boolean;
+}
+
+export interface SnapshotChange {
+  /** Counts the changes of this process: 1, 2, 3 … */
+  readonly sequence: number;
+  /** The revision of the rules that all services stand at. */
+  readonly revision: number;
+  readonly services: readonly ServiceChange[];
+}
+
+export class SnapshotCache {
+  readonly meshId: string;
+  readonly #services = new Map<string, ServiceSnapshot>();
+  /** Spelling -> service key. */
+  readonly #names = new Map<string, string>();
+  readonly #onChange: (change: SnapshotChange) => void;
+  #revision = 0;
+  #sequence = 0;
+
+  constructor(meshId: string, onChange: (change: SnapshotChange) => void) {
+    this.meshId = meshId;
+    this.#onChange = onChange;
+  }
+
+  get revision(): number {
+    return this.#revision;
+  }
+
+  get sequence(): number {
+    return this.#sequence;
+  }
+
+  /** Brings all these services to their new state, which belongs to `revision`, at once; then tells of it. */
+  commit(services: readonly ServiceChange[], revision: number): void {
+    for (const change of services) for (const name of namesOf(change.before)) this.#names.delete(name);
+    for (const { key, after } of services) {
+      if (after) this.#services.set(key, after);
+      else this.#services.delete(key);
+      for (const name of namesOf(after)) this.#names.set(name, key);
+    }
+    this.#revision = revision;
+    this.#sequence++;
+    this.#onChange({ sequence: this.#sequence, revision, services });
+  }
+
+  service(key: string): ServiceSnapshot | undefined {
+    return this.#services.get(key);
+  }
+
+  services(): IterableIterator<ServiceSnapshot> {
+    return this.#services.values();
+  }
+
+  /** The service that a spelling stands for; undefined when there is none. */
+  ownerOfName(name: string): string | undefined {
+    return this.#names.get(name);
+  }
+
+  resource(typeUrl: string, name: string): EncodedResource | undefined {
+    return resourceOf(this.#services.get(ownerOf(typeUrl, name)), typeUrl, name);
+  }
+
+  /** Every resource of the type, in no order. */
+  *resources(typeUrl: string): Generator<EncodedResource> {
+    for (const service of this.#services.values()) yield* resourcesOf(service, typeUrl);
+  }
+}
+
+/** The service to which a resource of this name belongs: it is the beginning of the name of each type. */
+export function ownerOf(typeUrl: string, name: string): string {
+  switch (typeUrl) {
+    case typeUrls.cluster:
+    case typeUrls.endpoint:
+      return name.slice(0, Math.max(0, name.indexOf('|')));
+    case typeUrls.routeConfiguration:
+      return name.slice(0, Math.max(0, name.lastIndexOf(':')));
+    case typeUrls.listener:
+      return name.slice(name.indexOf('|') + 1);
+    default:
+      return '';
+  }
+}
+
+function namesOf(snapshot: ServiceSnapshot | undefined): string[] {
+  return resourcesOf(snapshot, typeUrls.name).map(({ name }) => name);
+}
