@@ -20,6 +20,8 @@ export interface DirectoryOptions {
   readonly declared: readonly string[];
   /** What the last run of this agent ended with; `nothingHeld` without one. */
   readonly held: HeldMesh;
+  /** Names that the last run was subscribed to. */
+  readonly remembered: readonly string[];
   readonly view: MeshView;
   readonly clock: Clock;
   /** After each swap; keeping what is held on disk goes here. */
@@ -52,7 +54,8 @@ export class Directory implements MeshDirectory {
     this.#held = options.held;
     this.#made = options.view;
     this.#view = this.#notingUse(options.view);
-    this.#names = new NameTable(options.declared, options.held.tables.names.keys(), options.clock.now());
+    const isKnown = (name: string) => options.held.tables.names.has(name);
+    this.#names = new NameTable(options.declared, options.remembered, isKnown, options.clock.now());
   }
 
   get view(): MeshView {

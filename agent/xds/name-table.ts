@@ -24,12 +24,17 @@ const unusedForMs = 10 * 60_000;
 export class NameTable {
   readonly #entries = new Map<string, Entry>();
 
-  /** `known` were in use when the agent last stopped. */
-  constructor(declared: Iterable<string>, known: Iterable<string>, now: number) {
-    for (const name of known) this.#entries.set(name, { state: 'known', usedAt: now, isDeclared: false });
-    for (const name of declared) {
-      const state = this.#entries.get(name)?.state ?? 'asked';
-      this.#entries.set(name, { state, usedAt: now, isDeclared: true });
+  /** `remembered` were subscribed to when the agent last stopped; of these and the declared ones, some are known still. */
+  constructor(
+    declared: readonly string[],
+    remembered: readonly string[],
+    isKnown: (name: string) => boolean,
+    now: number,
+  ) {
+    const isDeclared = new Set(declared);
+    for (const name of [...declared, ...remembered]) {
+      const state = isKnown(name) ? 'known' : 'asked';
+      this.#entries.set(name, { state, usedAt: now, isDeclared: isDeclared.has(name) });
     }
   }
 

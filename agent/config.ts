@@ -1,0 +1,273 @@
+/** The settings of an agent: `docs/agent.md` describes each for operators, and a test keeps it in step. */
+
+import { isIP } from 'node:net';
+import { homedir, hostname } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { dnsLabel, dnsName, labels } from '../model/names.ts';
+import type { Problem } from '../model/problem.ts';
+import { dialAddress, type HostPort, isLoopback, listenAddress, parseHostPort } from '../process/host-port.ts';
+import { type LogLevel, logLevels } from '../process/log.ts';
+import { listOf, namedValues } from '../process/setting-kinds.ts';
+import { loadSettings, type SettingsSources } from '../process/settings.ts';
+
+/** A port of the application, and where the agent takes its requests. */
+export interface AppPort {
+  /** '' for the only one that has no name. */
+  readonly name: string;
+  readonly app: HostPort;
+  readonly inbound: HostPort;
+}
+
+/** A local port for one service. */
+export interface Upstream {
+  /** Name of the service as the application would say it, lower case. */
+  readonly host: string;
+  /** Undefined: the service's first port. */
+  readonly port: number | undefined;
+  readonly listen: HostPort;
+}
+
+export interface AgentSettings {
+  readonly service: string;
+  readonly namespace: string;
+  readonly id: string;
+  readonly zone: string;
+  readonly labels: Readonly<Record<string, string>>;
+  /** Empty for an agent without application. */
+  readonly appPorts: readonly AppPort[];
+  readonly servers: readonly HostPort[];
+  readonly outbound: HostPort;
+  readonly admin: HostPort;
+  readonly upstreams: readonly Upstream[];
+  /** What other agents dial; undefined: where the inbound listens. The port is undefined when it is the inbound's. */
+  readonly advertise: { readonly address: string; readonly port: number | undefined } | undefined;
+  readonly stateDir: string;
+  readonly acceptMesh: string | undefined;
+  readonly logLevel: LogLevel;
+}
+
+const defaultInbound: HostPort = { host: '127.0.0.1', port: 15_006 };
+
+const notSupported = (what: string) => ({ error: `is not supported yet: ${what}` });
+
+/** `reviews:9080`, `reviews.prod`: a service as the application says it, with or without a port. */
+const upstreamName = z.string().superRefine((text, context) => {
+  const [host = '', port, ...rest] = text.split(':');
+  const isPort = port === undefined || (/^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535);
+  if (rest.length > 0 || !isPort || !dnsName.safeParse(host).success) {
+    context.addIssue({ code: 'custom', message: 'must be SERVICE or SERVICE:PORT, such as reviews:9080' });
+  }
+});
+
+/** `HOST` or `HOST:PORT`; an IP address, for that is what endpoints are. */
+const advertised = z.string().transform((text, context) => {
+  const alone = text.replace(/^\[(.*)\]$/, '$1');
+  if (isIP(alone) !== 0) return { address: alone, port: undefined };
+  const address = parseHostPort(text);
+  if (address !== undefined && isIP(address.host) !== 0 && address.port > 0)
+    return { address: address.host, port: address.port };
+  context.addIssue({
+    code: 'custom',
+    message: 'must be an IP address, or one with a port: 10.0.0.7 or 10.0.0.7:15006',
+  });
+  return z.NEVER;
+});
+
+const portName = dnsLabel;
+
+export const agentSettingsSchema = z
+  .object({
+    service: dnsLabel.meta({ placeholder: 'NAME', description: 'the service that this agent stands beside' }),
+    version: z.string().optional().meta({ placeholder: 'VERSION', description: 'short for --label version=VERSION' }),
+    label: namedValues({ name: z.string(), value: z.string(), nameless: 'refused' }).meta({
+      placeholder: 'KEY=VALUE',
+      description: 'a label of the instance, which subsets choose by',
+      repeatable: true,
+    }),
+    namespace: dnsLabel.prefault('default').meta({ placeholder: 'NAME', description: 'the namespace of the service' }),
+    zone: z
+      .string()
+      .max(253, 'is too long')
+      .prefault('')
+      .meta({ placeholder: 'ZONE', description: 'where the instance runs' }),
+    id: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/,
+        'must be letters, digits, ".", "_" and "-", at most 253',
+      )
+      .optional()
+      .meta({ placeholder: 'ID', description: 'unique in the namespace; HOSTNAME-SERVICE when not given' }),
+    app: namedValues({ name: portName, value: dialAddress, nameless: 'accepted' }).meta({
+      placeholder: '[NAME=]HOST:PORT',
+      description:
+        'where the application listens; several with the names of their ports; none: the agent is client only',
+      repeatable: true,
+    }),
+    appAdvertise: dialAddress
+      .optional()
+      .refine((value) => value === undefined, notSupported('callers without an agent are not told of the application'))
+      .meta({ placeholder: 'HOST:PORT', description: "the application's own address for callers without agent" }),
+    server: listOf(dialAddress)
+      .refine((list) => list.length > 0, 'must name at least one server')
+      .prefault('127.0.0.1:15010')
+      .meta({
+        placeholder: 'HOST:PORT[,…]',
+        description: 'the control plane: one or several replicas',
+        repeatable: true,
+      }),
+    outbound: listenAddress
+      .prefault('127.0.0.1:15001')
+      .meta({ placeholder: 'HOST:PORT', description: 'where the application sends its requests' }),
+    inbound: namedValues({ name: portName, value: listenAddress, nameless: 'accepted' }).meta({
+      placeholder: '[NAME=]HOST:PORT',
+      description: 'where requests to the application come in, one per port of it; 127.0.0.1:15006 for a single one',
+      repeatable: true,
+    }),
+    admin: listenAddress
+      .prefault('127.0.0.1:15000')
+      .meta({ placeholder: 'HOST:PORT', description: '/ready, /stats, /config_dump, /metrics, /drain' }),
+    upstream: namedValues({ name: upstreamName, value: listenAddress, nameless: 'refused' }).meta({
+      placeholder: 'SERVICE[:PORT]=HOST:PORT',
+      description: 'a local port for one service',
+      repeatable: true,
+    }),
+    advertise: advertised
+      .optional()
+      .meta({
+        placeholder: 'HOST[:PORT]',
+        description: 'the address other agents dial; the inbound address when not given',
+      }),
+    stateDir: z
+      .string()
+      .min(1, 'must be a directory')
+      .optional()
+      .meta({
+        placeholder: 'DIR',
+        description: 'where key and last-good are kept; ~/.local/state/sluice/NAMESPACE/ID',
+      }),
+    acceptMesh: z
+      .string()
+      .optional()
+      .meta({
+        placeholder: 'MESH-ID',
+        description: 'obey this mesh in place of the one that the state directory holds',
+      }),
+    logLevel: z
+      .enum(logLevels, `must be one of ${logLevels.join(', ')}`)
+      .prefault('info')
+      .meta({ placeholder: 'LEVEL', description: logLevels.join(', ') }),
+    intercept: z
+      .enum(['none', 'iptables', 'nftables'], 'must be none, iptables or nftables')
+      .prefault('none')
+      .refine((value) => value === 'none', notSupported('only none is'))
+      .meta({ placeholder: 'HOW', description: 'none' }),
+    dns: listenAddress
+      .optional()
+      .refine((value) => value === undefined, notSupported('the agent answers no DNS questions'))
+      .meta({ placeholder: 'HOST:PORT', description: 'where names of the mesh are resolved' }),
+  })
+  .superRefine((given, context) => {
+    for (const [path, message] of [...labelFaults(given), ...portFaults(given), ...addressFaults(given)]) {
+      context.addIssue({ code: 'custom', path: [path], message });
+    }
+  });
+
+type Given = z.output<typeof agentSettingsSchema>;
+type Fault = readonly [keyof Given, string];
+
+/** Everything an agent is told, or all that is wrong with it. `machine` is what defaults are made of. */
+export function loadAgentSettings(
+  sources: SettingsSources,
+  machine: { readonly hostname: string; readonly home: string } = { hostname: hostname(), home: homedir() },
+): { readonly settings: AgentSettings } | { readonly problems: readonly Problem[] } {
+  const loaded = loadSettings(agentSettingsSchema, sources);
+  if ('problems' in loaded) return loaded;
+  const given = loaded.settings;
+  const { service, namespace, zone, outbound, admin, advertise, acceptMesh, logLevel } = given;
+  const id = given.id ?? `${machine.hostname.replace(/[^A-Za-z0-9.-]/g, '-')}-${service}`;
+  const state = sources.environment.XDG_STATE_HOME || join(machine.home, '.local', 'state');
+  return {
+    settings: {
+      service,
+      namespace,
+      id,
+      zone,
+      labels: labelsOf(given),
+      appPorts: [...given.app].map(([name, app]) => ({ name, app, inbound: inboundOf(given, name) ?? defaultInbound })),
+      servers: given.server,
+      outbound,
+      admin,
+      upstreams: [...given.upstream].map(([text, listen]) => upstreamOf(text, listen)),
+      advertise,
+      stateDir: given.stateDir ?? join(state, 'sluice', namespace, id),
+      acceptMesh,
+      logLevel,
+    },
+  };
+}
+
+function labelsOf({ label, version }: Given): Record<string, string> {
+  return { ...Object.fromEntries(label), ...(version !== undefined && { version }) };
+}
+
+function upstreamOf(text: string, listen: HostPort): Upstream {
+  const [host = '', port] = text.toLowerCase().split(':');
+  return { host, port: port === undefined ? undefined : Number(port), listen };
+}
+
+/** With a single port of the application its inbound needs no name. */
+function inboundOf({ app, inbound }: Given, name: string): HostPort | undefined {
+  return inbound.get(name) ?? (app.size === 1 ? inbound.get('') : undefined);
+}
+
+function labelFaults(given: Given): Fault[] {
+  const byLabel = given.label.get('version');
+  const faults: Fault[] = [];
+  if (given.version !== undefined && byLabel !== undefined && byLabel !== given.version) {
+    faults.push(['version', `is "${given.version}", but the label version is "${byLabel}"`]);
+  }
+  const parsed = labels.safeParse(labelsOf(given));
+  for (const { path, message } of parsed.error?.issues ?? []) faults.push(['label', `${String(path[0])}: ${message}`]);
+  return faults;
+}
+
+function portFaults({ app, inbound, advertise }: Given): Fault[] {
+  const faults: Fault[] = [];
+  if (app.size > 1 && app.has('')) faults.push(['app', 'each of several ports needs its name: NAME=HOST:PORT']);
+  if (app.size === 0 && inbound.size > 0)
+    faults.push(['inbound', 'goes with --app: there is no application to pass requests to']);
+  for (const name of app.size === 0 ? [] : inbound.keys()) {
+    if (app.has(name) || (name === '' && app.size === 1)) continue;
+    faults.push([
+      'inbound',
+      name === '' ? 'needs the name of a port: NAME=HOST:PORT' : `--app has no port named "${name}"`,
+    ]);
+  }
+  for (const name of app.size > 1 ? app.keys() : []) {
+    if (name !== '' && !inbound.has(name))
+      faults.push(['inbound', `is missing for the port "${name}": ${name}=HOST:PORT`]);
+  }
+  if (advertise?.port !== undefined && app.size > 1) {
+    faults.push([
+      'advertise',
+      'cannot have a port when the application has several: each is advertised with its inbound port',
+    ]);
+  }
+  return faults;
+}
+
+/** Callers would be told to dial their own machine. */
+function addressFaults(given: Given): Fault[] {
+  const server = given.server.find(({ host }) => !isLoopback(host));
+  if (given.advertise !== undefined || server === undefined) return [];
+  const loopback = [...given.app.keys()]
+    .map((name) => inboundOf(given, name) ?? defaultInbound)
+    .find(({ host }) => isLoopback(host));
+  if (loopback === undefined) return [];
+  const message =
+    `must be given: the inbound listens on ${loopback.host}, which other machines cannot dial, ` +
+    `and the server ${server.host} is on another one. Or listen on 0.0.0.0: --inbound 0.0.0.0:${loopback.port}`;
+  return [['advertise', message]];
+}
