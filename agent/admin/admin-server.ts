@@ -1,0 +1,126 @@
+/** The agent's own HTTP port, for operators and probes: what it is, has and does. Serves no mesh traffic. */
+import { once } from 'node:events';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import type { HostPort } from '../../process/host-port.ts';
+import type { AgentReport } from './agent-report.ts';
+import { dumpClusters, dumpConfig } from './config-dump.ts';
+import { metricsContentType, renderMetrics } from './metrics.ts';
+import { readinessOf } from './readiness.ts';
+
+export interface AdminOptions {
+  readonly listen: HostPort;
+  readonly report: () => AgentReport;
+  /** Asks callers to send no new requests; resolves when they know, or the deadline is over. */
+  readonly drain: () => Promise<void>;
+}
+
+export interface AdminServer {
+  readonly address: HostPort;
+  close(): Promise<void>;
+}
+
+interface Answer {
+  readonly status: number;
+  readonly body: unknown;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+interface Endpoint {
+  readonly method: 'GET' | 'POST';
+  readonly answer: (options: AdminOptions) => Answer | Promise<Answer>;
+}
+
+const endpoints: Readonly<Record<string, Endpoint>> = {
+  '/ready': {
+    method: 'GET',
+    answer: ({ report }) => {
+      const readiness = readinessOf(report());
+      return { status: readiness.ready ? 200 : 503, body: readiness };
+    },
+  },
+  '/stats': { method: 'GET', answer: ({ report }) => ok(statsOf(report())) },
+  '/config_dump': { method: 'GET', answer: ({ report }) => ok(dumpConfig(report())) },
+  '/clusters': { method: 'GET', answer: ({ report }) => ok(dumpClusters(report().view)) },
+  '/metrics': {
+    method: 'GET',
+    answer: ({ report }) => ({
+      status: 200,
+      body: renderMetrics(report(), process.memoryUsage()),
+      headers: { 'content-type': metricsContentType },
+    }),
+  },
+  '/drain': {
+    method: 'POST',
+    answer: async ({ drain, report }) => {
+      await drain();
+      return ok(readinessOf(report()));
+    },
+  },
+};
+
+/** Rejects when the address cannot be listened on. */
+export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
+  const server = createServer((request, response) => {
+    // Bodies are not asked for; an unread one would keep the connection.
+    request.resume();
+    void answer(request, options).then((result) => send(request, response, result));
+  });
+  server.listen(options.listen.port, options.listen.host);
+  await once(server, 'listening');
+  const address = server.address();
+  const port = typeof address === 'object' && address !== null ? address.port : options.listen.port;
+  return {
+    address: { host: options.listen.host, port },
+    close: async () => {
+      const closed = once(server, 'close');
+      server.close();
+      server.closeAllConnections();
+      await closed;
+    },
+  };
+}
+
+async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  const [path = ''] = (request.url ?? '').split('?');
+  const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
+  if (endpoint === undefined) {
+    const paths = Object.keys(endpoints).join(', ');
+    return problem(404, `there is no ${path.slice(0, 200)} here; there are ${paths}`);
+  }
+  const method = request.method === 'HEAD' ? 'GET' : request.method;
+  if (method !== endpoint.method) {
+    return { ...problem(405, `${path} takes ${endpoint.method}`), headers: { allow: endpoint.method } };
+  }
+  return endpoint.answer(options);
+}
+
+function statsOf({ app, held, swaps, names, controlPlane, lastGood, traffic }: AgentReport) {
+  return {
+    revision: held.revision,
+    meshId: held.meshId,
+    app: app ?? null,
+    names: names.length,
+    swaps,
+    controlPlane: { ...controlPlane, server: controlPlane.server ?? null },
+    lastGood: { writes: lastGood.writes, failures: lastGood.failures },
+    traffic,
+  };
+}
+
+function ok(body: unknown): Answer {
+  return { status: 200, body };
+}
+
+function problem(status: number, sentence: string): Answer {
+  return { status, body: { status, error: sentence } };
+}
+
+function send(request: IncomingMessage, response: ServerResponse, { status, body, headers }: Answer): void {
+  const text = typeof body === 'string' ? body : `${JSON.stringify(body, undefined, 2)}\n`;
+  response.writeHead(status, {
+    'content-type': 'application/json; charset=utf-8',
+    'content-length': Buffer.byteLength(text),
+    ...headers,
+  });
+  response.end(request.method === 'HEAD' ? undefined : text);
+}
