@@ -8,9 +8,9 @@ export const apiVersion = z.literal('sluice.dev/v1');
 export const defaultNamespace = 'default';
 
 export const metadata = z.strictObject({
-  name: dnsLabel,
-  namespace: dnsLabel.default(defaultNamespace),
-  labels: labels.default({}),
+  name: dnsLabel.describe('Unique per kind and namespace.'),
+  namespace: dnsLabel.default(defaultNamespace).describe('All names in the document mean this namespace.'),
+  labels: labels.default({}).describe('For selecting resources, such as with --prune.'),
 });
 
 export type Metadata = z.infer<typeof metadata>;

@@ -26,7 +26,12 @@ export const dnsName = z
   // The pattern accepts both cases, so that the JSON Schema does too; what is kept is lower case.
   .regex(
     /^(?=.{1,253}$)[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*$/,
-    must('must be a DNS name: labels of letters, digits and "-", at most 63 each and 253 together, with dots between'),
+    {
+      ...must(
+        'must be a DNS name: labels of letters, digits and "-", at most 63 each and 253 together, with dots between',
+      ),
+      abort: true,
+    },
   )
   .refine((name) => !/(?:^|\.)\d+$/.test(name), must('must be a DNS name, not an address'))
   .transform((name) => name.toLowerCase());

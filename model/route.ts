@@ -24,16 +24,16 @@ import { always, fieldOf, keyField, lowerCased, onAnyMap, unique } from './uniqu
 const greatestWeight = 4_294_967_295;
 
 const match = z.strictObject({
-  path: pathMatch.exactOptional(),
-  method: method.exactOptional(),
-  headers: headerMatches.default({}),
-  query: queryMatches.default({}),
+  path: pathMatch.exactOptional().describe('The path of the request, without its query.'),
+  method: method.exactOptional().describe('GET, POST and so on, in upper case.'),
+  headers: headerMatches.default({}).describe('Conditions by header name; all must hold.'),
+  query: queryMatches.default({}).describe('Conditions by query parameter; all must hold.'),
 });
 
 const backend = z.strictObject({
-  service: dnsLabel.exactOptional(),
-  subset: dnsLabel.exactOptional(),
-  weight: z.int().min(0).max(greatestWeight).default(1),
+  service: dnsLabel.exactOptional().describe("The Route's own service unless another is named."),
+  subset: dnsLabel.exactOptional().describe('All instances of the service unless a subset is named.'),
+  weight: z.int().min(0).max(greatestWeight).default(1).describe('Share of the requests: weight / sum of weights.'),
 });
 
 const backends = z
@@ -94,21 +94,23 @@ const redirect = z
 
 const rule = z
   .strictObject({
-    name: dnsLabel.exactOptional(),
-    /** Any of them; an empty list is every request. */
-    match: z.array(match).default([]),
+    name: dnsLabel.exactOptional().describe('Stands in explanations and logs; unique in the Route.'),
+    match: z.array(match).default([]).describe('Any of them; without one the rule takes every request.'),
     /** Empty only beside a redirect. */
-    backends,
-    sticky: choice({ header: headerName, cookie: cookieName }).exactOptional(),
-    timeout: duration.exactOptional(),
-    retry: retry.exactOptional(),
-    mirror: z.array(mirror).min(1).exactOptional(),
-    fault: fault.exactOptional(),
+    backends: backends.describe('Where the requests go, in exact shares.'),
+    sticky: choice({ header: headerName, cookie: cookieName })
+      .exactOptional()
+      .describe('Requests with the same header or cookie go to the same backend.'),
+    timeout: duration.exactOptional().describe('For the whole request and answer; none unless given.'),
+    retry: retry.exactOptional().describe('Send a failed request again; never unless given.'),
+    mirror: z.array(mirror).min(1).exactOptional().describe('Copies of requests whose answers nobody sees.'),
+    fault: fault.exactOptional().describe('Delays and errors on purpose.'),
     headers: z
       .strictObject({ request: headerChange.exactOptional(), response: headerChange.exactOptional() })
-      .exactOptional(),
-    rewrite: rewrite.exactOptional(),
-    redirect: redirect.exactOptional(),
+      .exactOptional()
+      .describe('Changes of headers.'),
+    rewrite: rewrite.exactOptional().describe('Another path or host for the backend.'),
+    redirect: redirect.exactOptional().describe('Answer with a redirect; instead of backends.'),
   })
   .superRefine((value, context) => {
     const list = fieldOf(value, 'backends');
@@ -133,15 +135,14 @@ const rule = z
 
 const spec = z
   .strictObject({
-    service: dnsLabel,
-    /** Name of the service's port; absent when it has only one. */
-    port: dnsLabel.exactOptional(),
-    /** Accept backends that have no instance yet. */
-    allowEmpty: z.boolean().default(false),
+    service: dnsLabel.describe('The service whose traffic this governs, for all callers.'),
+    port: dnsLabel.exactOptional().describe("Name of the service's port; may be left out when it has only one."),
+    allowEmpty: z.boolean().default(false).describe('Accept backends that have no instance yet.'),
     rules: z
       .array(rule)
       .min(1)
-      .superRefine(unique('rule', keyField('name'), 'name'), always),
+      .superRefine(unique('rule', keyField('name'), 'name'), always)
+      .describe('The most specific match decides, not the order; see docs/rules.md.'),
   })
   .superRefine(refuseRepeatedBackends, always)
   .transform(withoutOwnService);

@@ -8,9 +8,8 @@ import { dnsLabel, dnsName, labels } from './names.ts';
 import { always, keyField, lowerCased, unique } from './unique.ts';
 
 const port = z.strictObject({
-  name: dnsLabel,
-  /** What callers say; an instance listens where it likes. */
-  port: z.int().min(1).max(65535),
+  name: dnsLabel.describe('What Routes call the port.'),
+  port: z.int().min(1).max(65535).describe('What callers say; an instance listens where it likes.'),
   protocol: z.enum(['http', 'http2', 'grpc', 'tcp']).default('http'),
 });
 
@@ -19,10 +18,9 @@ export const defaultPorts: readonly ServicePort[] = [{ name: 'http', port: 80, p
 
 const subset = z.strictObject({
   name: dnsLabel,
-  labels: labels.refine(
-    (map) => Object.keys(map).length > 0,
-    'needs at least one label; without any it would be all instances',
-  ),
+  labels: labels
+    .meta({ minProperties: 1 })
+    .refine((map) => Object.keys(map).length > 0, 'needs at least one label; without any it would be all instances'),
 });
 
 const spec = z.strictObject({
@@ -31,16 +29,26 @@ const spec = z.strictObject({
     .min(1)
     .superRefine(unique('port name', keyField('name'), 'name'), always)
     .superRefine(unique('port number', keyField('port'), 'port'), always)
-    .default(() => [...defaultPorts]),
-  /** A subset that is not declared means the instances with the label `version` of that value. */
+    .default(() => defaultPorts.map((one) => ({ ...one })))
+    .describe('One port, http with the number 80, unless given. A Host without port means the first.'),
   subsets: z
     .array(subset)
     .superRefine(unique('subset', keyField('name'), 'name'), always)
-    .default([]),
-  /** Further DNS names; see `aliasName` for one without a dot. */
-  aliases: z.array(dnsName).superRefine(unique('alias', lowerCased), always).default([]),
-  hops: z.enum(['both', 'client', 'server', 'direct']).default('both'),
-  instanceAddress: z.enum(['balance', 'keep']).default('balance'),
+    .default([])
+    .describe('Instances by label. A subset that is not declared is the instances with that label version.'),
+  aliases: z
+    .array(dnsName)
+    .superRefine(unique('alias', lowerCased), always)
+    .default([])
+    .describe('Further DNS names; one without a dot is a name in the namespace.'),
+  hops: z
+    .enum(['both', 'client', 'server', 'direct'])
+    .default('both')
+    .describe('On which side requests pass an agent.'),
+  instanceAddress: z
+    .enum(['balance', 'keep'])
+    .default('balance')
+    .describe("What a caller gets that dials an instance's own address."),
 });
 
 export const serviceSchema = z.strictObject({ apiVersion, kind: z.literal('Service'), metadata, spec });

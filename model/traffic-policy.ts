@@ -12,12 +12,14 @@ import { dnsLabel } from './names.ts';
 const limit = z.int().min(1).max(4_294_967_295);
 
 const spec = z.strictObject({
-  service: dnsLabel,
-  /** Only for this subset; absent for all instances. */
-  subset: dnsLabel.exactOptional(),
+  service: dnsLabel.describe('The service whose instances this is about.'),
+  subset: dnsLabel
+    .exactOptional()
+    .describe('Only for this subset; overrides the policy of the service field by field.'),
   loadBalancer: z
     .strictObject({ policy: z.enum(['round-robin', 'least-request', 'random', 'ring-hash', 'maglev']) })
-    .exactOptional(),
+    .exactOptional()
+    .describe('How an instance is chosen; round-robin unless given.'),
   hashOn: z
     .array(choice({ header: headerName, cookie: cookieName }))
     .min(1)
@@ -29,7 +31,7 @@ const spec = z.strictObject({
       maxPendingRequests: limit.exactOptional(),
       maxRequests: limit.exactOptional(),
       idleTimeout: duration.exactOptional(),
-      connectTimeout: duration.exactOptional(),
+      connectTimeout: duration.exactOptional().describe('For establishing one connection.'),
     })
     .exactOptional(),
   outlierDetection: z

@@ -1,0 +1,56 @@
+/**
+ * The format as JSON Schema (draft 2020-12), from the schemas that parse it, so that editors complete rule files.
+ * It accepts everything that the parser accepts; checks between fields (sums, uniqueness) are the parser's alone.
+ */
+import { z } from 'zod';
+import { type NotYet, notYet } from './not-yet.ts';
+import { type Kind, kindSchemas } from './resource.ts';
+import { fieldOf } from './unique.ts';
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+
+/** One kind each, and `sluice` for any of them: what a rule file's document may be. */
+export const schemaNames = ['route', 'service', 'trafficpolicy', 'sluice'] as const;
+export type SchemaName = (typeof schemaNames)[number];
+
+/** The schema of that name, self-contained. The same text on every call. */
+export function jsonSchema(name: SchemaName): JsonSchema {
+  const { title, body } = bodies[name]();
+  return { $schema: 'https://json-schema.org/draft/2020-12/schema', title, ...body };
+}
+
+const bodies: Readonly<Record<SchemaName, () => { title: string; body: JsonSchema }>> = {
+  route: () => ({ title: 'Route', body: bodyOf('Route') }),
+  service: () => ({ title: 'Service', body: bodyOf('Service') }),
+  trafficpolicy: () => ({ title: 'TrafficPolicy', body: bodyOf('TrafficPolicy') }),
+  sluice: () => ({
+    title: 'Sluice document',
+    body: { oneOf: [bodyOf('Route'), bodyOf('Service'), bodyOf('TrafficPolicy')] },
+  }),
+};
+
+function bodyOf(kind: Kind): JsonSchema {
+  const {
+    $schema,
+    '~standard': _,
+    ...body
+  } = z.toJSONSchema(kindSchemas[kind], { io: 'input', target: 'draft-2020-12' });
+  for (const entry of notYet) {
+    if (entry.kind === kind) describeNotYet(body, entry);
+  }
+  return body;
+}
+
+/** Says in the description of a field that it is refused. Changes the schema, which was made for this call. */
+function describeNotYet(schema: object, { path, inEffect }: NotYet): void {
+  const field = path
+    .split('.')
+    .reduce<unknown>(
+      (at, step) => (step === '*' ? fieldOf(at, 'items') : fieldOf(fieldOf(at, 'properties'), step)),
+      schema,
+    );
+  if (typeof field !== 'object' || field === null) throw new Error(`no field ${path} in the schema`);
+  const note = inEffect === undefined ? 'Not supported yet.' : `In effect now: ${inEffect.join(', ')}.`;
+  const before = fieldOf(field, 'description');
+  Object.assign(field, { description: typeof before === 'string' ? `${before} ${note}` : note });
+}
