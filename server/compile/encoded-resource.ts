@@ -19,12 +19,25 @@ export interface EncodedResource {
   readonly framedSotw: Buffer;
 }
 
-export function encodeResource<T>(type: MessageType<T>, name: string, message: Input<T>): EncodedResource {
+/** `version`: only for what is no state but an event; else the hash of the bytes. */
+export function encodeResource<T>(
+  type: MessageType<T>,
+  name: string,
+  message: Input<T>,
+  version?: string,
+): EncodedResource {
   const bytes = type.encode(message);
-  const version = createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-  const any = { type_url: type.typeUrl, value: bytes };
+  return encodeBytes(type.typeUrl, name, bytes, version ?? hashOf(bytes));
+}
+
+function hashOf(bytes: Buffer): string {
+  return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
+}
+
+function encodeBytes(typeUrl: string, name: string, bytes: Buffer, version: string): EncodedResource {
+  const any = { type_url: typeUrl, value: bytes };
   return {
-    typeUrl: type.typeUrl,
+    typeUrl,
     name,
     version,
     bytes,

@@ -17,21 +17,17 @@ import {
   type Preservation,
   preserve,
 } from './liveness.ts';
+import type { Rush } from './rush.ts';
 
 /** Grace after the stream of an agent is lost. */
 export const agentGraceMs = 30_000;
-
-/** After a start, graces begin when no agent has come back for this long: agents reconnect at most 5 s apart. */
-const rushQuietMs = 5_000;
-
-/** A rush that does not end does not keep the dead for ever. */
-const rushAtMostMs = 300_000;
 
 export interface RegistryOptions {
   readonly store: Store;
   readonly log: Logger;
   /** Milliseconds, rising. */
   readonly clock: () => number;
+  readonly rush: Rush;
   /** Called after each change that callers of the service may see. */
   readonly onChange: (record: InstanceRecord, gone: boolean) => void;
 }
@@ -55,8 +51,6 @@ export class Registry {
   readonly #entries = new Map<string, Entry>();
   readonly #byService = new Map<string, Map<string, Entry>>();
   #preservation: Preservation | undefined;
-  /** Until when restored leases are not counted down: the rush of reconnections. */
-  #rush: { readonly startedMs: number; lastMs: number } | undefined;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
@@ -65,12 +59,11 @@ export class Registry {
   /** Takes over what the store remembers. Nothing of it is dropped before its grace has run out once more. */
   restore(leases: readonly Lease<InstanceRecord>[]): void {
     const nowMs = this.#options.clock();
-    this.#rush = { startedMs: nowMs, lastMs: nowMs };
     for (const lease of leases) {
       const { state } = lease.value;
       const stateWhenAlive = state === 'lost' ? 'passing' : state;
       const record = { ...lease.value, state: stateWhenAlive };
-      const liveness = counting(nowMs + rushQuietMs, record.ttlMs);
+      const liveness = counting(nowMs, record.ttlMs);
       this.#add({ record, liveness, lastSeenMs: nowMs, lease, stateWhenAlive });
     }
   }
@@ -81,7 +74,6 @@ export class Registry {
     const key = instanceKey(record);
     const present = this.#entries.get(key);
     const liveness = isHeld ? held : counting(nowMs, record.ttlMs);
-    if (isHeld && this.#rush) this.#rush.lastMs = nowMs;
     this.#add({ record, liveness, lastSeenMs: nowMs, lease: present?.lease, stateWhenAlive: record.state });
     if (!present || JSON.stringify(present.record) !== JSON.stringify(record)) this.#options.onChange(record, false);
     await this.#persist(key, 'take');
@@ -119,7 +111,7 @@ export class Registry {
   /** Lets go of what has had no sign of life for too long. To be called about twice a second. */
   sweep(): void {
     const nowMs = this.#options.clock();
-    if (this.#isRush(nowMs)) return;
+    if (!this.#options.rush.isOver) return;
     const due: Entry[] = [];
     let missing = 0;
     for (const entry of this.#entries.values()) {
@@ -129,6 +121,14 @@ export class Registry {
     this.#doubt({ missing, all: this.#entries.size }, nowMs);
     if (isPreserving(this.#preservation, nowMs)) return;
     for (const entry of due) this.#expire(entry, nowMs);
+  }
+
+  /** Graces begin anew: the rush of reconnections after a start is over. */
+  restartGraces(): void {
+    const nowMs = this.#options.clock();
+    for (const entry of this.#entries.values()) {
+      if (entry.liveness.is === 'counting') entry.liveness = counting(nowMs, entry.record.ttlMs);
+    }
   }
 
   /** Whether most instances would expire at once and are kept instead. */
@@ -211,18 +211,6 @@ export class Registry {
     }
     if (!next && this.#preservation) this.#options.log.info(counts, 'self-preservation is over');
     this.#preservation = next;
-  }
-
-  /** While agents are still coming back after a start, the graces of those that have not are put off. */
-  #isRush(nowMs: number): boolean {
-    const rush = this.#rush;
-    if (!rush) return false;
-    if (nowMs - rush.lastMs < rushQuietMs && nowMs - rush.startedMs < rushAtMostMs) return true;
-    this.#rush = undefined;
-    for (const entry of this.#entries.values()) {
-      if (entry.liveness.is === 'counting') entry.liveness = counting(nowMs, entry.record.ttlMs);
-    }
-    return false;
   }
 
   async #persist(key: string, how: 'take' | 'update'): Promise<void> {

@@ -52,6 +52,27 @@ export function withEndpoints(snapshot: ServiceSnapshot, endpoints: readonly Enc
   return { ...snapshot, resources };
 }
 
+/** Whether two snapshots of a service differ in endpoints at most: all else is then shared, not only equal. */
+export function haveSameRules(a: ServiceSnapshot, b: ServiceSnapshot): boolean {
+  return a.resources.get(typeUrls.routeConfiguration) === b.resources.get(typeUrls.routeConfiguration);
+}
+
+/** Type URL and name of all but endpoints that came, went or changed between two snapshots of a service. */
+export function changedResources(
+  before: ServiceSnapshot | undefined,
+  after: ServiceSnapshot | undefined,
+): [typeUrl: string, name: string][] {
+  const types = [typeUrls.name, typeUrls.routeConfiguration, typeUrls.cluster, typeUrls.listener];
+  return types.flatMap((typeUrl) => {
+    const names = new Set([...resourcesOf(before, typeUrl), ...resourcesOf(after, typeUrl)].map(({ name }) => name));
+    const versionIn = (snapshot: ServiceSnapshot | undefined, name: string) =>
+      resourceOf(snapshot, typeUrl, name)?.version;
+    return [...names]
+      .filter((name) => versionIn(before, name) !== versionIn(after, name))
+      .map((name): [string, string] => [typeUrl, name]);
+  });
+}
+
 export function resourceOf(
   snapshot: ServiceSnapshot | undefined,
   typeUrl: string,

@@ -1,0 +1,304 @@
+/**
+ * The stream of an own agent: delta ADS, in batches. A batch is cut from one state of the snapshot cache and ends with
+ * the commit mark; the agent swaps all of it in at once and ACKs the mark when it routes by it. At most one mark is
+ * under way; what changes meanwhile joins the next batch. (docs/wire.md; no I/O here.)
+ *
+ *     gathering ──the mark is subscribed──► live        foreign: the agent keeps another mesh's configuration
+ *         └──► behind: the agent has seen a newer revision than this server; answered once it has caught up
+ */
+import { toNumber } from '../../proto/load.ts';
+import { markName, typeUrls } from '../../proto/type-urls.ts';
+import { Revision } from '../../proto/types.ts';
+import { encodeResource } from '../compile/encoded-resource.ts';
+import { changedResources, haveSameRules, resourcesOf } from '../snapshot/service-snapshot.ts';
+import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import { type Difference, Holdings, sendOrder } from './holdings.ts';
+import type { Effect, Interest, Request, Response, Session } from './session.ts';
+import { Withheld } from './withheld.ts';
+
+/** A gRPC status: the client broke a rule. */
+const INVALID_ARGUMENT = 3;
+
+/** An agent asks for what its application calls; more is a fault, and would cost this server memory. */
+export const mostNames = 20_000;
+
+/** DNS has no longer ones. */
+const longestName = 253;
+
+export interface AgentSessionOptions {
+  readonly cache: SnapshotCache;
+  readonly interest: Interest;
+  /** The service whose inbound side the agent is; undefined for an agent without application. */
+  readonly ownService: string | undefined;
+  /** What the agent says it holds: '' and 0 for nothing. */
+  readonly presented: { readonly meshId: string; readonly revision: number };
+}
+
+export type AgentPhase = 'gathering' | 'behind' | 'foreign' | 'live';
+
+/** What a batch was made for, to be done again when it is refused. */
+interface Work {
+  readonly names: Set<string>;
+  readonly services: Set<string>;
+  /** Names whose question is open: they are answered even when nothing about them changed. */
+  readonly answers: Set<string>;
+}
+
+interface Batch {
+  readonly nonce: string;
+  readonly work: Work;
+  /** What the mark says. */
+  readonly revision: number;
+  /** What it was cut from. */
+  readonly cut: { readonly revision: number; readonly sequence: number };
+}
+
+export class AgentSession implements Session {
+  readonly #options: AgentSessionOptions;
+  readonly #holdings: Holdings;
+  readonly #withheld: Withheld;
+  readonly #names = new Set<string>();
+  #phase: AgentPhase;
+  #work = emptyWork();
+  #underWay: Batch | undefined;
+  #applied: number;
+  /** The revision up to which the agent was sent everything that concerns it. */
+  #cutRevision = 0;
+  /** Set by a change that has to be confirmed by a mark, whether or not anything differs. */
+  #owesMark = false;
+  /** Refused twice without anything new to withhold: nothing is sent until the rules change. */
+  #frozenAt: number | undefined;
+  #sequence = 0;
+  #nonce = 0;
+
+  constructor(options: AgentSessionOptions) {
+    this.#options = options;
+    this.#withheld = new Withheld(options.cache);
+    this.#holdings = new Holdings(options.interest, options.ownService);
+    const { presented, cache } = options;
+    this.#phase = presented.meshId !== '' && presented.meshId !== cache.meshId ? 'foreign' : 'gathering';
+    this.#applied = this.#phase === 'foreign' ? 0 : presented.revision;
+  }
+
+  get phase(): AgentPhase {
+    return this.#phase;
+  }
+
+  /** The names that the agent asks for and that stand for something. */
+  get knownNames(): readonly string[] {
+    return [...this.#names].filter((name) => this.#holdings.holdsName(name));
+  }
+
+  /** Resources that the agent has, or will have when it takes what is under way: type URL -> name -> version. */
+  versions(): ReadonlyMap<string, ReadonlyMap<string, string>> {
+    return new Map(sendOrder.map((typeUrl) => [typeUrl, this.#holdings.versionsOf(typeUrl)]));
+  }
+
+  onRequest(request: Request): Effect[] {
+    if (request.typeUrl === typeUrls.mark) return this.#onMark(request);
+    if (request.nonce === '') this.#holdings.presented(request.typeUrl, request.initialVersions);
+    if (request.typeUrl !== typeUrls.name) return [];
+    const asked = request.subscribe.filter((name) => name.length <= longestName);
+    if (this.#names.size + asked.length > mostNames) {
+      return [{ is: 'close', code: INVALID_ARGUMENT, message: `an agent may ask for ${mostNames} names at most` }];
+    }
+    for (const name of asked) this.#ask(name, request.initialVersions);
+    for (const name of request.unsubscribe) this.#forget(name);
+    return this.flush();
+  }
+
+  onChange(change: SnapshotChange): void {
+    for (const { key, before, after, isRuleChange } of change.services) {
+      this.#work.services.add(key);
+      if (!isRuleChange) continue;
+      for (const { name } of [...resourcesOf(before, typeUrls.name), ...resourcesOf(after, typeUrls.name)]) {
+        if (this.#names.has(name)) this.#work.names.add(name);
+      }
+    }
+  }
+
+  /** Whether the agent holds, or has asked for, something that these changes of rules give another form. */
+  isTouchedBy({ services }: SnapshotChange): boolean {
+    return services.some(
+      ({ before, after, isRuleChange }) =>
+        isRuleChange &&
+        changedResources(before, after).some(([typeUrl, name]) =>
+          typeUrl === typeUrls.name ? this.#names.has(name) : this.#holdings.isNeeded(typeUrl, name),
+        ),
+    );
+  }
+
+  /** The agent counts for this revision: it gets a mark for it, also if nothing that it holds differs. */
+  owe(): void {
+    this.#owesMark = true;
+  }
+
+  flush(): Effect[] {
+    if (this.#phase === 'behind' && this.#applied <= this.#options.cache.revision) this.#phase = 'live';
+    if (this.#phase !== 'live' || this.#underWay) return [];
+    if (this.#frozenAt === this.#options.cache.revision) return [];
+    this.#frozenAt = undefined;
+    const released = this.#withheld.releaseIfChanged(this.#options.cache.revision !== this.#cutRevision);
+    for (const name of released?.names ?? []) {
+      this.#work.names.add(name);
+      this.#work.answers.add(name);
+    }
+    for (const service of released?.services ?? []) this.#releaseService(service);
+    return this.#cut();
+  }
+
+  /** An agent is never hurried: it may be slow to swap, and nothing is sent meanwhile. */
+  onOverdue(): Effect[] {
+    return [];
+  }
+
+  close(): void {
+    for (const name of this.#names) this.#options.interest.releaseName(name);
+    this.#holdings.close();
+  }
+
+  #ask(name: string, initialVersions: Readonly<Record<string, string>>): void {
+    this.#names.add(name);
+    this.#work.names.add(name);
+    // On connecting, the version that comes along is the question: is it still so?
+    if (!Object.hasOwn(initialVersions, name)) this.#work.answers.add(name);
+    this.#options.interest.holdName(name);
+  }
+
+  #forget(name: string): void {
+    if (!this.#names.delete(name)) return;
+    this.#work.names.add(name);
+    this.#work.answers.delete(name);
+    this.#withheld.forgetName(name);
+    this.#options.interest.releaseName(name);
+  }
+
+  #releaseService(service: string): void {
+    this.#work.services.add(service);
+    for (const { name } of resourcesOf(this.#options.cache.service(service), typeUrls.name)) {
+      if (this.#names.has(name)) this.#work.names.add(name);
+    }
+  }
+
+  #cut(): Effect[] {
+    const { cache } = this.#options;
+    const work = this.#work;
+    const isEmpty = work.names.size + work.services.size + work.answers.size === 0;
+    if (isEmpty && !this.#owesMark) return [];
+    this.#work = emptyWork();
+    for (const service of work.services) this.#holdings.updateService(service, this.#withheld);
+    for (const name of work.names) this.#holdings.updateName(name, this.#withheld, this.#names.has(name));
+    const answers = new Set([...work.answers].filter((name) => !this.#withheld.isNameWithheld(name)));
+    const difference = this.#holdings.takeDifference(this.#withheld, answers);
+    const revision = this.#withheld.isEmpty ? cache.revision : this.#applied;
+    this.#cutRevision = cache.revision;
+    if (difference.changed.size + difference.removed.size === 0 && !this.#owesMark) {
+      this.#holdings.keep();
+      return [{ is: 'applied', revision: this.#applied, sequence: cache.sequence }];
+    }
+    this.#owesMark = false;
+    const mark = this.#mark(revision);
+    this.#underWay = {
+      nonce: mark.nonce,
+      work,
+      revision,
+      cut: { revision: cache.revision, sequence: cache.sequence },
+    };
+    return [...this.#respond(difference), mark].map((response) => ({ is: 'send', response }));
+  }
+
+  #respond({ changed, removed }: Difference): Response[] {
+    const additions = sendOrder.flatMap((typeUrl) => {
+      const resources = changed.get(typeUrl);
+      return resources ? [this.#response(typeUrl, { resources })] : [];
+    });
+    // What is removed goes last, and what depends on it before it.
+    const removals = [...sendOrder].reverse().flatMap((typeUrl) => {
+      const names = removed.get(typeUrl);
+      return names ? [this.#response(typeUrl, { removed: names })] : [];
+    });
+    return [...additions, ...removals];
+  }
+
+  #mark(revision: number): Response {
+    const sequence = ++this.#sequence;
+    const meshId = this.#options.cache.meshId;
+    // A mark is an event, not a state: its version counts, so that no two are equal.
+    const resource = encodeResource(Revision, markName, { meshId, revision, sequence }, String(sequence));
+    return this.#response(typeUrls.mark, { resources: [resource] });
+  }
+
+  #response(typeUrl: string, parts: Partial<Pick<Response, 'resources' | 'removed'>>): Response {
+    return { typeUrl, nonce: String(++this.#nonce), version: '', resources: [], removed: [], ...parts };
+  }
+
+  #onMark(request: Request): Effect[] {
+    const batch = this.#underWay;
+    if (this.#phase === 'gathering') return this.#begin();
+    if (!batch || request.nonce !== batch.nonce) return [];
+    this.#underWay = undefined;
+    return request.error ? this.#onRefused(batch, request.error) : this.#onApplied(batch);
+  }
+
+  #begin(): Effect[] {
+    this.#phase = this.#options.presented.revision > this.#options.cache.revision ? 'behind' : 'live';
+    this.#owesMark = true;
+    return this.flush();
+  }
+
+  #onApplied({ revision, cut }: Batch): Effect[] {
+    this.#holdings.keep();
+    this.#applied = revision;
+    return [{ is: 'applied', revision, sequence: cut.sequence }, ...this.flush()];
+  }
+
+  #onRefused(batch: Batch, error: NonNullable<Request['error']>): Effect[] {
+    this.#holdings.takeBack();
+    for (const name of batch.work.names) this.#work.names.add(name);
+    for (const service of batch.work.services) this.#work.services.add(service);
+    for (const name of batch.work.answers) this.#work.answers.add(name);
+    if (!this.#withhold(batch, error.resources)) this.#frozenAt = batch.cut.revision;
+    const { message, resources } = error;
+    return [{ is: 'refused', revision: batch.cut.revision, message, resources }, ...this.flush()];
+  }
+
+  /** Withholds all that came with the refused resources; false when nothing could be found to withhold. */
+  #withhold(batch: Batch, refused: NonNullable<Request['error']>['resources']): boolean {
+    this.#withheld.refuse(refused);
+    const { cache } = this.#options;
+    const isRefused = (service: string) => {
+      const snapshot = cache.service(service);
+      return snapshot && refused.some(({ typeUrl, name }) => this.#holdings.needs(snapshot, typeUrl, name));
+    };
+    const newNames = [...batch.work.names].filter((name) => !this.#holdings.holdsName(name));
+    const refusedNames = newNames.filter((name) => isRefused(cache.ownerOfName(name) ?? ''));
+    const changed = [...this.#holdings.services()].filter((service) => this.#isNewTo(service, batch));
+    const isByRevision = changed.some(isRefused) || refusedNames.length === 0;
+    for (const name of isByRevision ? newNames : refusedNames) this.#withheld.withholdName(name);
+    let found = isByRevision ? newNames.length > 0 : refusedNames.length > 0;
+    for (const service of isByRevision ? changed : []) {
+      const held = this.#holdings.snapshot(service);
+      if (held) this.#withheld.withholdService(held);
+      found = true;
+    }
+    this.#owesMark ||= found;
+    return found;
+  }
+
+  /** Whether the batch brought the rules of a service that the agent holds to another state. */
+  #isNewTo(service: string, { work }: Batch): boolean {
+    const held = this.#holdings.snapshot(service);
+    const next = this.#withheld.service(service);
+    return work.services.has(service) && held !== undefined && (!next || !haveSameRules(held, next));
+  }
+}
+
+function emptyWork(): Work {
+  return { names: new Set(), services: new Set(), answers: new Set() };
+}
+
+/** What a mark on the wire says, for those who read one. */
+export function readMark(bytes: Uint8Array): { meshId: string; revision: number; sequence: number } {
+  const { meshId, revision, sequence } = Revision.decode(bytes);
+  return { meshId, revision: toNumber(revision), sequence: toNumber(sequence) };
+}

@@ -1,0 +1,236 @@
+/**
+ * What one own agent holds: its names, the services these stand for, and the closure of these (route configurations,
+ * the clusters they send to, the endpoints of those). Every resource in it is counted by who needs it; what nobody
+ * needs any more is removed from the agent. All changes go through a journal, so that a refused batch leaves no trace.
+ */
+import { typeUrls } from '../../proto/type-urls.ts';
+import { inboundListenerName } from '../compile/compile.ts';
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { resourceOf, resourcesOf, type ServiceSnapshot } from '../snapshot/service-snapshot.ts';
+import { ownerOf } from '../snapshot/snapshot-cache.ts';
+import { Journal } from './journal.ts';
+import type { Interest } from './session.ts';
+
+/** The state that the agent is to be given, which may differ from the newest where it refused something. */
+export interface HoldingsView {
+  service(key: string): ServiceSnapshot | undefined;
+  /** The service that a name stands for. */
+  ownerOfName(name: string): string | undefined;
+}
+
+/** What has to be said to bring the agent from what it has to what it is to have. */
+export interface Difference {
+  readonly changed: Map<string, EncodedResource[]>;
+  readonly removed: Map<string, string[]>;
+}
+
+/** Types in the order in which they are sent (xds.md 1.9). */
+export const sendOrder = [
+  typeUrls.cluster,
+  typeUrls.endpoint,
+  typeUrls.listener,
+  typeUrls.routeConfiguration,
+  typeUrls.name,
+] as const;
+
+export class Holdings {
+  readonly #interest: Interest;
+  readonly #journal = new Journal();
+  /** Type URL -> name -> version that the agent has, once it has taken what is under way. */
+  readonly #versions = new Map<string, Map<string, string>>(sendOrder.map((typeUrl) => [typeUrl, new Map()]));
+  /** Name -> service, for the names that stand for one. */
+  readonly #names = new Map<string, string>();
+  /** Service -> how many names stand for it, and the snapshot from which its closure was taken. */
+  readonly #services = new Map<string, { readonly uses: number; readonly snapshot: ServiceSnapshot }>();
+  /** Resource key -> how many services need it. */
+  readonly #needed = new Map<string, number>();
+  /** Service -> how many names and clusters of it are held. */
+  readonly #concerns = new Map<string, number>();
+  /** Names and keys to look at when the next difference is taken. */
+  #touched = new Map<string, Set<string>>();
+
+  constructor(interest: Interest, ownService: string | undefined) {
+    this.#interest = interest;
+    if (ownService === undefined) return;
+    this.#need(typeUrls.listener, inboundListenerName(ownService), 1);
+    this.#concern(ownService, 1);
+    this.#journal.keep();
+  }
+
+  /** What the agent says it has, before anything is sent. */
+  presented(typeUrl: string, versions: Readonly<Record<string, string>>): void {
+    for (const [name, version] of Object.entries(versions)) {
+      this.#versions.get(typeUrl)?.set(name, version);
+      this.#touch(typeUrl, name);
+    }
+  }
+
+  holdsName(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  isNeeded(typeUrl: string, name: string): boolean {
+    return this.#needed.has(resourceKey(typeUrl, name));
+  }
+
+  /** The snapshot from which the closure of a held service was taken. */
+  snapshot(service: string): ServiceSnapshot | undefined {
+    return this.#services.get(service)?.snapshot;
+  }
+
+  services(): IterableIterator<string> {
+    return this.#services.keys();
+  }
+
+  /** Whether the name needs, through its service, this resource. */
+  needs(snapshot: ServiceSnapshot, typeUrl: string, name: string): boolean {
+    return (
+      [...closureOf(snapshot)].some(([type, needed]) => type === typeUrl && needed === name) ||
+      resourceOf(snapshot, typeUrl, name) !== undefined
+    );
+  }
+
+  versionsOf(typeUrl: string): ReadonlyMap<string, string> {
+    return this.#versions.get(typeUrl) ?? new Map();
+  }
+
+  /** The name stands for what the view says, or is held no longer. */
+  updateName(name: string, view: HoldingsView, isWanted: boolean): void {
+    const before = this.#names.get(name);
+    const after = isWanted ? view.ownerOfName(name) : undefined;
+    this.#touch(typeUrls.name, name);
+    if (before === after) return;
+    if (before !== undefined) this.#use(before, -1, view);
+    if (after === undefined) this.#journal.delete(this.#names, name);
+    else {
+      this.#journal.set(this.#names, name, after);
+      this.#use(after, 1, view);
+    }
+  }
+
+  /** Something of the service changed: its closure is taken anew, and what is held of it is looked at. */
+  updateService(key: string, view: HoldingsView): void {
+    const held = this.#services.get(key);
+    const next = view.service(key);
+    if (held && next && held.snapshot !== next) {
+      this.#journal.set(this.#services, key, { uses: held.uses, snapshot: next });
+      this.#countClosure(next, 1);
+      this.#countClosure(held.snapshot, -1);
+    }
+    for (const typeUrl of [typeUrls.cluster, typeUrls.endpoint, typeUrls.routeConfiguration, typeUrls.listener]) {
+      for (const { name } of resourcesOf(next, typeUrl)) this.#touch(typeUrl, name);
+    }
+  }
+
+  /** Looks at everything that was touched since the last time, and counts it as sent. */
+  takeDifference(view: HoldingsView, answers: ReadonlySet<string>): Difference {
+    const difference: Difference = { changed: new Map(), removed: new Map() };
+    const touched = this.#touched;
+    this.#touched = new Map();
+    this.#journal.note(() => {
+      for (const [typeUrl, names] of touched) for (const name of names) this.#touch(typeUrl, name);
+    });
+    for (const typeUrl of sendOrder) {
+      for (const name of touched.get(typeUrl) ?? []) {
+        this.#compare(typeUrl, name, view, typeUrl === typeUrls.name && answers.has(name), difference);
+      }
+    }
+    return difference;
+  }
+
+  /** What was sent is used. */
+  keep(): void {
+    this.#journal.keep();
+  }
+
+  /** What was sent is refused: as if it had never been. */
+  takeBack(): void {
+    this.#journal.takeBack();
+  }
+
+  /** Forgets all interest: the stream is over. */
+  close(): void {
+    for (const key of this.#concerns.keys()) this.#interest.releaseService(key);
+  }
+
+  #compare(typeUrl: string, name: string, view: HoldingsView, isAsked: boolean, difference: Difference): void {
+    const versions = this.#versions.get(typeUrl);
+    if (!versions) return;
+    const isNeeded = typeUrl === typeUrls.name ? this.#names.has(name) : this.isNeeded(typeUrl, name);
+    const owner = typeUrl === typeUrls.name ? (this.#names.get(name) ?? '') : ownerOf(typeUrl, name);
+    const resource = resourceOf(view.service(owner), typeUrl, name);
+    if (isNeeded && resource) {
+      if (versions.get(name) === resource.version && !isAsked) return;
+      this.#journal.set(versions, name, resource.version);
+      append(difference.changed, typeUrl, resource);
+    } else if (!isNeeded && (versions.has(name) || isAsked)) {
+      this.#journal.delete(versions, name);
+      append(difference.removed, typeUrl, name);
+    }
+    // Needed but not there: only an agent that is held back on older routes can be in want of it; it keeps what it has.
+  }
+
+  #use(service: string, by: 1 | -1, view: HoldingsView): void {
+    const held = this.#services.get(service);
+    const snapshot = held?.snapshot ?? view.service(service);
+    if (!snapshot) return;
+    const uses = (held?.uses ?? 0) + by;
+    if (!held) this.#countClosure(snapshot, 1);
+    if (uses === 0) this.#countClosure(snapshot, -1);
+    if (uses === 0) this.#journal.delete(this.#services, service);
+    else this.#journal.set(this.#services, service, { uses, snapshot });
+    this.#concern(service, by);
+  }
+
+  #countClosure(snapshot: ServiceSnapshot, by: 1 | -1): void {
+    for (const [typeUrl, name] of closureOf(snapshot)) {
+      this.#need(typeUrl, name, by);
+      this.#concern(ownerOf(typeUrl, name), by);
+    }
+  }
+
+  #need(typeUrl: string, name: string, by: 1 | -1): void {
+    const key = resourceKey(typeUrl, name);
+    const count = (this.#needed.get(key) ?? 0) + by;
+    if (count === 0) this.#journal.delete(this.#needed, key);
+    else this.#journal.set(this.#needed, key, count);
+    this.#touch(typeUrl, name);
+  }
+
+  #concern(service: string, by: 1 | -1): void {
+    this.#countConcern(service, by);
+    this.#journal.note(() => this.#countConcern(service, by === 1 ? -1 : 1));
+  }
+
+  #countConcern(service: string, by: 1 | -1): void {
+    const count = (this.#concerns.get(service) ?? 0) + by;
+    if (count === 0) this.#concerns.delete(service);
+    else this.#concerns.set(service, count);
+    if (count === 0) this.#interest.releaseService(service);
+    if (count === 1 && by === 1) this.#interest.holdService(service);
+  }
+
+  #touch(typeUrl: string, name: string): void {
+    const names = this.#touched.get(typeUrl) ?? new Set<string>();
+    this.#touched.set(typeUrl, names.add(name));
+  }
+}
+
+/** What a service's routes need: the route configurations, the clusters they name, and the endpoints of those. */
+function* closureOf(snapshot: ServiceSnapshot): Generator<[typeUrl: string, name: string]> {
+  for (const { name } of resourcesOf(snapshot, typeUrls.routeConfiguration)) yield [typeUrls.routeConfiguration, name];
+  for (const name of snapshot.references) {
+    yield [typeUrls.cluster, name];
+    yield [typeUrls.endpoint, name];
+  }
+}
+
+function resourceKey(typeUrl: string, name: string): string {
+  return `${typeUrl} ${name}`;
+}
+
+function append<Value>(lists: Map<string, Value[]>, key: string, value: Value): void {
+  const list = lists.get(key);
+  if (list) list.push(value);
+  else lists.set(key, [value]);
+}

@@ -1,0 +1,68 @@
+/**
+ * What every kind of stream session has in common: requests and changes go in, effects come out. A session holds no
+ * socket, no timer and no clock; `ads-service.ts` performs the effects.
+ */
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
+
+/** A resource that a client could not use, and why. */
+export interface RefusedResource {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly reason: string;
+}
+
+/** One response. For state of the world `removed` is empty and `version` is that of the whole type. */
+export interface Response {
+  readonly typeUrl: string;
+  readonly nonce: string;
+  readonly version: string;
+  readonly resources: readonly EncodedResource[];
+  readonly removed: readonly string[];
+}
+
+export type Effect =
+  | { readonly is: 'send'; readonly response: Response }
+  /** The client uses everything up to here. `sequence` is that of the snapshot cache. */
+  | { readonly is: 'applied'; readonly revision: number; readonly sequence: number }
+  /** The client refuses something of this revision and goes on with what it has. */
+  | {
+      readonly is: 'refused';
+      readonly revision: number;
+      readonly message: string;
+      readonly resources: readonly RefusedResource[];
+    }
+  /** The stream cannot go on; `code` is a gRPC status. */
+  | { readonly is: 'close'; readonly code: number; readonly message: string };
+
+/** A verdict or a change of subscription, of either protocol. Absent lists are empty. */
+export interface Request {
+  readonly typeUrl: string;
+  /** Names to subscribe to (delta), or all that are wanted (state of the world). */
+  readonly subscribe: readonly string[];
+  readonly unsubscribe: readonly string[];
+  readonly initialVersions: Readonly<Record<string, string>>;
+  readonly nonce: string;
+  /** Present on a NACK. */
+  readonly error: { readonly message: string; readonly resources: readonly RefusedResource[] } | undefined;
+}
+
+/** Told what a stream depends on, so that changes find it. All calls are idempotent. */
+export interface Interest {
+  /** From now on, or no longer, changes of this service concern the stream. */
+  holdService(key: string): void;
+  releaseService(key: string): void;
+  /** From now on, or no longer, it matters what this name stands for. */
+  holdName(name: string): void;
+  releaseName(name: string): void;
+}
+
+export interface Session {
+  onRequest(request: Request): Effect[];
+  /** Only notes what has changed; `flush` sends it. */
+  onChange(change: SnapshotChange): void;
+  /** What can be sent now, from the newest state. */
+  flush(): Effect[];
+  /** An answer is overdue: go on without it where that is safe. */
+  onOverdue(): Effect[];
+}

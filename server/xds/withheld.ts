@@ -1,0 +1,108 @@
+/**
+ * What one agent has refused, and what is withheld from it for that: everything that came with the refused resource (the
+ * services that the revision changed, or the one new name), served as of the last mark that the agent acknowledged,
+ * until a refused resource changes. Endpoints flow on: they are no part of a revision.
+ */
+import { typeUrls } from '../../proto/type-urls.ts';
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { resourceOf, type ServiceSnapshot, withEndpoints } from '../snapshot/service-snapshot.ts';
+import { ownerOf, type SnapshotCache } from '../snapshot/snapshot-cache.ts';
+import type { HoldingsView } from './holdings.ts';
+import type { RefusedResource } from './session.ts';
+
+interface RefusedVersion {
+  readonly typeUrl: string;
+  readonly name: string;
+  /** The version that was refused; undefined when the resource was not there. */
+  readonly version: string | undefined;
+}
+
+export class Withheld implements HoldingsView {
+  readonly #cache: SnapshotCache;
+  readonly #services = new Map<string, ServiceSnapshot>();
+  readonly #names = new Set<string>();
+  #refused: RefusedVersion[] = [];
+
+  constructor(cache: SnapshotCache) {
+    this.#cache = cache;
+  }
+
+  get isEmpty(): boolean {
+    return this.#services.size === 0 && this.#names.size === 0;
+  }
+
+  /** Remembers what was refused. */
+  refuse(resources: readonly RefusedResource[]): void {
+    if (this.isEmpty) this.#refused = [];
+    for (const { typeUrl, name } of resources) {
+      this.#refused.push({ typeUrl, name, version: this.#currentVersion(typeUrl, name) });
+    }
+  }
+
+  withholdService(snapshot: ServiceSnapshot): void {
+    this.#services.set(snapshot.key, snapshot);
+  }
+
+  withholdName(name: string): void {
+    this.#names.add(name);
+  }
+
+  isNameWithheld(name: string): boolean {
+    return this.#names.has(name);
+  }
+
+  forgetName(name: string): void {
+    this.#names.delete(name);
+  }
+
+  /**
+   * When a refused resource has changed, nothing is withheld any more: answers what was, to be looked at again.
+   * Without a named resource any change of the rules counts.
+   */
+  releaseIfChanged(isNewRevision: boolean): { readonly services: string[]; readonly names: string[] } | undefined {
+    const hasChanged =
+      this.#refused.length === 0
+        ? isNewRevision
+        : this.#refused.some(({ typeUrl, name, version }) => this.#currentVersion(typeUrl, name) !== version);
+    if (this.isEmpty || !hasChanged) return undefined;
+    const released = { services: [...this.#services.keys()], names: [...this.#names] };
+    this.#services.clear();
+    this.#names.clear();
+    this.#refused = [];
+    return released;
+  }
+
+  service(key: string): ServiceSnapshot | undefined {
+    const withheld = this.#services.get(key);
+    return withheld ? this.#withNewestEndpoints(withheld) : this.#cache.service(key);
+  }
+
+  ownerOfName(name: string): string | undefined {
+    if (this.#names.has(name)) return undefined;
+    for (const snapshot of this.#services.values()) {
+      if (resourceOf(snapshot, typeUrls.name, name)) return snapshot.key;
+    }
+    return this.#cache.ownerOfName(name);
+  }
+
+  #withNewestEndpoints(withheld: ServiceSnapshot): ServiceSnapshot {
+    const newest = this.#cache.service(withheld.key);
+    const held = [...(withheld.resources.get(typeUrls.endpoint)?.values() ?? [])];
+    return withEndpoints(
+      withheld,
+      held.map((resource) => this.#acceptable(resourceOf(newest, typeUrls.endpoint, resource.name)) ?? resource),
+    );
+  }
+
+  #acceptable(resource: EncodedResource | undefined): EncodedResource | undefined {
+    const isRefused = this.#refused.some(
+      ({ typeUrl, name }) => typeUrl === resource?.typeUrl && name === resource.name,
+    );
+    return isRefused ? undefined : resource;
+  }
+
+  #currentVersion(typeUrl: string, name: string): string | undefined {
+    const owner = typeUrl === typeUrls.name ? this.#cache.ownerOfName(name) : ownerOf(typeUrl, name);
+    return resourceOf(this.#cache.service(owner ?? ''), typeUrl, name)?.version;
+  }
+}
