@@ -55,7 +55,9 @@ export class Directory implements MeshDirectory {
     this.#made = options.view;
     this.#view = this.#notingUse(options.view);
     const isKnown = (name: string) => options.held.tables.names.has(name);
-    this.#names = new NameTable(options.declared, options.remembered, isKnown, options.clock.now());
+    // A held name that is not subscribed to would never be corrected.
+    const remembered = [...new Set([...options.remembered, ...options.held.tables.names.keys()])];
+    this.#names = new NameTable(options.declared, remembered, isKnown, options.clock.now());
   }
 
   get view(): MeshView {
