@@ -16,9 +16,9 @@ const wrongForm = must(sentence);
 /** A positive duration of whole milliseconds, at most 24h; its output is canonical. */
 export const duration = z
   .string({ error: (issue) => (issue.input === undefined ? undefined : wrongForm.error(issue)) })
-  .regex(pattern, { ...wrongForm, abort: true })
+  .regex(pattern, wrongForm)
   .superRefine((text, context) => {
-    const fault = faultOf(parseMs(text));
+    const fault = pattern.test(text) ? faultOf(parseMs(text)) : undefined;
     if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
   })
   .transform((text) => canonicalDuration(parseMs(text)));

@@ -42,6 +42,7 @@ export const regex = z
     if (fault !== undefined) context.addIssue({ code: 'custom', message: fault });
   });
 
+const pathPattern = /^\/[!-"$->@-~]*$/;
 const pathSentence =
   'must begin with "/" and be written as in a request: without "?" and "#", other than ASCII percent-encoded';
 
@@ -51,8 +52,8 @@ const ambiguous = /\/\/|\/\.\.?(?:\/|$)/;
 export const pathText = z
   .string()
   .max(4096)
-  .regex(/^\/[!-"$->@-~]*$/, { ...must(pathSentence), abort: true })
-  .refine((path) => !ambiguous.test(path), must('must not contain "//", "/./" or "/../"'));
+  .regex(pathPattern, must(pathSentence))
+  .refine((path) => !pathPattern.test(path) || !ambiguous.test(path), must('must not contain "//", "/./" or "/../"'));
 
 /** A prefix of whole path elements: `/api` matches `/api` and `/api/x`, not `/apis`. A "/" at its end says nothing. */
 export const pathPrefix = pathText.transform((path) => (path === '/' ? path : path.replace(/\/$/, '')));

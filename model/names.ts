@@ -8,6 +8,9 @@ import { must } from './sentences.ts';
 const label = '[a-z0-9](?:[-a-z0-9]{0,61}[a-z0-9])?';
 const dnsLabelPattern = new RegExp(`^${label}$`);
 const dnsNamePattern = new RegExp(`^(?=.{1,253}$)${label}(?:\\.${label})*$`);
+const anyCaseLabel = '[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?';
+/** Spelt out instead of ignoring case, for a JSON Schema has no such flag. */
+const anyCaseDnsNamePattern = new RegExp(`^(?=.{1,253}$)${anyCaseLabel}(?:\\.${anyCaseLabel})*$`);
 const labelWord = '[A-Za-z0-9](?:[-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?';
 const labelKeyPattern = new RegExp(`^(?:(?=[^/]{1,253}/)${label}(?:\\.${label})*/)?${labelWord}$`);
 const labelValuePattern = new RegExp(`^(?:${labelWord})?$`);
@@ -23,17 +26,14 @@ export const dnsLabel = z
 /** Several labels with dots between; upper case is accepted and lowered. All digits at the end would be an IP address. */
 export const dnsName = z
   .string()
-  // The pattern accepts both cases, so that the JSON Schema does too; what is kept is lower case.
   .regex(
-    /^(?=.{1,253}$)[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?(?:\.[A-Za-z0-9](?:[-A-Za-z0-9]{0,61}[A-Za-z0-9])?)*$/,
-    {
-      ...must(
-        'must be a DNS name: labels of letters, digits and "-", at most 63 each and 253 together, with dots between',
-      ),
-      abort: true,
-    },
+    anyCaseDnsNamePattern,
+    must('must be a DNS name: labels of letters, digits and "-", at most 63 each and 253 together, with dots between'),
   )
-  .refine((name) => !/(?:^|\.)\d+$/.test(name), must('must be a DNS name, not an address'))
+  .refine(
+    (name) => !anyCaseDnsNamePattern.test(name) || !/(?:^|\.)\d+$/.test(name),
+    must('must be a DNS name, not an address'),
+  )
   .transform((name) => name.toLowerCase());
 
 const labelKey = z

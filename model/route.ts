@@ -18,6 +18,7 @@ import {
 } from './http-parts.ts';
 import { apiVersion, metadata } from './metadata.ts';
 import { dnsLabel, dnsName } from './names.ts';
+import { must } from './sentences.ts';
 import { always, fieldOf, keyField, lowerCased, onAnyMap, unique } from './unique.ts';
 
 /** The sum of weights is a 32-bit number on the wire. */
@@ -51,10 +52,17 @@ const backends = z
 
 const percent = z.number().min(0).max(100);
 
+const retryCondition = must('must be connect-failure, refused, reset or a status such as "503"');
+
 const retryOn = z
-  .union([z.enum(['connect-failure', 'refused', 'reset']), z.string().regex(/^[45]\d\d$/), z.int().min(400).max(599)], {
-    error: 'must be connect-failure, refused, reset or a status such as "503"',
-  })
+  .union(
+    [
+      z.enum(['connect-failure', 'refused', 'reset']),
+      z.string().regex(/^[45]\d\d$/, retryCondition),
+      z.int(retryCondition).min(400, retryCondition).max(599, retryCondition),
+    ],
+    retryCondition,
+  )
   .transform(String);
 
 const retry = z.strictObject({

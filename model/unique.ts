@@ -5,7 +5,7 @@
 import type { z } from 'zod';
 import { quote } from './problem.ts';
 
-/** Run a check of zod although the value beneath has faults of its own. */
+/** Run a check of zod although the value beneath has faults of its own (unless one is marked `abort`: mark none). */
 export const always = { when: () => true };
 /** The same for a check over a map's fields: run unless the value is no map at all. */
 export const onAnyMap = { when: ({ value }: { value: unknown }) => typeof value === 'object' && value !== null };
