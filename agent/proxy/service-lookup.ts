@@ -1,0 +1,65 @@
+/** Finds a service in the view, or waits until the mesh has said whether there is one: the first request pays, once. */
+import type { Clock } from '../../process/clock.ts';
+import type { MeshDirectory } from '../view/mesh-directory.ts';
+import type { MeshView, ServiceView } from '../view/mesh-view.ts';
+
+/** The view is the one that the service was found in: a request keeps to it. */
+export type Lookup =
+  | { readonly is: 'found'; readonly view: MeshView; readonly service: ServiceView }
+  | { readonly is: 'absent' }
+  | { readonly is: 'unavailable'; readonly detail: string };
+
+export interface LookupOptions {
+  readonly directory: MeshDirectory;
+  readonly clock: Clock;
+  /** How long requests wait for a name that is not known yet. The first to ask sets the time for all that join it. */
+  readonly resolveTimeoutMs: number;
+}
+
+export class ServiceLookup {
+  readonly #options: LookupOptions;
+  /** One question per name, as long as it is open. */
+  readonly #questions = new Map<string, Promise<Lookup>>();
+
+  constructor(options: LookupOptions) {
+    this.#options = options;
+  }
+
+  /** At once when the name is known, which is the usual case. */
+  find(name: string): Lookup | Promise<Lookup> {
+    return this.#look(name) ?? this.#questions.get(name) ?? this.#ask(name);
+  }
+
+  #look(name: string): Lookup | undefined {
+    const { view } = this.#options.directory;
+    const service = view.service(name);
+    return service === undefined ? undefined : { is: 'found', view, service };
+  }
+
+  #ask(name: string): Promise<Lookup> {
+    const question = this.#answer(name).finally(() => this.#questions.delete(name));
+    this.#questions.set(name, question);
+    return question;
+  }
+
+  async #answer(name: string): Promise<Lookup> {
+    const { directory, clock, resolveTimeoutMs } = this.#options;
+    let callOff = () => {};
+    const timeIsUp = new Promise<'too late'>((resolve) => {
+      callOff = clock.after(resolveTimeoutMs, () => resolve('too late'));
+    });
+    const resolution = await Promise.race([directory.resolve(name), timeIsUp]);
+    callOff();
+    switch (resolution) {
+      case 'known':
+        // Known a moment ago and gone again is gone.
+        return this.#look(name) ?? { is: 'absent' };
+      case 'absent':
+        return { is: 'absent' };
+      case 'unavailable':
+        return { is: 'unavailable', detail: 'the control plane cannot be asked' };
+      case 'too late':
+        return { is: 'unavailable', detail: `the control plane did not answer within ${resolveTimeoutMs} ms` };
+    }
+  }
+}
