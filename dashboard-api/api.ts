@@ -115,7 +115,10 @@ function serve(endpoint: Endpoint, closing: AbortSignal | undefined) {
       remoteAddress: (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, ''),
       signal: closing === undefined ? gone.signal : AbortSignal.any([gone.signal, closing]),
     });
-    if (!response.destroyed) send(request, response, answer);
+    if (response.destroyed) return;
+    // A connection that stays open would hold up the shutdown until it has been idle for long.
+    if (closing?.aborted) response.set('connection', 'close');
+    send(request, response, answer);
   };
 }
 

@@ -2,8 +2,9 @@
 import { z } from 'zod';
 import { type DocumentFile, maxDocumentBytes } from '../model/document.ts';
 import { MeshError } from '../model/errors.ts';
-import { faultsOf } from './faults.ts';
+import { parseValue } from '../model/parse.ts';
 import { findJsonFault } from './json-fault.ts';
+import { problemAt } from './problem-response.ts';
 
 export interface RawBody {
   /** The Content-Type as sent; '' without one. */
@@ -119,7 +120,8 @@ function parseJson(text: string): unknown {
 }
 
 function parse<Schema extends z.ZodType>(schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value, faultsOf.wording);
-  if (parsed.success) return parsed.data;
-  throw MeshError.ofProblems('INVALID_REQUEST', faultsOf(parsed.error, [bodyName]));
+  const parsed = parseValue(schema, value);
+  if (parsed.ok) return parsed.value;
+  const problems = parsed.faults.map((fault) => problemAt(bodyName, fault));
+  throw MeshError.ofProblems('INVALID_REQUEST', problems);
 }

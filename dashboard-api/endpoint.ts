@@ -5,9 +5,10 @@
 import type { IncomingHttpHeaders, ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { MeshError } from '../model/errors.ts';
-import type { Problem } from '../model/problem.ts';
+import { parseValue } from '../model/parse.ts';
+import { type Problem, quote } from '../model/problem.ts';
 import type { BodyReader, RawBody } from './body.ts';
-import { faultsOf } from './faults.ts';
+import { problemAt } from './problem-response.ts';
 
 export type Method = 'get' | 'post' | 'put' | 'delete';
 
@@ -99,9 +100,10 @@ export function endpoint<
     async run(raw) {
       const problems: Problem[] = [];
       const read = (schema: z.ZodObject, place: string, value: unknown): unknown => {
-        const parsed = schema.safeParse(value, faultsOf.wording);
-        if (!parsed.success) problems.push(...faultsOf(parsed.error, [place]));
-        return parsed.data;
+        const parsed = parseValue(schema, value);
+        if (parsed.ok) return parsed.value;
+        problems.push(...parsed.faults.map((fault) => problemAt(place, fault)));
+        return undefined;
       };
       const call = {
         params: read(params, 'path', raw.params),
@@ -128,7 +130,7 @@ export function json(body: unknown, options: { status?: number; headers?: Answer
 function onlyOnce(query: URLSearchParams, problems: Problem[]): Record<string, string> {
   const values = new Map<string, string>();
   for (const [name, value] of query) {
-    if (values.has(name)) problems.push({ path: `query.${name}`, message: 'is given more than once' });
+    if (values.has(name)) problems.push({ path: 'query', message: `has ${quote(name)} more than once` });
     values.set(name, value);
   }
   return Object.fromEntries(values);

@@ -54,7 +54,10 @@ export interface RuleChanged {
 export interface RulesPort {
   readonly revision: number;
   change(change: RuleChange): Promise<RuleChanged>;
-  /** Back to how the rules stood at that revision; itself a new revision. Warns where an apply would refuse. */
+  /**
+   * Back to how the rules stood at that revision; itself a new revision. Warns where an apply would refuse. An empty
+   * message becomes "rollback to revision N".
+   */
   rollback(revision: number, author: { readonly by: string; readonly message: string }): Promise<RuleChanged>;
   /** Sorted by namespace and name. */
   list(kind: Kind): readonly StoredResource[];
@@ -62,7 +65,7 @@ export interface RulesPort {
   revisionRecord(revision: number): Promise<RevisionRecord | undefined>;
   /** Newest first. */
   revisions(page: { readonly before?: number; readonly limit: number }): Promise<readonly RevisionRecord[]>;
-  /** How the rules stood at that revision, sorted by key. */
+  /** How the rules stood at that revision, sorted by key; at 0 there were none. Throws REVISION_NOT_FOUND. */
   resourcesAt(revision: number): Promise<readonly Resource[]>;
 }
 
@@ -166,7 +169,7 @@ export interface AgentsPort {
   config(namespace: string, id: string): unknown;
   /** How far a revision has come, now. */
   rollout(revision: number): Rollout;
-  /** Resolves when all that count have applied it, one refuses it, or the time is over. */
+  /** Resolves when all that count have applied it, one refuses it, or the time is over; or the signal aborts. */
   waitFor(revision: number, timeoutMs: number, signal: AbortSignal): Promise<Rollout>;
 }
 

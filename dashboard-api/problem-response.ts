@@ -1,5 +1,6 @@
 /** Errors as `application/problem+json` (RFC 9457): the one place where a MeshError becomes an HTTP answer. */
 import { errorCodes, MeshError } from '../model/errors.ts';
+import { type Fault, faultProblem } from '../model/parse.ts';
 import type { Problem } from '../model/problem.ts';
 
 export const problemContentType = 'application/problem+json';
@@ -44,6 +45,11 @@ export function problemOf(error: MeshError | ApiError): ProblemBody {
     code: error.code,
     errors: error instanceof MeshError ? error.problems : [],
   };
+}
+
+/** A fault of a part of the request: `query.wait: must be …`. */
+export function problemAt(part: string, { path, message }: Fault): Problem {
+  return faultProblem({ path: [part, ...path], message });
 }
 
 /**

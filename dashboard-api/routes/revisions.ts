@@ -82,7 +82,7 @@ export function revisionEndpoints({ rules, agents }: ControlPlane): Endpoint[] {
         await find(revision);
         const changed = await rules.rollback(revision, {
           by: authorOf(headers['x-sluice-by'], remoteAddress),
-          message: query.message === '' ? `rollback to revision ${revision}` : query.message,
+          message: query.message,
         });
         return answerChanged(agents, changed, { waitMs: query.wait, signal });
       },
@@ -90,13 +90,8 @@ export function revisionEndpoints({ rules, agents }: ControlPlane): Endpoint[] {
   ];
 }
 
-async function stateAt(rules: RulesPort, number: number): Promise<ReadonlyMap<string, Resource>> {
-  // Revision 0 is the empty store, which every history begins with.
-  if (number !== 0 && (await rules.revisionRecord(number)) === undefined) {
-    throw new MeshError('REVISION_NOT_FOUND', [number]);
-  }
-  const resources = number === 0 ? [] : await rules.resourcesAt(number);
-  return new Map(resources.map((resource) => [resourceKey(resource), resource]));
+async function stateAt(rules: RulesPort, revision: number): Promise<ReadonlyMap<string, Resource>> {
+  return new Map((await rules.resourcesAt(revision)).map((resource) => [resourceKey(resource), resource]));
 }
 
 /** Sorted by key. */
