@@ -107,9 +107,10 @@ function readResources(
     const locate = (path: Path) => placeOf(read.offsetOf([...base, ...path]));
     const parsed = parseResource(value);
     into.documents.push({ key: keyOf(value), resource: parsed.ok ? parsed.value : undefined, locate });
-    for (const { path, message } of parsed.ok ? [] : parsed.faults) {
-      if (read.isUnreadable([...base, ...path])) continue;
-      into.faults.push({ ...locate(path), path: formatPath(path), message });
+    for (const { path, message, onKey } of parsed.ok ? [] : parsed.faults) {
+      const whole = [...base, ...path];
+      if (read.isUnreadable(whole)) continue;
+      into.faults.push({ ...placeOf(read.offsetOf(whole, onKey)), path: formatPath(path), message });
     }
   }
 }

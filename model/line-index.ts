@@ -11,11 +11,11 @@ export interface Place {
 export function createLineIndex(text: string): (offset: number) => Place {
   const starts = [0];
   for (let end = text.indexOf('\n'); end !== -1; end = text.indexOf('\n', end + 1)) starts.push(end + 1);
-  // A line feed at the very end does not begin a line that anybody sees.
-  if (starts.length > 1 && starts.at(-1) === text.length) starts.pop();
+  // A line feed at the very end does not begin a line that anybody sees: the end is where it stands.
+  const last = text.endsWith('\n') ? text.length - 1 : text.length;
 
   return (offset) => {
-    const inside = Math.min(Math.max(offset, 0), text.length);
+    const inside = Math.max(0, Math.min(offset, last));
     let low = 0;
     let high = starts.length - 1;
     while (low < high) {

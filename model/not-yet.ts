@@ -47,10 +47,14 @@ export const notYet: readonly NotYet[] = [
 export function findNotYet(kind: Kind, document: unknown): Fault[] {
   return notYet
     .filter((entry) => entry.kind === kind)
-    .flatMap(({ path, inEffect = [], meanwhile }) =>
+    .flatMap(({ path, inEffect, meanwhile }) =>
       valuesAt(document, path.split('.'))
-        .filter(({ value }) => typeof value !== 'string' || !inEffect.includes(value))
-        .map((found) => ({ path: found.path, message: `not supported yet; ${meanwhile}` })),
+        .filter(({ value }) => typeof value !== 'string' || !inEffect?.includes(value))
+        .map((found) => ({
+          path: found.path,
+          message: `not supported yet; ${meanwhile}`,
+          onKey: inEffect === undefined,
+        })),
     );
 }
 

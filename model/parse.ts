@@ -9,6 +9,8 @@ import { sentence } from './sentences.ts';
 export interface Fault {
   readonly path: Path;
   readonly message: string;
+  /** It is the name of the field that is wrong, not its value: where to point. */
+  readonly onKey?: boolean;
 }
 
 export type Parsed<Value> =
@@ -36,8 +38,13 @@ export function faultProblem({ path, message }: Fault): Problem {
 function faultsOf(issue: z.core.$ZodIssue): Fault[] {
   // The values read here come from JSON or YAML, so no key is a symbol.
   const path = issue.path.map((segment) => (typeof segment === 'symbol' ? String(segment) : segment));
+  if (issue.code === 'invalid_key') return [{ path, message: issue.message, onKey: true }];
   if (issue.code !== 'unrecognized_keys') return [{ path, message: issue.message }];
   // One line per unknown field, see `sentence`; each is a fault at its own place.
   const lines = issue.message.split('\n');
-  return issue.keys.map((key, index) => ({ path: [...path, key], message: lines[index] ?? issue.message }));
+  return issue.keys.map((key, index) => ({
+    path: [...path, key],
+    message: lines[index] ?? issue.message,
+    onKey: true,
+  }));
 }

@@ -19,7 +19,7 @@ export interface YamlDocument {
 
 /** The deepest field of the format is at 10; the reader of nested values calls itself, so there must be an end. */
 const deepestNesting = 32;
-/** More documents than a mesh has rules; creating one is dear compared with the four bytes that ask for it. */
+/** Starts and ends. More documents than a mesh has rules; creating one is dear beside the four bytes that ask for it. */
 const mostDocuments = 10_000;
 /** In one document, white space and comments too. A list of a thousand resources has half of it. */
 const mostTokens = 500_000;
@@ -52,7 +52,7 @@ function* boundedTokens(text: string): Generator<CST.Token | TextFault> {
   let offset = 0;
   for (const lexeme of new Lexer().lex(text)) {
     tokens += 1;
-    if (lexeme === '---') {
+    if (lexeme === '---' || lexeme === '...') {
       tokens = 0;
       documents += 1;
     }
@@ -87,7 +87,13 @@ function* outcome(document: Document.Parsed): Generator<YamlDocument | TextFault
   // Unknown directives are warnings to the library; here they would be silently ignored, so they are errors.
   const errors = [...document.errors, ...document.warnings.filter(({ code }) => code === 'BAD_DIRECTIVE')];
   if (errors.length === 0) yield { is: 'document', document };
-  for (const error of errors) yield faultOfSyntax(error);
+  // One slip makes the library complain several times at one place; the first complaint is the nearest to the slip.
+  const said = new Set<number>();
+  for (const error of errors) {
+    if (said.has(error.pos[0])) continue;
+    said.add(error.pos[0]);
+    yield faultOfSyntax(error);
+  }
 }
 
 function faultOfText(text: string, maxBytes: number): TextFault | undefined {

