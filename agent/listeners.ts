@@ -1,0 +1,106 @@
+/** Every port of the agent that carries requests, and what each has done. */
+import type { Clock, Random } from '../process/clock.ts';
+import { formatHostPort, type HostPort } from '../process/host-port.ts';
+import type { Logger } from '../process/log.ts';
+import type { AgentSettings } from './config.ts';
+import { startInbound } from './proxy/inbound.ts';
+import type { ProxyListener } from './proxy/listener.ts';
+import { startOutbound, startUpstream } from './proxy/outbound.ts';
+import { createStatistics, type Statistics, type StatisticsSnapshot } from './proxy/statistics.ts';
+import type { ListeningPort } from './registration/instance.ts';
+import type { MeshDirectory } from './view/mesh-directory.ts';
+import { meshName } from './view/mesh-name.ts';
+
+export interface ListenersOptions {
+  readonly settings: AgentSettings;
+  readonly directory: MeshDirectory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+}
+
+export interface Listeners {
+  readonly outbound: HostPort;
+  readonly inbound: readonly ListeningPort[];
+  /** Under the name that the operator gave: `reviews:9080`. */
+  readonly upstreams: readonly ListeningPort[];
+  traffic(): Record<string, StatisticsSnapshot>;
+  /** No more requests for the application; those under way finish, within the drain timeout. */
+  closeInbound(): Promise<void>;
+  close(): Promise<void>;
+}
+
+/** What may stand behind a name and says nothing. Servers may be told another domain; agents are not, yet. */
+const domain = 'mesh.local';
+
+/** What the operator declared, as the mesh calls it: subscribed to from the start. */
+export function declaredNames({ upstreams, namespace }: AgentSettings): string[] {
+  return upstreams.flatMap(({ host }) => meshName(host, { namespace, domain }) ?? []);
+}
+
+/** Rejects when one of them cannot listen; then none does. */
+export async function startListeners(options: ListenersOptions): Promise<Listeners> {
+  const { settings, clock, log } = options;
+  const statistics = new Map<string, Statistics>();
+  const started: ProxyListener[] = [];
+  const inbound: (ListeningPort & { readonly listener: ProxyListener })[] = [];
+  const upstreams: ListeningPort[] = [];
+  const closeAll = async () => {
+    await Promise.all(started.map((listener) => listener.close()));
+  };
+  /** Starts one under this name in the statistics. */
+  const start = async (name: string, listen: HostPort, begin: (common: CommonOptions) => Promise<ProxyListener>) => {
+    const counted = createStatistics();
+    const onFault = (error: unknown) =>
+      log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
+    const listener = await begin({ listen, statistics: counted, clock, onFault });
+    started.push(listener);
+    statistics.set(name, counted);
+    return listener;
+  };
+
+  try {
+    const mesh = { directory: options.directory, random: options.random };
+    const names = { namespace: settings.namespace, domain };
+    const outbound = await start('outbound', settings.outbound, (common) =>
+      startOutbound({ ...common, ...mesh, ...names }),
+    );
+    for (const { host, port, listen } of settings.upstreams) {
+      const name = port === undefined ? host : `${host}:${port}`;
+      const service = meshName(host, names) ?? host;
+      const listener = await start(name, listen, (common) => startUpstream({ ...common, ...mesh, service, port }));
+      upstreams.push({ name, address: listener.address });
+    }
+    const identity = { service: `${settings.service}.${settings.namespace}`, id: settings.id };
+    for (const { name, app, inbound: listen } of settings.appPorts) {
+      const counted = name === '' ? 'inbound' : `inbound|${name}`;
+      const listener = await start(counted, listen, (common) => startInbound({ ...common, app, identity }));
+      inbound.push({ name, address: listener.address, listener });
+    }
+    return {
+      outbound: outbound.address,
+      inbound,
+      upstreams,
+      traffic: () => Object.fromEntries([...statistics].map(([name, counted]) => [name, counted.snapshot()])),
+      closeInbound: async () => {
+        await Promise.all(inbound.map(({ listener }) => listener.close()));
+      },
+      close: closeAll,
+    };
+  } catch (cause) {
+    await closeAll();
+    throw cause;
+  }
+}
+
+/** `reviews:9080=127.0.0.1:19080`, as in the flag; only the address without a name. */
+export function formatPort({ name, address }: ListeningPort): string {
+  return name === '' ? formatHostPort(address) : `${name}=${formatHostPort(address)}`;
+}
+
+interface CommonOptions {
+  readonly listen: HostPort;
+  readonly statistics: Statistics;
+  readonly clock: Clock;
+  readonly onFault: (error: unknown) => void;
+}
