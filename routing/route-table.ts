@@ -12,7 +12,7 @@ import type { RouteRequest } from './request.ts';
 import { createRouteIndex, type Indexed } from './route-index.ts';
 
 export interface RouteDecision {
-  /** "routeName/ruleName", as in `Route.name`. */
+  /** "routeName/ruleName", as in `Route.name`; '' for a service without a Route. */
   readonly rule: string;
   readonly cluster: string;
   /** From the decision to the last byte of the answer; 0 is no limit. */
@@ -91,7 +91,6 @@ interface Context {
 }
 
 function prepareRoute(route: Route, { place, where, identity, previous }: Context): PreparedRoute {
-  if (route.name === '') throw new UnusableError(where, 'has no name');
   if (route.action !== 'route' || route.route === null) {
     throw new UnusableError(where, 'has a kind of action that this agent does not know');
   }

@@ -26,7 +26,7 @@ const mostBackends = 2 ** 18;
 /**
  * `weights`: integers >= 0 that add up to 1 to 2^32-1; a backend of weight 0 is never picked. `phase`: any integer >= 0, for
  * instance a hash. With two backends it says where in the sequence of picks the split starts, and every prefix is within
- * less than 1 (without it: 1/2). With more it has no effect: no other start keeps each prefix within one request.
+ * less than 1 (with phase 0: 1/2). With more it has no effect: no other start keeps each prefix within one request.
  * Throws on weights that are none.
  */
 export function createWeightedSplit(weights: readonly number[], phase: number): WeightedSplit {
@@ -60,7 +60,8 @@ class ChairmanAssignment implements WeightedSplit {
     if (used.length === 2) {
       // The deficits of two backends walk through exactly these values, one a pick. Ties go to the first, so the
       // first's deficit lies in [-W/2, W/2): two of its values differ by less than W, which is one request.
-      const first = (phase % this.#sum) - Math.floor(this.#sum / 2);
+      const half = Math.floor(this.#sum / 2);
+      const first = (((phase % this.#sum) + half) % this.#sum) - half;
       this.#deficit.set([first, -first]);
     }
   }
