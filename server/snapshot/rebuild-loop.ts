@@ -131,7 +131,8 @@ export class RebuildLoop {
 
   /** Ports that the rules no longer know stay on the wire while somebody holds the service and may be using them. */
   #portsToKeep(key: string, before: ServiceSnapshot | undefined): readonly ServicePort[] {
-    return this.#state.isHeld(key) ? this.#undeclared(key, before) : [];
+    const undeclared = this.#undeclared(key, before);
+    return undeclared.length > 0 && this.#state.isHeld(key) ? undeclared : [];
   }
 
   #keepsPorts(key: string): boolean {

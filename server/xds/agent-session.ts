@@ -68,6 +68,7 @@ export class AgentSession implements Session {
   #owesMark = false;
   /** Refused twice without anything new to withhold: nothing is sent until the rules change. */
   #frozenAt: number | undefined;
+  #mayNamesDiffer = false;
   #sequence = 0;
   #nonce = 0;
 
@@ -84,8 +85,10 @@ export class AgentSession implements Session {
     return this.#phase;
   }
 
-  /** The names that the agent asks for and that stand for something. */
-  get knownNames(): readonly string[] {
+  /** The names that the agent asks for and that stand for something, when they may have changed since last asked. */
+  takeChangedNames(): readonly string[] | undefined {
+    if (!this.#mayNamesDiffer) return undefined;
+    this.#mayNamesDiffer = false;
     return [...this.#names].filter((name) => this.#holdings.holdsName(name));
   }
 
@@ -186,6 +189,7 @@ export class AgentSession implements Session {
     const isEmpty = work.names.size + work.services.size + work.answers.size === 0;
     if (isEmpty && !this.#owesMark) return [];
     this.#work = emptyWork();
+    this.#mayNamesDiffer ||= work.names.size > 0;
     for (const service of work.services) this.#holdings.updateService(service, this.#withheld);
     for (const name of work.names) this.#holdings.updateName(name, this.#withheld, this.#names.has(name));
     const answers = new Set([...work.answers].filter((name) => !this.#withheld.isNameWithheld(name)));
@@ -254,6 +258,7 @@ export class AgentSession implements Session {
 
   #onRefused(batch: Batch, error: NonNullable<Request['error']>): Effect[] {
     this.#holdings.takeBack();
+    this.#mayNamesDiffer = true;
     for (const name of batch.work.names) this.#work.names.add(name);
     for (const service of batch.work.services) this.#work.services.add(service);
     for (const name of batch.work.answers) this.#work.answers.add(name);

@@ -1,0 +1,191 @@
+/**
+ * The agents' own stream: registration, health, drain. A registration lives with its stream; when the stream is lost its
+ * grace begins. The same key takes an id over; another key only when the agent that has it does not answer any more.
+ */
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { MeshError } from '../../model/errors.ts';
+import type { Logger } from '../../process/log.ts';
+import type { Input } from '../../proto/load.ts';
+import type { AgentMessage, ServerMessage } from '../../proto/types.ts';
+import type { Registry } from '../registry/registry.ts';
+import type { AgentDirectory } from '../status/agent-directory.ts';
+import { type AgentRecord, agentKey } from '../status/agent-record.ts';
+import { type Registration, readHello, stateOf } from './hello.ts';
+
+/** How long an agent has to show that it is alive when another claims its id. */
+const pingTimeoutMs = 2_000;
+
+/** A stream that does not introduce itself is of no use. */
+const helloTimeoutMs = 10_000;
+
+/** The longest that a draining agent may ask the server to wait. */
+const drainAtMostMs = 60_000;
+
+export interface AgentServiceOptions {
+  readonly meshId: string;
+  readonly serverId: string;
+  readonly log: Logger;
+  readonly registry: Registry;
+  readonly directory: AgentDirectory;
+  readonly revision: () => number;
+  /** Resolves when every agent that holds the service uses the present state, or with the ids of those who do not yet. */
+  readonly waitUntilUsed: (service: string, timeoutMs: number, except: string) => Promise<readonly string[]>;
+}
+
+type Call = ServerDuplexStream<AgentMessage, Input<ServerMessage>>;
+
+export class AgentService {
+  readonly #options: AgentServiceOptions;
+  /** Agent key -> its stream. */
+  readonly #streams = new Map<string, AgentStream>();
+  readonly #calls = new Set<Call>();
+  #isServing = false;
+
+  constructor(options: AgentServiceOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#isServing = true;
+  }
+
+  readonly handle = (call: Call): void => {
+    if (!this.#isServing) {
+      refuse(call, status.UNAVAILABLE, 'the server is loading or shutting down');
+      return;
+    }
+    this.#calls.add(call);
+    let opened: Promise<AgentStream | undefined> | undefined;
+    let isOver = false;
+    const timeout = setTimeout(() => refuse(call, status.DEADLINE_EXCEEDED, 'no hello came'), helloTimeoutMs);
+    call.on('data', (message: AgentMessage) => {
+      clearTimeout(timeout);
+      // What follows the hello waits until it has been dealt with.
+      if (opened) void opened.then((stream) => stream?.onMessage(message));
+      opened ??= this.#introduce(call, message).catch((error: unknown) => this.#refuse(call, error));
+    });
+    const onOver = () => {
+      if (isOver) return;
+      isOver = true;
+      clearTimeout(timeout);
+      this.#calls.delete(call);
+      void opened?.then((stream) => stream && this.#onOver(stream));
+    };
+    call.on('end', () => {
+      onOver();
+      call.end();
+    });
+    for (const event of ['cancelled', 'close', 'error']) call.on(event, onOver);
+  };
+
+  close(): void {
+    this.#isServing = false;
+    for (const call of this.#calls) call.end();
+  }
+
+  async #introduce(call: Call, { hello }: AgentMessage): Promise<AgentStream> {
+    if (!hello) {
+      throw MeshError.ofProblems('INVALID_REGISTRATION', [{ path: '', message: 'the first message must be hello' }]);
+    }
+    const registration = readHello(hello);
+    await this.#makeWay(registration);
+    const { directory, registry, meshId, serverId, revision } = this.#options;
+    const record = await directory.hold(registration);
+    record.version = registration.version;
+    if (registration.instance) await registry.register(registration.instance, true);
+    const stream = new AgentStream(call, registration, record, this.#options);
+    this.#streams.set(record.key, stream);
+    call.write({ welcome: { meshId, serverId, revision: revision() } });
+    return stream;
+  }
+
+  /** The id is free, or its holder is this agent's earlier self, or does not answer. Throws AGENT_ID_TAKEN. */
+  async #makeWay({ id, namespace, keyHash }: Registration): Promise<void> {
+    const key = agentKey(namespace, id);
+    const present = this.#streams.get(key);
+    if (!present) return;
+    if (this.#options.directory.keyHashOf(namespace, id) !== keyHash && (await present.answers(pingTimeoutMs))) {
+      throw new MeshError('AGENT_ID_TAKEN', [id, namespace]);
+    }
+    this.#streams.delete(key);
+    present.replace();
+  }
+
+  #onOver(stream: AgentStream): void {
+    const { registration, record } = stream;
+    if (this.#streams.get(record.key) !== stream) return;
+    this.#streams.delete(record.key);
+    if (registration.instance) this.#options.registry.release(registration.instance);
+    this.#options.directory.release(record);
+  }
+
+  #refuse(call: Call, error: unknown): undefined {
+    const known = MeshError.from(error);
+    if (known.code === 'INTERNAL') this.#options.log.error({ err: known.cause }, 'an agent could not be registered');
+    refuse(call, known.grpc, known.toText());
+  }
+}
+
+/** One agent's stream after its hello. */
+class AgentStream {
+  readonly registration: Registration;
+  readonly record: AgentRecord;
+  readonly #call: Call;
+  readonly #options: AgentServiceOptions;
+  #onPong: (() => void) | undefined;
+
+  constructor(call: Call, registration: Registration, record: AgentRecord, options: AgentServiceOptions) {
+    this.#call = call;
+    this.registration = registration;
+    this.record = record;
+    this.#options = options;
+  }
+
+  onMessage({ message, health, drain, report }: AgentMessage): void {
+    const { instance } = this.registration;
+    if (message === 'pong') this.#onPong?.();
+    if (message === 'health' && instance) this.#setState(stateOf(health));
+    if (message === 'drain') void this.#drain(Math.min(drain?.deadlineMs || drainAtMostMs, drainAtMostMs));
+    if (message === 'report' && report) {
+      this.record.condition = report.condition.slice(0, 100);
+      this.record.detail = report.detail.slice(0, 1_000);
+      this.#options.directory.changed(this.record);
+    }
+  }
+
+  /** Whether the agent is still there: it answers a ping in time. */
+  answers(timeoutMs: number): Promise<boolean> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve(false), timeoutMs);
+      this.#onPong = () => {
+        clearTimeout(timer);
+        resolve(true);
+      };
+      this.#call.write({ ping: {} });
+    });
+  }
+
+  /** Another stream has taken its place. */
+  replace(): void {
+    refuse(this.#call, status.ABORTED, 'another stream of this agent has taken over');
+  }
+
+  #setState(state: Parameters<Registry['setState']>[1]): void {
+    const { instance } = this.registration;
+    if (instance && this.#options.registry.instance(instance)) this.#options.registry.setState(instance, state);
+  }
+
+  /** Nobody new is sent to it; it is told when all who might have known it have taken notice. */
+  async #drain(deadlineMs: number): Promise<void> {
+    const { instance, id } = this.registration;
+    this.#setState('draining');
+    const service = instance ? `${instance.service}.${instance.namespace}` : '';
+    const pending = instance ? await this.#options.waitUntilUsed(service, deadlineMs, id) : [];
+    if (instance && this.#options.registry.instance(instance)) await this.#options.registry.deregister(instance);
+    this.#call.write({ drained: { pending } });
+  }
+}
+
+function refuse(call: Call, code: number, details: string): void {
+  call.emit('error', { code, details });
+}

@@ -1,0 +1,84 @@
+/** What an agent says when it registers, checked at the door: all faults at once, with the field each is about. */
+import { createHash } from 'node:crypto';
+import { isIP } from 'node:net';
+import { z } from 'zod';
+import { MeshError } from '../../model/errors.ts';
+import { dnsLabel, labels } from '../../model/names.ts';
+import { formatPath } from '../../model/problem.ts';
+import { type Health, HealthState, type Hello } from '../../proto/types.ts';
+import type { InstanceRecord, InstanceState } from '../registry/instance.ts';
+import { agentGraceMs } from '../registry/registry.ts';
+
+const mostLabels = 64;
+
+const helloSchema = z.object({
+  id: z
+    .string()
+    .regex(
+      /^[A-Za-z0-9](?:[A-Za-z0-9._-]{0,251}[A-Za-z0-9])?$/,
+      'must be letters, digits, ".", "_" and "-", at most 253',
+    ),
+  namespace: dnsLabel,
+  service: dnsLabel,
+  key: z.instanceof(Uint8Array).refine(({ length }) => length >= 16 && length <= 64, 'must be 16 to 64 random bytes'),
+  agentVersion: z.string().max(100, 'must be at most 100 characters'),
+  instance: z
+    .object({
+      address: z.string().refine((text) => isIP(text) !== 0, 'must be an IP address'),
+      ports: z
+        .record(z.union([z.literal(''), dnsLabel]), z.int().min(1).max(65_535))
+        .refine((ports) => Object.keys(ports).length > 0, 'needs a port')
+        .refine((ports) => Object.keys(ports).length <= mostLabels, `at most ${mostLabels} ports`),
+      labels: labels.refine((map) => Object.keys(map).length <= mostLabels, `at most ${mostLabels} labels`),
+      weight: z.int().max(1_000_000, 'must be at most 1000000'),
+      zone: z.string().max(253, 'must be at most 253 characters'),
+    })
+    .nullable(),
+});
+
+export interface Registration {
+  readonly id: string;
+  readonly namespace: string;
+  readonly service: string;
+  readonly keyHash: string;
+  readonly version: string;
+  /** Undefined for an agent without application. */
+  readonly instance: InstanceRecord | undefined;
+}
+
+/** Throws INVALID_REGISTRATION with every fault. */
+export function readHello(hello: Hello): Registration {
+  const parsed = helloSchema.safeParse(hello);
+  if (!parsed.success) {
+    const problems = parsed.error.issues.map(({ path, message }) => ({
+      path: formatPath(path.map((segment) => (typeof segment === 'number' ? segment : String(segment)))),
+      message,
+    }));
+    throw MeshError.ofProblems('INVALID_REGISTRATION', problems);
+  }
+  const { id, namespace, service, key, agentVersion, instance } = parsed.data;
+  return {
+    id,
+    namespace,
+    service,
+    keyHash: createHash('sha256').update(key).digest('hex'),
+    version: agentVersion,
+    instance: instance
+      ? {
+          ...instance,
+          id,
+          namespace,
+          service,
+          weight: instance.weight === 0 ? 1 : instance.weight,
+          source: 'agent',
+          ttlMs: agentGraceMs,
+          state: stateOf(hello.instance?.health ?? null),
+        }
+      : undefined,
+  };
+}
+
+export function stateOf(health: Health | null): InstanceState {
+  if (health?.state === HealthState.PASSING) return 'passing';
+  return health?.state === HealthState.FAILING ? 'failing' : 'starting';
+}

@@ -1,0 +1,237 @@
+/**
+ * Wires the parts of the control plane along the arrow: store -> rules and registry -> compile -> snapshot cache -> xDS
+ * streams; what agents report comes back into the directory, which only readers use.
+ */
+import type { Logger } from '../process/log.ts';
+import { AgentService } from './agents/agent-service.ts';
+import {
+  absentAgents,
+  countHolders,
+  createMeshState,
+  hasInstance,
+  knownServices,
+  servicesNeededBy,
+} from './mesh-state.ts';
+import type { InstanceRecord } from './registry/instance.ts';
+import { Registry } from './registry/registry.ts';
+import { Rush } from './registry/rush.ts';
+import { RuleBook } from './rules/rule-book.ts';
+import { RebuildLoop } from './snapshot/rebuild-loop.ts';
+import { SnapshotCache, type SnapshotChange } from './snapshot/snapshot-cache.ts';
+import { AgentDirectory, type AgentLease } from './status/agent-directory.ts';
+import type { AgentRecord, Nack } from './status/agent-record.ts';
+import { type Rollout, Rollouts } from './status/rollouts.ts';
+import { createStreamReport, type ReportedStream } from './status/stream-report.ts';
+import { UseBarrier } from './status/use-barrier.ts';
+import type { Lease, RevisionRecord, Store } from './store/store.ts';
+import { AdsService } from './xds/ads-service.ts';
+import type { AdsStream } from './xds/ads-stream.ts';
+
+/** How often deadlines of leases are looked at. */
+const sweepMs = 500;
+
+/** Told of what happened; never steers. */
+export interface Observer {
+  onRevision(record: RevisionRecord): void;
+  onRollout(rollout: Rollout): void;
+  onInstance(record: InstanceRecord, isGone: boolean): void;
+  onAgent(agent: AgentRecord, isGone: boolean): void;
+  onRefusal(agent: AgentRecord, nack: Nack): void;
+}
+
+export interface ControlPlaneOptions {
+  readonly store: Store;
+  readonly serverId: string;
+  readonly domain: string;
+  readonly log: Logger;
+  /** Milliseconds, rising. */
+  readonly clock: () => number;
+  /** Milliseconds since 1970. */
+  readonly wallClock: () => number;
+  readonly observer: Observer;
+}
+
+export class ControlPlane {
+  readonly store: Store;
+  readonly rules: RuleBook;
+  readonly registry: Registry;
+  readonly directory: AgentDirectory;
+  readonly rollouts: Rollouts;
+  readonly cache: SnapshotCache;
+  readonly ads: AdsService;
+  readonly agents: AgentService;
+  readonly #options: ControlPlaneOptions;
+  readonly #rebuild: RebuildLoop;
+  readonly #rush: Rush;
+  readonly #barrier = new UseBarrier();
+  /** By the report that each stream writes. */
+  readonly #streams = new WeakMap<AdsStream['report'], ReportedStream>();
+  /** The revision that is being compiled: what changes now is its doing. */
+  #publishing: number | undefined;
+  #watch: { close(): void } | undefined;
+  #sweeper: NodeJS.Timeout | undefined;
+
+  constructor(options: ControlPlaneOptions) {
+    const { store, log, clock, wallClock, observer, serverId, domain } = options;
+    this.#options = options;
+    this.store = store;
+    this.#rush = new Rush(clock);
+    this.rollouts = new Rollouts((rollout) => observer.onRollout(rollout));
+    this.directory = new AgentDirectory({
+      store,
+      log,
+      clock,
+      rush: this.#rush,
+      rollouts: this.rollouts,
+      onAgent: (agent, isGone) => {
+        this.#barrier.onAgent(agent);
+        observer.onAgent(agent, isGone);
+      },
+    });
+    this.registry = new Registry({
+      store,
+      log,
+      clock,
+      rush: this.#rush,
+      onChange: (record, isGone) => {
+        this.#rebuild.onInstance(`${record.service}.${record.namespace}`);
+        observer.onInstance(record, isGone);
+      },
+    });
+    this.rules = new RuleBook({
+      store,
+      wallClock,
+      surroundings: {
+        hasInstance: (service, labels) => hasInstance(service, labels, this),
+        subscribers: (service) => this.holders(service),
+      },
+      onRevision: (record, services) => this.#publish(record, services),
+    });
+    this.cache = new SnapshotCache(store.meshId, (change) => this.#onChange(change));
+    this.ads = new AdsService({
+      cache: this.cache,
+      serverId,
+      log,
+      clock,
+      openReport: (identity) => {
+        const stream = createStreamReport(identity, {
+          directory: this.directory,
+          meshId: store.meshId,
+          clock,
+          wallClock,
+          onRefusal: (agent, nack) => observer.onRefusal(agent, nack),
+        });
+        this.#streams.set(stream.report, stream);
+        return stream.report;
+      },
+      onUnused: (service) => this.#rebuild.onUnused(service),
+    });
+    this.agents = new AgentService({
+      meshId: store.meshId,
+      serverId,
+      log,
+      registry: this.registry,
+      directory: this.directory,
+      revision: () => this.rules.revision,
+      waitUntilUsed: (service, timeoutMs, except) => {
+        const users = this.#streamsHolding(service).filter(({ id }) => id !== except);
+        return this.#barrier.wait(this.cache.sequence, users, timeoutMs);
+      },
+    });
+    const state = createMeshState({ ...this.#parts, domain });
+    this.#rebuild = new RebuildLoop(state, this.cache, domain);
+  }
+
+  /** Loads what the store has, compiles it, and begins to serve. Nobody is served before that. */
+  async start(): Promise<void> {
+    const state = await this.store.load();
+    this.rules.restore(state.revision, state.resources);
+    this.registry.restore(state.leases.filter(isInstanceLease));
+    this.directory.restore(state.leases.filter(isAgentLease));
+    this.#rebuild.start(knownServices(this.#parts), state.revision);
+    this.#watch = this.store.watch(state.cursor, (change) => {
+      if (change.is === 'revision') this.rules.onStored(change.record);
+    });
+    this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
+    this.ads.start();
+    this.agents.start();
+  }
+
+  /** Streams end with OK; agents keep what they have. */
+  close(): void {
+    clearInterval(this.#sweeper);
+    this.#watch?.close();
+    this.ads.close();
+    this.agents.close();
+  }
+
+  /** How many agents and clients hold the configuration of the service. */
+  holders(service: string): number {
+    return countHolders(service, this.#parts);
+  }
+
+  /** The stream of an agent, while it is connected. */
+  streamOf(agent: AgentRecord): AdsStream | undefined {
+    return [...this.ads.streams].find((stream) => this.#streams.get(stream.report)?.record === agent);
+  }
+
+  get #parts() {
+    return {
+      rules: this.rules,
+      registry: this.registry,
+      directory: this.directory,
+      cache: this.cache,
+      domain: this.#options.domain,
+      streamsHolding: (service: string) => this.ads.index.holdersOf(service).size,
+    };
+  }
+
+  #streamsHolding(service: string): AgentRecord[] {
+    return [...this.ads.index.holdersOf(service)].flatMap(({ report }) => this.#streams.get(report)?.record ?? []);
+  }
+
+  #publish(record: RevisionRecord, services: readonly string[]): void {
+    this.#publishing = record.revision;
+    this.#rebuild.onRevision(services, record.revision);
+    this.#publishing = undefined;
+    this.#options.observer.onRevision(record);
+  }
+
+  /** Who is concerned is settled before anybody can have answered. */
+  #onChange(change: SnapshotChange): void {
+    const concerned = this.ads.note(change);
+    if (this.#publishing !== undefined) this.#settleRollout(change, concerned);
+    this.ads.push(concerned);
+  }
+
+  #settleRollout(change: SnapshotChange, concerned: ReadonlySet<AdsStream>): void {
+    const { revision, services } = change;
+    const connected = [...concerned]
+      .filter((stream) => stream.isTouchedBy(change))
+      .flatMap(({ report }) => this.#streams.get(report)?.record ?? []);
+    const changed = new Set(services.flatMap(({ key, isRuleChange }) => (isRuleChange ? key : [])));
+    const absent = absentAgents(this.directory).filter((agent) =>
+      [...servicesNeededBy(agent, this)].some((service) => changed.has(service)),
+    );
+    const agents = [...connected, ...absent];
+    for (const agent of agents) agent.touched = revision;
+    this.rollouts.publish(revision, agents);
+  }
+
+  #sweep(): void {
+    if (this.#rush.hasJustEnded()) {
+      this.registry.restartGraces();
+      this.directory.restartGraces();
+    }
+    this.registry.sweep();
+    this.directory.sweep();
+  }
+}
+
+function isInstanceLease(lease: Lease): lease is Lease<InstanceRecord> {
+  return lease.key.startsWith('instance/');
+}
+
+function isAgentLease(lease: Lease): lease is Lease<AgentLease> {
+  return lease.key.startsWith('agent/');
+}

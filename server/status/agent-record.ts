@@ -1,0 +1,71 @@
+/** What is known of one agent, or of one foreign client while its stream lasts. Only readers use it: it steers nothing. */
+import type { RefusedResource } from '../xds/session.ts';
+
+export interface Nack {
+  readonly revision: number;
+  readonly atMs: number;
+  readonly message: string;
+  readonly resources: readonly RefusedResource[];
+}
+
+export interface AgentRecord {
+  /** `namespace/id`; for a foreign client with its kind before it, so that it can never stand for an agent. */
+  readonly key: string;
+  readonly id: string;
+  readonly namespace: string;
+  readonly service: string;
+  /** 'agent', or the user agent of a foreign client. */
+  readonly kind: string;
+  version: string;
+  /** Its configuration streams: one, or for a moment two when it has come back before its old one was found dead. */
+  streams: number;
+  /** The newest revision that changes something it holds. */
+  touched: number;
+  /** The newest revision that it was sent all of. */
+  sent: number;
+  /** The newest revision that it uses. */
+  applied: number;
+  /** The state of the snapshot cache that it uses. */
+  appliedSequence: number;
+  /** Its last refusal, until it applies that revision or a later one. */
+  nack: Nack | undefined;
+  /** What it says of itself, or what its stream is waiting for: 'stale', 'foreign-store', 'older-store' or ''. */
+  condition: string;
+  detail: string;
+  /** The names it asks for that stand for something; stored with its lease. */
+  names: readonly string[];
+  lastSeenMs: number;
+}
+
+export function agentKey(namespace: string, id: string): string {
+  return `${namespace}/${id}`;
+}
+
+export function createAgentRecord(
+  identity: Pick<AgentRecord, 'id' | 'namespace' | 'service' | 'kind'>,
+  nowMs: number,
+): AgentRecord {
+  return {
+    ...identity,
+    key: (identity.kind === 'agent' ? '' : `${identity.kind}:`) + agentKey(identity.namespace, identity.id),
+    version: '',
+    streams: 0,
+    touched: 0,
+    sent: 0,
+    applied: 0,
+    appliedSequence: 0,
+    nack: undefined,
+    condition: '',
+    detail: '',
+    names: [],
+    lastSeenMs: nowMs,
+  };
+}
+
+export function isCurrent({ applied, touched }: AgentRecord): boolean {
+  return applied >= touched;
+}
+
+export function isConnected({ streams }: AgentRecord): boolean {
+  return streams > 0;
+}

@@ -1,0 +1,67 @@
+/** What the server counts, for Prometheus. Labels are bounded: states and codes, never names of services or agents. */
+import { Counter, collectDefaultMetrics, Gauge, Registry as MetricsRegistry } from 'prom-client';
+import type { ControlPlane } from '../control-plane.ts';
+import { isConnected, isCurrent } from '../status/agent-record.ts';
+
+export interface Metrics {
+  readonly contentType: string;
+  text(): Promise<string>;
+  countAnswer(method: string, status: number): void;
+  countRefusal(): void;
+}
+
+export function createMetrics(plane: ControlPlane): Metrics {
+  const registry = new MetricsRegistry();
+  collectDefaultMetrics({ register: registry });
+  const registers = [registry];
+  gauge('sluice_revision', 'Newest revision of the rules.', () => plane.rules.revision);
+  gauge('sluice_instances', 'Registered instances.', () => plane.registry.size);
+  gauge('sluice_services', 'Services that are served.', () => [...plane.cache.services()].length);
+  gauge('sluice_xds_streams', 'Connected xDS streams.', () => plane.ads.streams.size);
+  gauge('sluice_push_queue', 'Streams that wait to be sent to.', () => plane.ads.queueLength);
+  gauge('sluice_self_preservation', '1 while expired instances are kept.', () => Number(plane.registry.isPreserving));
+  new Gauge({
+    name: 'sluice_agents',
+    help: 'Known agents by state.',
+    labelNames: ['state'],
+    registers,
+    collect() {
+      this.reset();
+      for (const agent of plane.directory.records()) this.inc({ state: stateOf(agent) });
+    },
+  });
+  const answers = new Counter({
+    name: 'sluice_http_answers_total',
+    help: 'Answers of the REST API.',
+    labelNames: ['method', 'status'],
+    registers,
+  });
+  const refusals = new Counter({
+    name: 'sluice_xds_refusals_total',
+    help: 'Refusals (NACKs) of agents and foreign clients.',
+    registers,
+  });
+  return {
+    contentType: registry.contentType,
+    text: () => registry.metrics(),
+    countAnswer: (method, status) => answers.inc({ method, status }),
+    countRefusal: () => refusals.inc(),
+  };
+
+  function gauge(name: string, help: string, read: () => number): void {
+    new Gauge({
+      name,
+      help,
+      registers,
+      collect() {
+        this.set(read());
+      },
+    });
+  }
+}
+
+function stateOf(agent: Parameters<typeof isCurrent>[0]): string {
+  if (!isConnected(agent)) return 'disconnected';
+  if (agent.nack) return 'rejected';
+  return isCurrent(agent) ? 'current' : 'pending';
+}

@@ -1,0 +1,244 @@
+/**
+ * The aggregated discovery service on gRPC: turns messages into requests, performs the effects of the sessions, and
+ * reports what came of them. The protocol itself is in the sessions.
+ */
+import type { ServerDuplexStream } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
+import type { Logger } from '../../process/log.ts';
+import { fromStruct, type Json } from '../../proto/struct.ts';
+import {
+  type DeltaDiscoveryRequest,
+  type DiscoveryRequest,
+  type Node,
+  Refusal,
+  type Status,
+} from '../../proto/types.ts';
+import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import { AdsStream, type AdsStreamOptions, type StreamReport } from './ads-stream.ts';
+import { AgentSession } from './agent-session.ts';
+import { ForeignSession } from './foreign-session.ts';
+import { PushQueue } from './push-queue.ts';
+import type { RefusedResource, Request } from './session.ts';
+import type { Protocol } from './subscription.ts';
+import { SubscriptionIndex } from './subscription-index.ts';
+
+/** Who is on the other end of a stream, as its first message says. */
+export interface StreamIdentity {
+  readonly id: string;
+  readonly namespace: string;
+  readonly service: string;
+  /** 'sluice' for own agents. */
+  readonly userAgent: string;
+  readonly version: string;
+  readonly hasApp: boolean;
+  readonly presented: { readonly meshId: string; readonly revision: number };
+}
+
+export interface AdsServiceOptions {
+  readonly cache: SnapshotCache;
+  readonly serverId: string;
+  readonly log: Logger;
+  /** Milliseconds, rising. */
+  readonly clock: () => number;
+  /** Opens the record of a stream; throws MeshError when there may be none. */
+  readonly openReport: (identity: StreamIdentity) => StreamReport;
+  readonly onUnused: (service: string) => void;
+}
+
+type Call<Message> = ServerDuplexStream<Message, Buffer>;
+
+export class AdsService {
+  readonly #options: AdsServiceOptions;
+  readonly #streams = new Set<AdsStream>();
+  readonly #queue: PushQueue;
+  readonly index: SubscriptionIndex<AdsStream>;
+  #isServing = false;
+
+  constructor(options: AdsServiceOptions) {
+    this.#options = options;
+    this.#queue = new PushQueue(options.clock);
+    this.index = new SubscriptionIndex(options.onUnused);
+  }
+
+  /** Streams are refused with UNAVAILABLE before this: an empty answer would erase what agents have. */
+  start(): void {
+    this.#isServing = true;
+  }
+
+  get streams(): ReadonlySet<AdsStream> {
+    return this.#streams;
+  }
+
+  get queueLength(): number {
+    return this.#queue.length;
+  }
+
+  /** Tells every stream that the change concerns, and answers these: to be pushed to when all is noted. */
+  note(change: SnapshotChange): ReadonlySet<AdsStream> {
+    const concerned = this.index.concernedBy(change);
+    for (const stream of concerned) stream.onChange(change);
+    return concerned;
+  }
+
+  /** Sends these streams the newest state. */
+  push(streams: Iterable<AdsStream>): void {
+    this.#queue.add(streams);
+  }
+
+  readonly handleDelta = (call: Call<DeltaDiscoveryRequest>): void => {
+    this.#accept(call, 'delta', deltaRequest);
+  };
+
+  readonly handleSotw = (call: Call<DiscoveryRequest>): void => {
+    this.#accept(call, 'sotw', sotwRequest);
+  };
+
+  /** Ends all streams with status OK: clients come back, to this server or another. */
+  close(): void {
+    this.#isServing = false;
+    for (const stream of [...this.#streams]) stream.end();
+  }
+
+  #accept<Message extends { readonly node: Node | null }>(
+    call: Call<Message>,
+    protocol: Protocol,
+    read: (message: Message) => Request,
+  ): void {
+    let stream: AdsStream | undefined;
+    // grpc-js reports an end in several ways, some of them twice.
+    const onOver = () => {
+      if (!stream) return;
+      this.#streams.delete(stream);
+      this.#queue.remove(stream);
+      stream.close();
+      stream = undefined;
+    };
+    call.on('data', (message: Message) => {
+      try {
+        stream ??= this.#open(call, protocol, message.node);
+        stream?.onRequest(read(message));
+      } catch (error) {
+        this.#options.log.error({ err: error }, 'a message of an xDS stream could not be handled');
+        refuse(call, status.INTERNAL, 'the message could not be handled; the log of the server says why');
+      }
+    });
+    call.on('end', () => {
+      onOver();
+      call.end();
+    });
+    call.on('cancelled', onOver);
+    call.on('close', onOver);
+    call.on('error', onOver);
+  }
+
+  #open(call: AdsStreamOptions['call'], protocol: Protocol, node: Node | null): AdsStream | undefined {
+    if (!this.#isServing) return refuse(call, status.UNAVAILABLE, 'the server is loading or shutting down');
+    const identity = identityOf(node);
+    if (identity === undefined) {
+      return refuse(call, status.INVALID_ARGUMENT, 'the first message of a stream needs a node with an id');
+    }
+    const { cache, serverId, log, openReport } = this.#options;
+    const stream = new AdsStream({ call, protocol, serverId, log, report: openReport(identity), index: this.index });
+    const interest = this.index.interestOf(stream);
+    stream.start(
+      identity.userAgent === ownUserAgent && protocol === 'delta'
+        ? new AgentSession({
+            cache,
+            interest,
+            ownService: identity.hasApp ? `${identity.service}.${identity.namespace}` : undefined,
+            presented: identity.presented,
+          })
+        : new ForeignSession({
+            cache,
+            interest,
+            protocol,
+            allowsLegacyWildcard: !/^gRPC/.test(identity.userAgent),
+          }),
+    );
+    this.#streams.add(stream);
+    return stream;
+  }
+}
+
+/** grpc-js ends a call with a status when it is told of an error. */
+interface Refusable {
+  emit(event: 'error', error: { readonly code: status; readonly details: string }): boolean;
+}
+
+/** `node.user_agent_name` of own agents. */
+export const ownUserAgent = 'sluice';
+
+function refuse(call: Refusable, code: status, details: string): undefined {
+  call.emit('error', { code, details });
+}
+
+/** Longer identities are absurd, and would be kept for as long as the stream. */
+const longestText = 253;
+
+function identityOf(node: Node | null): StreamIdentity | undefined {
+  if (!node || node.id === '' || node.id.length > longestText) return undefined;
+  const own = fromStruct(node.metadata).sluice;
+  const said = isRecord(own) ? own : {};
+  const text = (value: Json | undefined) => (typeof value === 'string' ? value.slice(0, longestText) : '');
+  return {
+    id: node.id,
+    namespace: text(said.namespace) || 'default',
+    service: text(said.service) || node.cluster.slice(0, longestText),
+    userAgent: node.userAgentName.slice(0, longestText),
+    version: node.userAgentVersion.slice(0, longestText),
+    hasApp: said.app === true,
+    presented: {
+      meshId: text(said.meshId),
+      revision: typeof said.revision === 'number' && said.revision > 0 ? said.revision : 0,
+    },
+  };
+}
+
+function isRecord(json: Json | undefined): json is { readonly [key: string]: Json } {
+  return typeof json === 'object' && json !== null && !Array.isArray(json);
+}
+
+function deltaRequest(message: DeltaDiscoveryRequest): Request {
+  return {
+    typeUrl: message.typeUrl,
+    subscribe: message.resourceNamesSubscribe,
+    unsubscribe: message.resourceNamesUnsubscribe,
+    initialVersions: message.initialResourceVersions,
+    nonce: message.responseNonce,
+    error: errorOf(message.errorDetail),
+  };
+}
+
+function sotwRequest(message: DiscoveryRequest): Request {
+  return {
+    typeUrl: message.typeUrl,
+    subscribe: message.resourceNames,
+    unsubscribe: [],
+    initialVersions: {},
+    nonce: message.responseNonce,
+    error: errorOf(message.errorDetail),
+  };
+}
+
+/** Refusals come from outside: their texts are shown to people, and kept, so they are cut to size. */
+function errorOf(detail: Status | null): Request['error'] {
+  if (!detail) return undefined;
+  const resources = detail.details
+    .filter(({ type_url }) => type_url === Refusal.typeUrl)
+    .flatMap(({ value }) => readRefusal(value))
+    .slice(0, 100);
+  return { message: detail.message.slice(0, 2_000), resources };
+}
+
+function readRefusal(bytes: Uint8Array): RefusedResource[] {
+  try {
+    return Refusal.decode(bytes).resources.map(({ typeUrl, name, reason }) => ({
+      typeUrl: typeUrl.slice(0, longestText),
+      name: name.slice(0, longestText * 2),
+      reason: reason.slice(0, 1_000),
+    }));
+  } catch {
+    // The sentence of the NACK still says that something was refused.
+    return [];
+  }
+}

@@ -1,0 +1,177 @@
+/** One stream: performs what its session wants and reports what came of it. Knows the socket, not the protocol. */
+import { status } from '@grpc/grpc-js';
+import type { Logger } from '../../process/log.ts';
+import { typeUrls } from '../../proto/type-urls.ts';
+import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import { AgentSession, readMark } from './agent-session.ts';
+import { encodeResponse } from './encode-response.ts';
+import type { ForeignSession } from './foreign-session.ts';
+import type { Effect, Request, Response } from './session.ts';
+import type { Protocol } from './subscription.ts';
+import type { SubscriptionIndex } from './subscription-index.ts';
+
+/** A client that reads nothing is let go when this much lies in wait for it. */
+const mostUnreadBytes = 64 * 1024 * 1024;
+
+/** A foreign client that does not answer for this long is sent the routes without its word on the clusters. */
+const overdueMs = 5_000;
+
+/** Where a stream's progress is written down. */
+export interface StreamReport {
+  sent(revision: number): void;
+  applied(revision: number, sequence: number): void;
+  refused(refusal: Extract<Effect, { is: 'refused' }>): void;
+  names(names: readonly string[]): void;
+  /** 'older-store', 'foreign-store' or ''. */
+  condition(condition: string, detail: string): void;
+  closed(): void;
+}
+
+export interface AdsStreamOptions {
+  /** The part of a grpc-js call that a stream writes to. */
+  readonly call: {
+    write(bytes: Buffer, onWritten: () => void): boolean;
+    end(): unknown;
+    emit(event: 'error', error: { readonly code: status; readonly details: string }): boolean;
+  };
+  readonly protocol: Protocol;
+  readonly serverId: string;
+  readonly log: Logger;
+  readonly report: StreamReport;
+  readonly index: SubscriptionIndex<AdsStream>;
+}
+
+export class AdsStream {
+  readonly #options: AdsStreamOptions;
+  #session: AgentSession | ForeignSession | undefined;
+  #unreadBytes = 0;
+  #overdue: NodeJS.Timeout | undefined;
+
+  constructor(options: AdsStreamOptions) {
+    this.#options = options;
+  }
+
+  start(session: AgentSession | ForeignSession): void {
+    this.#session = session;
+    this.#options.index.holdEverything(this);
+    this.#settle();
+  }
+
+  get report(): StreamReport {
+    return this.#options.report;
+  }
+
+  versions(): ReadonlyMap<string, ReadonlyMap<string, string>> {
+    return this.#session?.versions() ?? new Map();
+  }
+
+  onRequest(request: Request): void {
+    this.#perform(this.#session?.onRequest(request) ?? []);
+    this.#settle();
+  }
+
+  onChange(change: SnapshotChange): void {
+    this.#session?.onChange(change);
+  }
+
+  /** Whether a revision changes something that the stream holds; it is then owed an answer about it. */
+  isTouchedBy(change: SnapshotChange): boolean {
+    const session = this.#session;
+    if (!(session instanceof AgentSession)) return change.services.some(({ isRuleChange }) => isRuleChange);
+    if (!session.isTouchedBy(change)) return false;
+    session.owe();
+    return true;
+  }
+
+  flush(): void {
+    this.#perform(this.#session?.flush() ?? []);
+    this.#settle();
+  }
+
+  /** Ends it from this side, as planned. */
+  end(): void {
+    this.#options.call.end();
+    this.close();
+  }
+
+  /** It is over; forgets everything. */
+  close(): void {
+    if (!this.#session) return;
+    clearTimeout(this.#overdue);
+    this.#session.close();
+    this.#session = undefined;
+    this.#options.index.releaseEverything(this);
+    this.#options.report.closed();
+  }
+
+  #perform(effects: readonly Effect[]): void {
+    for (const effect of effects) {
+      switch (effect.is) {
+        case 'send':
+          this.#send(effect.response);
+          break;
+        case 'applied':
+          this.#options.report.applied(effect.revision, effect.sequence);
+          break;
+        case 'refused':
+          this.#options.report.refused(effect);
+          break;
+        case 'close':
+          this.#refuse(effect.code, effect.message);
+          break;
+      }
+    }
+  }
+
+  #send(response: Response): void {
+    const bytes = encodeResponse(response, this.#options.protocol, this.#options.serverId);
+    const [mark] = response.typeUrl === typeUrls.mark ? response.resources : [];
+    if (mark) this.#options.report.sent(readMark(mark.bytes).revision);
+    this.#unreadBytes += bytes.length;
+    this.#options.call.write(bytes, () => {
+      this.#unreadBytes -= bytes.length;
+    });
+    if (this.#unreadBytes > mostUnreadBytes) {
+      this.#refuse(status.RESOURCE_EXHAUSTED, 'the client does not read what it is sent');
+    }
+  }
+
+  #refuse(code: number, details: string): void {
+    this.#options.call.emit('error', { code, details });
+    this.close();
+  }
+
+  /** After each step: what the session depends on beyond its names, and what it waits for. */
+  #settle(): void {
+    const session = this.#session;
+    if (!session) return;
+    const { index, report } = this.#options;
+    if (session instanceof AgentSession) {
+      // A stream that waits for this server to catch up has to hear of every revision.
+      if (session.phase === 'behind') index.holdEverything(this);
+      else index.releaseEverything(this);
+      const condition = conditions[session.phase];
+      report.condition(condition.name, condition.detail);
+      const names = session.takeChangedNames();
+      if (names) report.names(names);
+      return;
+    }
+    if (session.isWildcard) index.holdEverything(this);
+    else index.releaseEverything(this);
+    clearTimeout(this.#overdue);
+    if (session.isWaiting) this.#overdue = setTimeout(() => this.#perform(session.onOverdue()), overdueMs).unref();
+  }
+}
+
+const conditions = {
+  gathering: { name: '', detail: '' },
+  live: { name: '', detail: '' },
+  behind: {
+    name: 'older-store',
+    detail: 'it has seen a newer revision than this server has; it is answered when the server has caught up',
+  },
+  foreign: {
+    name: 'foreign-store',
+    detail: 'it keeps the configuration of another mesh; start it with --accept-mesh to have it obey this one',
+  },
+} as const;
