@@ -133,27 +133,18 @@ export const agentSettingsSchema = z
       description: 'a local port for one service',
       repeatable: true,
     }),
-    advertise: advertised
-      .optional()
-      .meta({
-        placeholder: 'HOST[:PORT]',
-        description: 'the address other agents dial; the inbound address when not given',
-      }),
-    stateDir: z
-      .string()
-      .min(1, 'must be a directory')
-      .optional()
-      .meta({
-        placeholder: 'DIR',
-        description: 'where key and last-good are kept; ~/.local/state/sluice/NAMESPACE/ID',
-      }),
-    acceptMesh: z
-      .string()
-      .optional()
-      .meta({
-        placeholder: 'MESH-ID',
-        description: 'obey this mesh in place of the one that the state directory holds',
-      }),
+    advertise: advertised.optional().meta({
+      placeholder: 'HOST[:PORT]',
+      description: 'the address other agents dial; the inbound address when not given',
+    }),
+    stateDir: z.string().min(1, 'must be a directory').optional().meta({
+      placeholder: 'DIR',
+      description: 'where key and last-good are kept; ~/.local/state/sluice/NAMESPACE/ID',
+    }),
+    acceptMesh: z.string().optional().meta({
+      placeholder: 'MESH-ID',
+      description: 'obey this mesh in place of the one that the state directory holds',
+    }),
     logLevel: z
       .enum(logLevels, `must be one of ${logLevels.join(', ')}`)
       .prefault('info')
@@ -233,7 +224,8 @@ function labelFaults(given: Given): Fault[] {
   return faults;
 }
 
-function portFaults({ app, inbound, advertise }: Given): Fault[] {
+function portFaults(given: Given): Fault[] {
+  const { app, inbound, advertise } = given;
   const faults: Fault[] = [];
   if (app.size > 1 && app.has('')) faults.push(['app', 'each of several ports needs its name: NAME=HOST:PORT']);
   if (app.size === 0 && inbound.size > 0)
@@ -248,6 +240,10 @@ function portFaults({ app, inbound, advertise }: Given): Fault[] {
   for (const name of app.size > 1 ? app.keys() : []) {
     if (name !== '' && !inbound.has(name))
       faults.push(['inbound', `is missing for the port "${name}": ${name}=HOST:PORT`]);
+  }
+  const hosts = new Set([...app.keys()].flatMap((name) => inboundOf(given, name)?.host ?? []));
+  if (hosts.size > 1 && advertise === undefined) {
+    faults.push(['inbound', 'must all have the same host, or --advertise must be given: an instance has one address']);
   }
   if (advertise?.port !== undefined && app.size > 1) {
     faults.push([
