@@ -1,0 +1,92 @@
+/** The agent as a process: signals, the application as its child, and the exit code. */
+
+import { type Child, signalExitCode, startChild } from '../process/child.ts';
+import { systemClock } from '../process/clock.ts';
+import { formatHostPort } from '../process/host-port.ts';
+import { createLog, type Logger } from '../process/log.ts';
+import type { AgentSettings } from './config.ts';
+import { formatPort } from './listeners.ts';
+import { type RunningAgent, startAgent } from './main.ts';
+
+const endSignals = ['SIGTERM', 'SIGINT'] as const;
+/** Signals that are the application's business alone. */
+const passedSignals = ['SIGHUP', 'SIGUSR2'] as const;
+/** An application that does not end when asked is made to. */
+const childEndMs = 10_000;
+
+/**
+ * Runs an agent until a signal comes or its application ends, and resolves with the exit code: that of the application,
+ * else 0; 1 when the agent could not start. `command` is started once the first revision is applied. A second signal
+ * ends the process at once.
+ */
+export async function runAgent(settings: AgentSettings, command: readonly string[] = []): Promise<number> {
+  const log = createLog('agent', settings.logLevel);
+  let agent: RunningAgent;
+  try {
+    agent = await startAgent(settings, { log, clock: systemClock, random: Math.random });
+  } catch (cause) {
+    log.error(`cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
+    return 1;
+  }
+  logAddresses(agent, log);
+
+  let child: Child | undefined;
+  const signalled = nextSignal(() => child?.signal('SIGKILL'));
+  await Promise.race([agent.ready, signalled]);
+  const { ready, reason, revision } = agent.readiness;
+  if (ready) log.info({ revision }, reason === '' ? 'ready' : `ready: ${reason}`);
+  if (ready && command.length > 0) child = startApplication(command, log);
+
+  const signal = await Promise.race([signalled, ...(child === undefined ? [] : [child.ended.then(() => undefined)])]);
+  await agent.drain();
+  await agent.closeInbound();
+  const code = child === undefined ? 0 : await endChild(child, signal);
+  await agent.close();
+  log.info({ code }, 'ended');
+  return code;
+}
+
+function logAddresses({ addresses }: RunningAgent, log: Logger): void {
+  const { outbound, inbound, admin, upstreams } = addresses;
+  log.info(
+    {
+      outbound: formatHostPort(outbound),
+      inbound: inbound.map(formatPort),
+      admin: formatHostPort(admin),
+      upstreams: upstreams.map(formatPort),
+    },
+    'listening',
+  );
+}
+
+/** The first signal to end; the second one ends the process, and the application, without further ado. */
+function nextSignal(beforeExit: () => void): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let isSecond = false;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (isSecond) {
+        beforeExit();
+        process.exit(signalExitCode(signal));
+      }
+      isSecond = true;
+      resolve(signal);
+    };
+    for (const name of endSignals) process.on(name, onSignal);
+  });
+}
+
+function startApplication(command: readonly string[], log: Logger): Child {
+  log.info({ command: command[0] }, 'starting the application');
+  const child = startChild(command);
+  for (const name of passedSignals) process.on(name, () => child.signal(name));
+  return child;
+}
+
+/** Passes the signal on, if there was one, and waits for the end. */
+async function endChild(child: Child, signal: NodeJS.Signals | undefined): Promise<number> {
+  if (signal !== undefined) child.signal(signal);
+  const cancel = systemClock.after(childEndMs, () => child.signal('SIGKILL'));
+  const code = await child.ended;
+  cancel();
+  return code;
+}
