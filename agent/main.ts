@@ -1,162 +1,94 @@
-/** The agent, put together: state, view, listeners, health check, control plane, admin; closed in reverse. */
-import type { Clock, Random } from '../process/clock.ts';
-import type { HostPort } from '../process/host-port.ts';
-import type { Logger } from '../process/log.ts';
-import { sluiceVersion } from '../process/version.ts';
-import { startAdmin } from './admin/admin-server.ts';
-import type { AgentReport } from './admin/agent-report.ts';
-import { type Readiness, readinessOf } from './admin/readiness.ts';
+/** The agent as a process: signals, the application as its child, and the exit code. */
+
+import { type Child, signalExitCode, startChild } from '../process/child.ts';
+import { systemClock } from '../process/clock.ts';
+import { formatHostPort } from '../process/host-port.ts';
+import { createLog, type Logger } from '../process/log.ts';
 import type { AgentSettings } from './config.ts';
-import { declaredNames, startListeners } from './listeners.ts';
-import { ControlPlane } from './registration/control-plane.ts';
-import { type AppState, probeByTcp, startHealthCheck } from './registration/health-check.ts';
-import { instanceFor, type ListeningPort } from './registration/instance.ts';
-import { openAgentState } from './state/agent-state.ts';
-import { viewCreator } from './xds/create-view.ts';
-import { Directory } from './xds/directory.ts';
+import { formatPort } from './listeners.ts';
+import { type RunningAgent, startAgent } from './start.ts';
 
-export interface RunningAgent {
-  /** Resolves when `/ready` first says yes. */
-  readonly ready: Promise<void>;
-  readonly readiness: Readiness;
-  readonly addresses: {
-    readonly outbound: HostPort;
-    /** Of the application's ports; '' is the name of the only one. */
-    readonly inbound: readonly ListeningPort[];
-    readonly admin: HostPort;
-    /** By the name that the operator gave: `reviews:9080`. */
-    readonly upstreams: readonly ListeningPort[];
-  };
-  /** Asks callers to send nothing new; resolves when they know, or the deadline is over. Done once. */
-  drain(): Promise<void>;
-  /** No more requests for the application; those under way finish, 10 s at most. */
-  closeInbound(): Promise<void>;
-  /** Ends everything; requests under way finish first, 10 s at most. Does not drain. */
-  close(): Promise<void>;
-}
+export { type AgentContext, type RunningAgent, startAgent } from './start.ts';
 
-export interface AgentContext {
-  readonly log: Logger;
-  readonly clock: Clock;
-  readonly random: Random;
-}
+const endSignals = ['SIGTERM', 'SIGINT'] as const;
+/** Signals that are the application's business alone. */
+const passedSignals = ['SIGHUP', 'SIGUSR2'] as const;
+/** An application that does not end when asked is made to. */
+const childEndMs = 10_000;
 
-/** How long callers have to learn that the instance goes. */
-const drainMs = 10_000;
-/** Without an application there is nothing they could know; the server only takes note. */
-const clientDrainMs = 1_000;
-
-/** Rejects with a sentence when the state directory cannot be had or a port cannot be listened on; then nothing runs. */
-export async function startAgent(settings: AgentSettings, context: AgentContext): Promise<RunningAgent> {
-  const { log, clock, random } = context;
-  const closing: (() => void | Promise<void>)[] = [];
-  const close = async () => {
-    for (const end of closing.splice(0).reverse()) await end();
-  };
-  let isDraining = false;
-  let becomeReady = () => {};
-  const ready = new Promise<void>((resolve) => {
-    becomeReady = resolve;
-  });
-
+/**
+ * Runs an agent until a signal comes or its application ends, and resolves with the exit code: that of the application,
+ * else 0; 1 when the agent could not start. `command` is started once the first revision is applied. A second signal
+ * ends the process at once.
+ */
+export async function runAgent(settings: AgentSettings, command: readonly string[] = []): Promise<number> {
+  const log = createLog('agent', settings.logLevel);
+  let agent: RunningAgent;
   try {
-    const createView = viewCreator(settings.id, log);
-    const state = openAgentState({ path: settings.stateDir, createView, clock, log });
-    closing.push(() => state.close());
-
-    const directory = new Directory({
-      ...state.lastGood,
-      declared: declaredNames(settings),
-      clock,
-      onSwap: () => {
-        state.keep(() => ({ held: directory.held, names: directory.names }));
-        checkReady();
-      },
-    });
-    closing.push(() => directory.disconnected());
-
-    const listeners = await startListeners({ settings, directory, clock, random, log });
-    closing.push(() => listeners.close());
-
-    const health = startAppCheck(settings, context, (appState) => controlPlane.health(appState));
-    closing.push(() => health?.close());
-
-    const identity = { ...settings, version: sluiceVersion, hasApp: settings.appPorts.length > 0 };
-    const { id, service, namespace, zone, version, hasApp } = identity;
-    const controlPlane = new ControlPlane({
-      servers: settings.servers,
-      identity: { id, service, namespace, zone, version, hasApp },
-      key: state.key,
-      instance: (server) => instanceFor(server, listeners.inbound, settings),
-      appState: () => health?.state ?? 'starting',
-      acceptMesh: settings.acceptMesh,
-      directory,
-      createView,
-      clock,
-      random,
-      log,
-      onRegistered: () => checkReady(),
-    });
-    closing.push(() => controlPlane.close());
-
-    const report = (): AgentReport => ({
-      identity: { id, service, namespace, zone, version, hasApp },
-      app: health?.state,
-      isDraining,
-      startedFromLastGood: state.lastGood.held.meshId !== '',
-      held: directory.held,
-      view: directory.made,
-      names: directory.names,
-      swaps: directory.swaps,
-      controlPlane: controlPlane.status,
-      lastGood: state.counts,
-      traffic: listeners.traffic(),
-    });
-    const checkReady = () => {
-      if (readinessOf(report()).ready) becomeReady();
-    };
-
-    let draining: Promise<void> | undefined;
-    const drain = () => {
-      isDraining = true;
-      draining ??= drainControlPlane(controlPlane, hasApp, log);
-      return draining;
-    };
-    const admin = await startAdmin({ listen: settings.admin, report, drain });
-    closing.push(() => admin.close());
-
-    controlPlane.start();
-    checkReady();
-    const { outbound, inbound, upstreams } = listeners;
-    return {
-      ready,
-      get readiness() {
-        return readinessOf(report());
-      },
-      addresses: { outbound, inbound, admin: admin.address, upstreams },
-      drain,
-      closeInbound: () => listeners.closeInbound(),
-      close,
-    };
+    agent = await startAgent(settings, { log, clock: systemClock, random: Math.random });
   } catch (cause) {
-    await close();
-    throw cause;
+    log.error(`cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
+    return 1;
   }
+  logAddresses(agent, log);
+
+  let child: Child | undefined;
+  const signalled = nextSignal(() => child?.signal('SIGKILL'));
+  await Promise.race([agent.ready, signalled]);
+  const { ready, reason, revision } = agent.readiness;
+  if (ready) log.info({ revision }, reason === '' ? 'ready' : `ready: ${reason}`);
+  if (ready && command.length > 0) child = startApplication(command, log);
+
+  const signal = await Promise.race([signalled, ...(child === undefined ? [] : [child.ended.then(() => undefined)])]);
+  await agent.drain();
+  await agent.closeInbound();
+  const code = child === undefined ? 0 : await endChild(child, signal);
+  await agent.close();
+  log.info({ code }, 'ended');
+  return code;
 }
 
-function startAppCheck({ appPorts }: AgentSettings, { clock, log }: AgentContext, tell: (state: AppState) => void) {
-  if (appPorts.length === 0) return undefined;
-  const onChange = (state: AppState) => {
-    log.info({ app: state }, state === 'passing' ? 'the application takes connections' : 'the application takes none');
-    tell(state);
-  };
-  return startHealthCheck({ addresses: appPorts.map(({ app }) => app), clock, probe: probeByTcp, onChange });
+function logAddresses({ addresses }: RunningAgent, log: Logger): void {
+  const { outbound, inbound, admin, upstreams } = addresses;
+  log.info(
+    {
+      outbound: formatHostPort(outbound),
+      inbound: inbound.map(formatPort),
+      admin: formatHostPort(admin),
+      upstreams: upstreams.map(formatPort),
+    },
+    'listening',
+  );
 }
 
-async function drainControlPlane(controlPlane: ControlPlane, hasApp: boolean, log: Logger): Promise<void> {
-  log.info('draining');
-  const drained = await controlPlane.drain(hasApp ? drainMs : clientDrainMs);
-  if ('unanswered' in drained) log.warn(`could not wait until callers know: ${drained.unanswered}`);
-  else if (drained.pending.length > 0) log.warn({ pending: drained.pending }, 'some callers do not know yet');
-  else log.info('drained: no caller sends new requests');
+/** The first signal to end; the second one ends the process, and the application, without further ado. */
+function nextSignal(beforeExit: () => void): Promise<NodeJS.Signals> {
+  return new Promise((resolve) => {
+    let isSecond = false;
+    const onSignal = (signal: NodeJS.Signals) => {
+      if (isSecond) {
+        beforeExit();
+        process.exit(signalExitCode(signal));
+      }
+      isSecond = true;
+      resolve(signal);
+    };
+    for (const name of endSignals) process.on(name, onSignal);
+  });
+}
+
+function startApplication(command: readonly string[], log: Logger): Child {
+  log.info({ command: command[0] }, 'starting the application');
+  const child = startChild(command);
+  for (const name of passedSignals) process.on(name, () => child.signal(name));
+  return child;
+}
+
+/** Passes the signal on, if there was one, and waits for the end. */
+async function endChild(child: Child, signal: NodeJS.Signals | undefined): Promise<number> {
+  if (signal !== undefined) child.signal(signal);
+  const cancel = systemClock.after(childEndMs, () => child.signal('SIGKILL'));
+  const code = await child.ended;
+  cancel();
+  return code;
 }

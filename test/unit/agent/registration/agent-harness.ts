@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadAgentSettings } from '../../../../agent/config.ts';
-import { type RunningAgent, startAgent } from '../../../../agent/main.ts';
+import { type RunningAgent, startAgent } from '../../../../agent/start.ts';
 import { formatHostPort } from '../../../../process/host-port.ts';
 import { FakeClock } from '../../process/fake-clock.ts';
 import { silent } from '../xds/session-harness.ts';

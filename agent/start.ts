@@ -1,0 +1,162 @@
+/** The agent, put together: state, view, listeners, health check, control plane, admin; closed in reverse. */
+import type { Clock, Random } from '../process/clock.ts';
+import type { HostPort } from '../process/host-port.ts';
+import type { Logger } from '../process/log.ts';
+import { sluiceVersion } from '../process/version.ts';
+import { startAdmin } from './admin/admin-server.ts';
+import type { AgentReport } from './admin/agent-report.ts';
+import { type Readiness, readinessOf } from './admin/readiness.ts';
+import type { AgentSettings } from './config.ts';
+import { declaredNames, startListeners } from './listeners.ts';
+import { ControlPlane } from './registration/control-plane.ts';
+import { type AppState, probeByTcp, startHealthCheck } from './registration/health-check.ts';
+import { instanceFor, type ListeningPort } from './registration/instance.ts';
+import { openAgentState } from './state/agent-state.ts';
+import { viewCreator } from './xds/create-view.ts';
+import { Directory } from './xds/directory.ts';
+
+export interface RunningAgent {
+  /** Resolves when `/ready` first says yes. */
+  readonly ready: Promise<void>;
+  readonly readiness: Readiness;
+  readonly addresses: {
+    readonly outbound: HostPort;
+    /** Of the application's ports; '' is the name of the only one. */
+    readonly inbound: readonly ListeningPort[];
+    readonly admin: HostPort;
+    /** By the name that the operator gave: `reviews:9080`. */
+    readonly upstreams: readonly ListeningPort[];
+  };
+  /** Asks callers to send nothing new; resolves when they know, or the deadline is over. Done once. */
+  drain(): Promise<void>;
+  /** No more requests for the application; those under way finish, 10 s at most. */
+  closeInbound(): Promise<void>;
+  /** Ends everything; requests under way finish first, 10 s at most. Does not drain. */
+  close(): Promise<void>;
+}
+
+export interface AgentContext {
+  readonly log: Logger;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+/** How long callers have to learn that the instance goes. */
+const drainMs = 10_000;
+/** Without an application there is nothing they could know; the server only takes note. */
+const clientDrainMs = 1_000;
+
+/** Rejects with a sentence when the state directory cannot be had or a port cannot be listened on; then nothing runs. */
+export async function startAgent(settings: AgentSettings, context: AgentContext): Promise<RunningAgent> {
+  const { log, clock, random } = context;
+  const closing: (() => void | Promise<void>)[] = [];
+  const close = async () => {
+    for (const end of closing.splice(0).reverse()) await end();
+  };
+  let isDraining = false;
+  let becomeReady = () => {};
+  const ready = new Promise<void>((resolve) => {
+    becomeReady = resolve;
+  });
+
+  try {
+    const createView = viewCreator(settings.id, log);
+    const state = openAgentState({ path: settings.stateDir, createView, clock, log });
+    closing.push(() => state.close());
+
+    const directory = new Directory({
+      ...state.lastGood,
+      declared: declaredNames(settings),
+      clock,
+      onSwap: () => {
+        state.keep(() => ({ held: directory.held, names: directory.names }));
+        checkReady();
+      },
+    });
+    closing.push(() => directory.disconnected());
+
+    const listeners = await startListeners({ settings, directory, clock, random, log });
+    closing.push(() => listeners.close());
+
+    const health = startAppCheck(settings, context, (appState) => controlPlane.health(appState));
+    closing.push(() => health?.close());
+
+    const identity = { ...settings, version: sluiceVersion, hasApp: settings.appPorts.length > 0 };
+    const { id, service, namespace, zone, version, hasApp } = identity;
+    const controlPlane = new ControlPlane({
+      servers: settings.servers,
+      identity: { id, service, namespace, zone, version, hasApp },
+      key: state.key,
+      instance: (server) => instanceFor(server, listeners.inbound, settings),
+      appState: () => health?.state ?? 'starting',
+      acceptMesh: settings.acceptMesh,
+      directory,
+      createView,
+      clock,
+      random,
+      log,
+      onRegistered: () => checkReady(),
+    });
+    closing.push(() => controlPlane.close());
+
+    const report = (): AgentReport => ({
+      identity: { id, service, namespace, zone, version, hasApp },
+      app: health?.state,
+      isDraining,
+      startedFromLastGood: state.lastGood.held.meshId !== '',
+      held: directory.held,
+      view: directory.made,
+      names: directory.names,
+      swaps: directory.swaps,
+      controlPlane: controlPlane.status,
+      lastGood: state.counts,
+      traffic: listeners.traffic(),
+    });
+    const checkReady = () => {
+      if (readinessOf(report()).ready) becomeReady();
+    };
+
+    let draining: Promise<void> | undefined;
+    const drain = () => {
+      isDraining = true;
+      draining ??= drainControlPlane(controlPlane, hasApp, log);
+      return draining;
+    };
+    const admin = await startAdmin({ listen: settings.admin, report, drain });
+    closing.push(() => admin.close());
+
+    controlPlane.start();
+    checkReady();
+    const { outbound, inbound, upstreams } = listeners;
+    return {
+      ready,
+      get readiness() {
+        return readinessOf(report());
+      },
+      addresses: { outbound, inbound, admin: admin.address, upstreams },
+      drain,
+      closeInbound: () => listeners.closeInbound(),
+      close,
+    };
+  } catch (cause) {
+    await close();
+    throw cause;
+  }
+}
+
+function startAppCheck({ appPorts }: AgentSettings, { clock, log }: AgentContext, tell: (state: AppState) => void) {
+  if (appPorts.length === 0) return undefined;
+  const onChange = (state: AppState) => {
+    log.info({ app: state }, state === 'passing' ? 'the application takes connections' : 'the application takes none');
+    tell(state);
+  };
+  return startHealthCheck({ addresses: appPorts.map(({ app }) => app), clock, probe: probeByTcp, onChange });
+}
+
+async function drainControlPlane(controlPlane: ControlPlane, hasApp: boolean, log: Logger): Promise<void> {
+  log.info('draining');
+  const drained = await controlPlane.drain(hasApp ? drainMs : clientDrainMs);
+  if ('unanswered' in drained) log.warn(`could not wait until callers know: ${drained.unanswered}`);
+  else if (drained.pending.length > 0) log.warn({ pending: drained.pending }, 'some callers do not know yet');
+  else log.info('drained: no caller sends new requests');
+}
