@@ -1,5 +1,4 @@
 /** The agent as a process: signals, the application as its child, and the exit code. */
-
 import { type Child, signalExitCode, startChild } from '../process/child.ts';
 import { systemClock } from '../process/clock.ts';
 import { formatHostPort } from '../process/host-port.ts';

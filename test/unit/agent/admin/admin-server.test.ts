@@ -1,0 +1,208 @@
+import { expect } from 'chai';
+import { type AdminServer, startAdmin } from '../../../../agent/admin/admin-server.ts';
+import type { AgentReport } from '../../../../agent/admin/agent-report.ts';
+import { readinessOf } from '../../../../agent/admin/readiness.ts';
+import { createStatistics } from '../../../../agent/proxy/statistics.ts';
+import { formatHostPort } from '../../../../process/host-port.ts';
+import { batchOf } from '../xds/mesh-fixture.ts';
+import { identity, SessionHarness } from '../xds/session-harness.ts';
+
+const connected: AgentReport['controlPlane'] = {
+  server: '127.0.0.1:15010',
+  condition: '',
+  conditionDetail: '',
+  registrations: 1,
+  disconnections: 0,
+  nacks: 0,
+  lastNack: '',
+  lastEnd: '',
+};
+
+function traffic() {
+  const outbound = createStatistics();
+  const first = outbound.begin();
+  first.sentTo('reviews.default|http|v1');
+  first.ended({ is: 'passed', status: 200 });
+  outbound.begin().ended({ is: 'refused', reason: 'no-route' });
+  return { outbound: outbound.snapshot() };
+}
+
+function report(changes: Partial<AgentReport> = {}): AgentReport {
+  const harness = new SessionHarness({ names: ['reviews.default'] });
+  harness.start();
+  harness.receive(...batchOf(['reviews.default'], { revision: 7 }));
+  return {
+    identity,
+    app: 'passing',
+    isDraining: false,
+    startedFromLastGood: false,
+    held: harness.held,
+    view: harness.view,
+    names: ['reviews.default'],
+    swaps: 1,
+    controlPlane: connected,
+    lastGood: { writes: 2, failures: 1 },
+    traffic: traffic(),
+    ...changes,
+  };
+}
+
+describe('/ready', () => {
+  for (const { name, changes, want } of [
+    {
+      name: 'yes after the first mark and the registration',
+      changes: {},
+      want: { ready: true, stale: false, reason: '' },
+    },
+    {
+      name: 'no before the first mark',
+      changes: { swaps: 0, controlPlane: { ...connected, lastEnd: 'cp:1: UNAVAILABLE: refused' } },
+      want: { ready: false, stale: false, reason: 'there is no complete revision yet: cp:1: UNAVAILABLE: refused' },
+    },
+    {
+      name: 'no with an application that is not registered',
+      changes: { controlPlane: { ...connected, registrations: 0 } },
+      want: {
+        ready: false,
+        stale: false,
+        reason: 'the application is not registered yet: the control plane has not answered yet',
+      },
+    },
+    {
+      name: 'yes, but stale, when started from last-good',
+      changes: { swaps: 0, startedFromLastGood: true },
+      want: {
+        ready: true,
+        stale: true,
+        reason: 'routes by revision 7 of its last run: the control plane has not answered yet',
+      },
+    },
+    {
+      name: 'yes and not stale any more after a mark',
+      changes: { startedFromLastGood: true },
+      want: { ready: true, stale: false, reason: '' },
+    },
+    {
+      name: 'no while draining',
+      changes: { isDraining: true },
+      want: { ready: false, stale: false, reason: 'the agent is draining' },
+    },
+    {
+      name: 'whether the application is up or not: that is the state of the instance',
+      changes: { app: 'failing' as const },
+      want: { ready: true, stale: false, reason: '' },
+    },
+  ]) {
+    it(name, () => expect(readinessOf(report(changes))).to.deep.equal({ revision: 7, ...want }));
+  }
+});
+
+describe('the admin server', () => {
+  let server: AdminServer;
+  let current: AgentReport;
+  let drains: number;
+  beforeEach(async () => {
+    current = report();
+    drains = 0;
+    server = await startAdmin({
+      listen: { host: '127.0.0.1', port: 0 },
+      report: () => current,
+      drain: async () => {
+        drains += 1;
+        current = report({ isDraining: true });
+      },
+    });
+  });
+  afterEach(() => server.close());
+
+  const get = (path: string, init?: RequestInit) => fetch(`http://${formatHostPort(server.address)}${path}`, init);
+
+  const json = async (answer: Response | Promise<Response>) => JSON.parse(await (await answer).text());
+
+  it('answers /ready with 200 or 503', async () => {
+    expect((await get('/ready')).status).to.equal(200);
+    current = report({ swaps: 0 });
+    const answer = await get('/ready?verbose');
+    expect({ status: answer.status, body: await json(answer) }).to.deep.include({ status: 503 });
+  });
+
+  it('shows every resource with its version in /config_dump, and the mesh and revision', async () => {
+    const { clusters, endpoints, routeConfigurations, names, ...rest } = await json(get('/config_dump'));
+    expect(rest).to.deep.equal({
+      agent: identity,
+      meshId: 'mesh-a',
+      revision: 7,
+      subscribed: ['reviews.default'],
+      listeners: [],
+    });
+    expect(names).to.deep.equal([
+      {
+        name: 'reviews.default',
+        version: current.held.tables.names.get('reviews.default')?.version,
+        resource: { name: 'reviews.default', service: 'reviews.default', routeConfigurations: ['reviews.default:80'] },
+      },
+    ]);
+    expect([clusters, endpoints, routeConfigurations].map((list) => list.length)).to.deep.equal([1, 1, 1]);
+  });
+
+  it('shows each cluster with its instances in /clusters', async () => {
+    const [cluster] = await json(get('/clusters'));
+    expect(cluster.name).to.equal('reviews.default|http|');
+    expect(cluster.instances).to.have.length(1);
+    expect(cluster.instances[0]).to.deep.include({ address: '127.0.0.1', port: 8080, activeRequests: 0 });
+  });
+
+  it('counts in /stats', async () => {
+    const stats = await json(get('/stats'));
+    expect(stats).to.deep.include({ revision: 7, app: 'passing', swaps: 1, lastGood: { writes: 2, failures: 1 } });
+    expect(stats.traffic.outbound).to.deep.include({ requests: 2, refused: { 'no-route': 1 } });
+  });
+
+  it('counts in /metrics, in the format of Prometheus', async () => {
+    const answer = await get('/metrics');
+    expect(answer.headers.get('content-type')).to.equal('text/plain; version=0.0.4; charset=utf-8');
+    const lines = (await answer.text()).split('\n');
+    expect(lines).to.include.members([
+      '# TYPE sluice_agent_requests_total counter',
+      'sluice_agent_requests_total{listener="outbound"} 2',
+      'sluice_agent_local_answers_total{listener="outbound",reason="no-route"} 1',
+      'sluice_agent_cluster_requests_total{listener="outbound",cluster="reviews.default|http|v1"} 1',
+      'sluice_agent_revision 7',
+      'sluice_agent_connected 1',
+      'sluice_agent_last_good_failures_total 1',
+    ]);
+    expect(lines.filter((line) => !/^(#.*|[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [\d.e+]+|)$/.test(line))).to.deep.equal([]);
+  });
+
+  it('drains on POST /drain and answers when callers know', async () => {
+    const answer = await get('/drain', { method: 'POST' });
+    expect({ status: answer.status, drains }).to.deep.equal({ status: 200, drains: 1 });
+    expect(await json(answer)).to.deep.include({ ready: false, reason: 'the agent is draining' });
+  });
+
+  it('answers HEAD as GET, without a body', async () => {
+    const answer = await get('/ready', { method: 'HEAD' });
+    expect({ status: answer.status, body: await answer.text() }).to.deep.equal({ status: 200, body: '' });
+  });
+
+  for (const { path, method, want } of [
+    { path: '/', method: 'GET', want: { status: 404, allow: null } },
+    { path: '/toString', method: 'GET', want: { status: 404, allow: null } },
+    { path: '/ready', method: 'DELETE', want: { status: 405, allow: 'GET' } },
+    { path: '/drain', method: 'GET', want: { status: 405, allow: 'POST' } },
+  ]) {
+    it(`answers ${method} ${path} with ${want.status} and a sentence in JSON`, async () => {
+      const answer = await get(path, { method });
+      expect({ status: answer.status, allow: answer.headers.get('allow') }).to.deep.equal(want);
+      expect((await json(answer)).error).to.be.a('string');
+    });
+  }
+
+  it('refuses an address that is in use', async () => {
+    const refused = await startAdmin({ listen: server.address, report: () => current, drain: async () => {} }).then(
+      () => 'it started',
+      (cause: Error) => cause.message,
+    );
+    expect(refused).to.contain('EADDRINUSE');
+  });
+});

@@ -1,0 +1,148 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect } from 'chai';
+import { markTypeUrl } from '../../../../agent/xds/resources.ts';
+import { formatHostPort } from '../../../../process/host-port.ts';
+import { markOf, response } from '../xds/mesh-fixture.ts';
+import { FakeServer } from './fake-server.ts';
+
+/** An agent as its own process; its log lines are what the test waits for. */
+class AgentProcess {
+  readonly #child: ChildProcess;
+  readonly #lines: AsyncIterator<string>;
+  readonly ended: Promise<unknown[]>;
+
+  constructor(flags: object, command: readonly string[] = []) {
+    const program = join(import.meta.dirname, 'agent-process.ts');
+    const args = ['--import', 'tsx', program, JSON.stringify(flags), JSON.stringify(command)];
+    this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.ended = once(this.#child, 'exit');
+    if (this.#child.stderr === null) throw new Error('it has no standard error');
+    this.#lines = createInterface({ input: this.#child.stderr })[Symbol.asyncIterator]();
+  }
+
+  /** The next log line with this message. */
+  async said(message: RegExp): Promise<Record<string, unknown>> {
+    for (;;) {
+      const { value, done } = await this.#lines.next();
+      if (done === true) throw new Error(`the agent ended without saying ${message}`);
+      const line: unknown = JSON.parse(value);
+      if (isRecord(line) && message.test(String(line.msg))) return line;
+    }
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  async exitCode(): Promise<unknown> {
+    return (await this.ended)[0];
+  }
+
+  async close(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    if (this.#child.exitCode === null && this.#child.signalCode === null) await this.ended;
+  }
+}
+
+function isRecord(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null;
+}
+
+describe('an agent as a process', () => {
+  const folder = mkdtempSync(join(tmpdir(), 'sluice-process-'));
+  let server: FakeServer;
+  let agents: AgentProcess[];
+  beforeEach(async () => {
+    server = await new FakeServer().start();
+    agents = [];
+  });
+  afterEach(async () => {
+    for (const agent of agents) await agent.close();
+    server.close();
+  });
+  after(() => rmSync(folder, { recursive: true }));
+
+  function start(command: readonly string[] = [], flags: object = {}): AgentProcess {
+    const common = { service: 'web', id: `web-${agents.length}`, outbound: '127.0.0.1:0', admin: '127.0.0.1:0' };
+    const stateDir = join(folder, String(Math.random()));
+    const agent = new AgentProcess({ ...common, stateDir, server: formatHostPort(server.address), ...flags }, command);
+    agents.push(agent);
+    return agent;
+  }
+
+  async function applyRevision(): Promise<void> {
+    await server.next('ads', ({ request }) => request.typeUrl === markTypeUrl);
+    server.send(response(markTypeUrl, [markOf()]));
+  }
+
+  async function letDrain(): Promise<void> {
+    await server.nextSession('drain');
+    server.say({ drained: { pending: [] } });
+  }
+
+  it('says where it listens, in one line', async () => {
+    const agent = start([], { app: '127.0.0.1:1', inbound: '127.0.0.1:0', upstream: 'reviews:9080=127.0.0.1:0' });
+    const { outbound, inbound, admin, upstreams } = await agent.said(/^listening$/);
+    const address = '127\\.0\\.0\\.1:[1-9]\\d*';
+    expect(outbound).to.match(new RegExp(`^${address}$`));
+    expect(admin).to.match(new RegExp(`^${address}$`));
+    expect(inbound).to.have.length(1);
+    expect(String(inbound)).to.match(new RegExp(`^${address}$`));
+    expect(String(upstreams)).to.match(new RegExp(`^reviews:9080=${address}$`));
+  });
+
+  it('drains on SIGTERM and ends with 0', async () => {
+    const agent = start();
+    await applyRevision();
+    await agent.said(/^ready/);
+    agent.signal('SIGTERM');
+    await letDrain();
+    expect(await agent.exitCode()).to.equal(0);
+  });
+
+  it('ends at once on a second signal', async () => {
+    const agent = start();
+    await applyRevision();
+    await agent.said(/^ready/);
+    agent.signal('SIGTERM');
+    await server.nextSession('drain');
+    agent.signal('SIGTERM');
+    expect(await agent.exitCode()).to.equal(143);
+  });
+
+  it('starts the application once the first revision is applied, and drains and ends with its exit code', async () => {
+    const agent = start([process.execPath, '-e', 'process.exit(7)']);
+    await server.nextSession('hello');
+    await applyRevision();
+    await agent.said(/^starting the application$/);
+    await letDrain();
+    expect(await agent.exitCode()).to.equal(7);
+  });
+
+  it('drains first, then passes the signal to the application, and ends with 128+n', async () => {
+    const agent = start([process.execPath, '-e', 'setInterval(() => {}, 1000)']);
+    await applyRevision();
+    await agent.said(/^starting the application$/);
+    agent.signal('SIGTERM');
+    await letDrain();
+    expect(await agent.exitCode()).to.equal(143);
+  });
+
+  it('ends with 127 when there is no such command', async () => {
+    const agent = start(['no-such-command-anywhere']);
+    await applyRevision();
+    await letDrain();
+    expect(await agent.exitCode()).to.equal(127);
+  });
+
+  it('that cannot listen says so and ends with 1', async () => {
+    const agent = start([], { outbound: formatHostPort(server.address) });
+    expect((await agent.said(/^cannot start/)).msg).to.match(/cannot start: .*EADDRINUSE/);
+    expect(await agent.exitCode()).to.equal(1);
+  });
+});
