@@ -10,7 +10,7 @@ const graceMs = 5_000;
 if (process.env.SLUICE_EXIT_WITH_PARENT === '1') {
   // Its own children are their own masters: they have another standard input.
   delete process.env.SLUICE_EXIT_WITH_PARENT;
-  process.stdin.once('close', () => {
+  process.stdin.once('end', () => {
     process.kill(process.pid, 'SIGTERM');
     setTimeout(() => process.exit(1), graceMs).unref();
   });

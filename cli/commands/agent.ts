@@ -1,0 +1,38 @@
+/** `sluice agent`: the sidecar, with the application as its child if one is given after `--`. */
+import type { Command } from 'commander';
+import type { Context } from '../context.ts';
+import { usageError } from '../context.ts';
+import type { Run } from '../run.ts';
+import { addSettings, settingsOrRefuse } from '../settings-command.ts';
+import { example } from './apply.ts';
+
+/** Loads the agent's code only when this command stands on the command line. */
+export async function addAgent(program: Command, context: Context, run: Run, args: readonly string[]): Promise<void> {
+  const command = program
+    .command('agent')
+    .usage('[options] [-- command…]')
+    .description('run a sidecar agent; after `--` the application that it starts and ends with')
+    .argument('[command...]', 'the application, after --');
+  if (!args.includes('agent')) return;
+  const { agentSettingsSchema, loadAgentSettings } = await import('../../agent/config.ts');
+  addSettings(command, agentSettingsSchema);
+  command
+    .addHelpText(
+      'after',
+      example(
+        'agent --service reviews --version v1 --app 127.0.0.1:9080',
+        'agent --service web --upstream reviews=127.0.0.1:19080 -- node web.js',
+      ),
+    )
+    .action(
+      run(async (command, application) => {
+        if (application.length > 0 && !args.includes('--')) {
+          throw usageError(`agent: "${application[0]}" is no flag; an application is written after --`);
+        }
+        const sources = { flags: command.opts(), environment: context.environment };
+        const settings = settingsOrRefuse(loadAgentSettings(sources));
+        const { runAgent } = await import('../../agent/main.ts');
+        return runAgent(settings, application);
+      }),
+    );
+}

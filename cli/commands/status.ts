@@ -1,0 +1,139 @@
+/** `sluice status`: is the server ready, which revision is it, and who has it. */
+import type { Command } from 'commander';
+import { z } from 'zod';
+import { agentAnswer, revisionAnswer } from '../../dashboard-api/answers.ts';
+import type { ApiClient } from '../api-client.ts';
+import { CommandError, type Context, exitCodes, type Screen } from '../context.ts';
+import { given, withApi } from '../options.ts';
+import { count, type Output, paint, print, printable, state, table } from '../render.ts';
+import type { Run } from '../run.ts';
+import { type Agent, detailOf, type Revision } from '../tables.ts';
+import { example } from './apply.ts';
+
+const readiness = z.looseObject({ ready: z.boolean() });
+const newest = z.object({ items: z.array(revisionAnswer) });
+
+interface Status {
+  readonly server: z.output<typeof readiness>;
+  /** Null before the first one. */
+  readonly revision: Revision | null;
+  readonly agents: readonly Agent[];
+}
+
+/** How long to be quiet before asking a server again that does not answer. */
+const retryMs = 1_000;
+
+export function addStatus(program: Command, context: Context, run: Run): void {
+  withApi(program.command('status'))
+    .description('the server, its revision, and the agents by revision and state')
+    .option('--watch', 'show it again whenever something changes, until Ctrl-C')
+    .addHelpText('after', example('status', 'status --watch'))
+    .action(
+      run(async (command) => {
+        const { client, output, watch } = given(command, context);
+        if (watch) await watchStatus(client, context, output);
+        else show(context, output, client.url, await readStatus(client));
+        return exitCodes.done;
+      }),
+    );
+}
+
+async function readStatus(client: ApiClient): Promise<Status> {
+  const [server, { value }, agents] = await Promise.all([
+    client.ask({ path: '/readyz', answer: readiness, alsoFine: [503] }),
+    client.ask({ path: '/api/v1/revisions', query: { limit: '1' }, answer: newest }),
+    client.list('/api/v1/agents', {}, agentAnswer),
+  ]);
+  return { server: server.value, revision: value.items[0] ?? null, agents };
+}
+
+/** Asks again when an event says that something changed: one question at a time, however many events come. */
+async function watchStatus(client: ApiClient, context: Context, output: Output): Promise<void> {
+  const { signal, err } = context;
+  let isLost = false;
+  while (!signal.aborted) {
+    try {
+      const events = client.events(signal);
+      await events.next();
+      isLost = false;
+      let change = events.next();
+      for (;;) {
+        show(context, output, client.url, await readStatus(client));
+        if ((await change).done) break;
+        change = events.next();
+      }
+    } catch (error) {
+      if (signal.aborted) return;
+      if (!isLost)
+        err.write(`${error instanceof CommandError ? error.message : 'the connection was lost'}\nTrying again …\n`);
+      isLost = true;
+    }
+    await pause(retryMs, signal);
+  }
+}
+
+function pause(ms: number, signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    const timer = setTimeout(resolve, ms);
+    signal.addEventListener('abort', () => {
+      clearTimeout(timer);
+      resolve();
+    });
+  });
+}
+
+function show(context: Context, output: Output, url: string, status: Status): void {
+  // On a terminal the newest state stands alone; elsewhere each follows the one before.
+  if (output === 'table' && context.out.isTerminal) context.out.write('\u001b[2J\u001b[H');
+  print(context, output, status, () => statusText(context.out, url, status));
+}
+
+function statusText(out: Screen, url: string, { server, revision, agents }: Status): string {
+  const { ready, ...more } = server;
+  const details = Object.entries(more).map(
+    ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
+  );
+  const readyText = ready ? paint(out, 'green', 'ready') : paint(out, 'red', 'not ready');
+  const by =
+    revision === null ? '' : `  ${revision.at} by ${revision.by}${revision.message && `: ${revision.message}`}`;
+  const lines = [
+    `server    ${url}  ${readyText}  ${printable(details.join(' '))}`.trimEnd(),
+    `revision  ${revision?.revision ?? 0}${printable(by)}`,
+    `agents    ${count(agents.length, 'agent')}`,
+  ];
+  const problems = agents.filter((agent) => agent.state !== 'current');
+  return [
+    ...lines.map((line) => `${line}\n`),
+    ...(agents.length === 0 ? [] : ['\n', byRevision(out, agents)]),
+    ...(problems.length === 0 ? [] : ['\n', problemsTable(out, problems)]),
+  ].join('');
+}
+
+/** How many agents stand where: newest revision first. */
+function byRevision(out: Screen, agents: readonly Agent[]): string {
+  const groups = grouped(agents);
+  const rows = [...groups.values()]
+    .sort(([a], [b]) => (b?.revision.applied ?? 0) - (a?.revision.applied ?? 0))
+    .flatMap((group) => {
+      const [first] = group;
+      if (first === undefined) return [];
+      return [[String(first.revision.applied), state(first.state), String(group.length)]];
+    });
+  return table(out, ['APPLIED', 'STATE', 'AGENTS'], rows);
+}
+
+function problemsTable(out: Screen, agents: readonly Agent[]): string {
+  const rows = agents.map((agent) => [agent.id, agent.namespace, state(agent.state), detailOf(agent)]);
+  return table(out, ['AGENT', 'NAMESPACE', 'STATE', 'DETAIL'], rows);
+}
+
+function grouped(agents: readonly Agent[]): Map<string, Agent[]> {
+  const groups = new Map<string, Agent[]>();
+  for (const agent of agents) {
+    const key = `${agent.revision.applied} ${agent.state}`;
+    const group = groups.get(key);
+    if (group === undefined) groups.set(key, [agent]);
+    else group.push(agent);
+  }
+  return groups;
+}

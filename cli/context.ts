@@ -1,0 +1,51 @@
+/** What a command may touch of the world. `main.ts` makes it of the process, tests of strings. */
+
+export interface Screen {
+  write(text: string): void;
+  readonly isTerminal: boolean;
+  /** A terminal whose user wants colours. */
+  readonly hasColours: boolean;
+}
+
+export interface Context {
+  /** Answers. */
+  readonly out: Screen;
+  /** Errors, hints and progress. */
+  readonly err: Screen;
+  readStdin(): Promise<string>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly fetch: typeof fetch;
+  /** Milliseconds, rising. */
+  readonly clock: () => number;
+  /** Aborted by Ctrl-C. */
+  readonly signal: AbortSignal;
+}
+
+/** What a command ends with; scripts rely on these (docs/cli.md). */
+export const exitCodes = {
+  done: 0,
+  /** Refused, or the server cannot be reached: nothing changed. */
+  refused: 1,
+  usage: 2,
+  /** Accepted, but some agents have not applied it or refuse it. */
+  incomplete: 3,
+  /** `diff`: there are changes. */
+  changes: 4,
+  /** By Ctrl-C, as shells have it. What was under way may have been accepted. */
+  interrupted: 130,
+} as const;
+
+/** Ends a command with one sentence and an exit code. */
+export class CommandError extends Error {
+  override readonly name = 'CommandError';
+  readonly exitCode: number;
+
+  constructor(message: string, exitCode: number = exitCodes.refused) {
+    super(message);
+    this.exitCode = exitCode;
+  }
+}
+
+export function usageError(message: string): CommandError {
+  return new CommandError(message, exitCodes.usage);
+}

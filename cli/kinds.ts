@@ -1,0 +1,44 @@
+/** The kinds of things that can be asked for, under all their names. */
+import type { Kind } from '../model/resource.ts';
+import { usageError } from './context.ts';
+
+export type Thing = 'services' | 'routes' | 'trafficpolicies' | 'instances' | 'agents' | 'revisions';
+
+const names: Readonly<Record<Thing, readonly string[]>> = {
+  services: ['services', 'service', 'svc'],
+  routes: ['routes', 'route', 'rt'],
+  trafficpolicies: ['trafficpolicies', 'trafficpolicy', 'tp'],
+  instances: ['instances', 'instance', 'inst'],
+  agents: ['agents', 'agent', 'ag'],
+  revisions: ['revisions', 'revision', 'rev'],
+};
+
+const documents: Readonly<Partial<Record<Thing, Kind>>> = {
+  services: 'Service',
+  routes: 'Route',
+  trafficpolicies: 'TrafficPolicy',
+};
+
+/** `svc`, `Service`, `services` … are one thing. */
+export function parseThing(text: string): Thing {
+  const found = things().find((thing) => names[thing].includes(text.toLowerCase()));
+  if (found !== undefined) return found;
+  throw usageError(`there is no kind "${text}"; there are ${things().join(', ')}`);
+}
+
+/** Only kinds that have documents: these can be written and deleted. */
+export function parseDocumentKind(text: string): { readonly thing: Thing; readonly kind: Kind } {
+  const thing = parseThing(text);
+  const kind = documents[thing];
+  if (kind === undefined) throw usageError(`${thing} have no documents; services, routes and trafficpolicies have`);
+  return { thing, kind };
+}
+
+/** `services (service, svc), …` for help texts. */
+export const kindsText = things()
+  .map((thing) => `${thing} (${names[thing].slice(1).join(', ')})`)
+  .join(', ');
+
+function things(): Thing[] {
+  return ['services', 'routes', 'trafficpolicies', 'instances', 'agents', 'revisions'];
+}

@@ -1,0 +1,100 @@
+/** Options that several commands share, each parsed at the door: a bad value is wrong usage. */
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { z } from 'zod';
+import { duration, durationMs } from '../model/duration.ts';
+import { ApiClient, defaultApi } from './api-client.ts';
+import type { Context } from './context.ts';
+import { isOutput, type Output, outputs } from './render.ts';
+
+const defaultWait = '30s';
+
+export function apiOption(): Option {
+  return new Option('--api <url>', `address of the server (environment: SLUICE_API; default: ${defaultApi})`);
+}
+
+export function outputOption(): Option {
+  return new Option('-o, --output <form>', 'json prints the REST answer (default: table)').choices(outputs);
+}
+
+/** Every command that asks the server. They may also stand before the command. */
+export function withApi(command: Command): Command {
+  return command.addOption(apiOption()).addOption(outputOption());
+}
+
+export function waitOption(): Option {
+  return new Option('--wait [duration]', 'until every agent has applied it, such as 10s')
+    .preset(defaultWait)
+    .argParser(parseWait);
+}
+
+export function namespaceOption(): Option {
+  return new Option('-n, --namespace <name>', 'namespace');
+}
+
+export function messageOption(): Option {
+  return new Option('-m, --message <text>', 'why, for the history');
+}
+
+export function ifMatchOption(): Option {
+  return new Option('--if-match <revision>', 'refuse unless this is the revision now').argParser(parseRevision);
+}
+
+export function filesOption(): Option {
+  return new Option('-f, --file <path>', 'file, directory, or - for standard input; may be repeated')
+    .argParser((path: string, before: string[] | undefined) => [...(before ?? []), path])
+    .makeOptionMandatory();
+}
+
+/** Milliseconds. */
+export function parseWait(text: string): number {
+  const parsed = duration.safeParse(text);
+  if (parsed.success) return durationMs(parsed.data);
+  throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? 'must be a duration');
+}
+
+export function parseRevision(text: string): number {
+  if (/^(?:0|[1-9]\d{0,14})$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('must be the number of a revision.');
+}
+
+export function parseCount(text: string): number {
+  if (/^[1-9]\d{0,5}$/.test(text)) return Number(text);
+  throw new InvalidArgumentError('must be a whole number above 0.');
+}
+
+/** What commander collected, as the options above made it. Absent means not given. */
+const collected = z.object({
+  api: z.string().optional(),
+  output: z.string().optional(),
+  file: z.array(z.string()).optional(),
+  wait: z.number().optional(),
+  namespace: z.string().optional(),
+  message: z.string().optional(),
+  ifMatch: z.number().optional(),
+  prune: z.string().optional(),
+  dryRun: z.boolean().optional(),
+  watch: z.boolean().optional(),
+  limit: z.number().optional(),
+});
+
+export interface Given extends z.output<typeof collected> {
+  readonly output: Output;
+  readonly file: string[];
+  readonly client: ApiClient;
+}
+
+/** An option after the command wins over one before it, that over the environment. */
+export function given(command: Command, context: Context): Given {
+  const before = collected.parse(command.parent?.opts() ?? {});
+  const own = collected.parse(command.opts());
+  const api = own.api ?? before.api ?? (context.environment.SLUICE_API || defaultApi);
+  const output = own.output ?? before.output;
+  return {
+    ...own,
+    output: isOutput(output) ? output : 'table',
+    file: own.file ?? [],
+    get client() {
+      return new ApiClient(api, context);
+    },
+  };
+}
