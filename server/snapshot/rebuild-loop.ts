@@ -33,14 +33,17 @@ export class RebuildLoop {
   readonly #state: MeshState;
   readonly #cache: SnapshotCache;
   readonly #domain: string;
+  readonly #defer: (run: () => void) => void;
   /** Services whose instances changed in this turn of the event loop, after the first. */
   readonly #pending = new Set<string>();
   #isMerging = false;
 
-  constructor(state: MeshState, cache: SnapshotCache, domain: string) {
+  /** `defer` runs something in the next turn of the event loop. */
+  constructor(state: MeshState, cache: SnapshotCache, domain: string, defer: (run: () => void) => void = setImmediate) {
     this.#state = state;
     this.#cache = cache;
     this.#domain = domain;
+    this.#defer = defer;
   }
 
   /** Compiles everything: at start, before anybody is served. */
@@ -79,7 +82,7 @@ export class RebuildLoop {
     this.#pending.clear();
     const changes = services.flatMap((key) => this.#refresh(key) ?? []);
     if (changes.length > 0) this.#cache.commit(changes, this.#cache.revision);
-    setImmediate(() => {
+    this.#defer(() => {
       if (this.#pending.size > 0) this.#flush();
       else this.#isMerging = false;
     });

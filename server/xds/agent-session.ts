@@ -147,6 +147,10 @@ export class AgentSession implements Session {
       this.#work.answers.add(name);
     }
     for (const service of released?.services ?? []) this.#releaseService(service);
+    if (released) {
+      this.#holdings.unpinAll();
+      this.#holdings.touchAll();
+    }
     return this.#cut();
   }
 
@@ -193,7 +197,7 @@ export class AgentSession implements Session {
     for (const service of work.services) this.#holdings.updateService(service, this.#withheld);
     for (const name of work.names) this.#holdings.updateName(name, this.#withheld, this.#names.has(name));
     const answers = new Set([...work.answers].filter((name) => !this.#withheld.isNameWithheld(name)));
-    const difference = this.#holdings.takeDifference(this.#withheld, answers);
+    const difference = this.#holdings.takeDifference(this.#withheld, answers, this.#keepsUnknown());
     const revision = this.#withheld.isEmpty ? cache.revision : this.#applied;
     this.#cutRevision = cache.revision;
     if (difference.changed.size + difference.removed.size === 0 && !this.#owesMark) {
@@ -209,6 +213,12 @@ export class AgentSession implements Session {
       cut: { revision: cache.revision, sequence: cache.sequence },
     };
     return [...this.#respond(difference), mark].map((response) => ({ is: 'send', response }));
+  }
+
+  /** The agent came with a name, and refused what was to replace its routes: what these need is known to it alone. */
+  #keepsUnknown(): boolean {
+    const presented = this.#holdings.versionsOf(typeUrls.name);
+    return this.#withheld.names().some((name) => presented.has(name));
   }
 
   #respond({ changed, removed }: Difference): Response[] {
@@ -279,7 +289,7 @@ export class AgentSession implements Session {
     const refusedNames = newNames.filter((name) => isRefused(cache.ownerOfName(name) ?? ''));
     const changed = [...this.#holdings.services()].filter((service) => this.#isNewTo(service, batch));
     const isByRevision = changed.some(isRefused) || refusedNames.length === 0;
-    for (const name of isByRevision ? newNames : refusedNames) this.#withheld.withholdName(name);
+    for (const name of isByRevision ? newNames : refusedNames) this.#withholdName(name);
     let found = isByRevision ? newNames.length > 0 : refusedNames.length > 0;
     for (const service of isByRevision ? changed : []) {
       const held = this.#holdings.snapshot(service);
@@ -288,6 +298,13 @@ export class AgentSession implements Session {
     }
     this.#owesMark ||= found;
     return found;
+  }
+
+  /** A name that the agent came with is left to it with all that it has for it. */
+  #withholdName(name: string): void {
+    this.#withheld.withholdName(name);
+    const owner = this.#options.cache.ownerOfName(name);
+    if (owner !== undefined && this.#holdings.versionsOf(typeUrls.name).has(name)) this.#holdings.pin(owner);
   }
 
   /** Whether the batch brought the rules of a service that the agent holds to another state. */

@@ -46,6 +46,8 @@ export class Holdings {
   readonly #needed = new Map<string, number>();
   /** Service -> how many names and clusters of it are held. */
   readonly #concerns = new Map<string, number>();
+  /** Services whose endpoints the agent needs although their routes are known to it alone. */
+  readonly #pinned = new Set<string>();
   /** Names and keys to look at when the next difference is taken. */
   #touched = new Map<string, Set<string>>();
 
@@ -122,8 +124,28 @@ export class Holdings {
     }
   }
 
-  /** Looks at everything that was touched since the last time, and counts it as sent. */
-  takeDifference(view: HoldingsView, answers: ReadonlySet<string>): Difference {
+  /** The agent goes on with routes of this service that it came with: changes of its instances concern it. */
+  pin(service: string): void {
+    if (this.#pinned.has(service)) return;
+    this.#pinned.add(service);
+    this.#countConcern(service, 1);
+  }
+
+  unpinAll(): void {
+    for (const service of this.#pinned) this.#countConcern(service, -1);
+    this.#pinned.clear();
+  }
+
+  /** Everything that the agent has is looked at when the next difference is taken. */
+  touchAll(): void {
+    for (const [typeUrl, names] of this.#versions) for (const name of names.keys()) this.#touch(typeUrl, name);
+  }
+
+  /**
+   * Looks at everything that was touched since the last time, and counts it as sent. `answers`: names that get an answer
+   * in any case. `keepsUnknown`: what the agent has and nothing known needs is left to it (it refused what replaces it).
+   */
+  takeDifference(view: HoldingsView, answers: ReadonlySet<string>, keepsUnknown: boolean): Difference {
     const difference: Difference = { changed: new Map(), removed: new Map() };
     const touched = this.#touched;
     this.#touched = new Map();
@@ -132,7 +154,9 @@ export class Holdings {
     });
     for (const typeUrl of sendOrder) {
       for (const name of touched.get(typeUrl) ?? []) {
-        this.#compare(typeUrl, name, view, typeUrl === typeUrls.name && answers.has(name), difference);
+        const isAsked = typeUrl === typeUrls.name && answers.has(name);
+        if (keepsUnknown && this.#isUnknown(typeUrl, name) && !isAsked) this.#refresh(typeUrl, name, view, difference);
+        else this.#compare(typeUrl, name, view, isAsked, difference);
       }
     }
     return difference;
@@ -168,6 +192,20 @@ export class Holdings {
       append(difference.removed, typeUrl, name);
     }
     // Needed but not there: only an agent that is held back on older routes can be in want of it; it keeps what it has.
+  }
+
+  #isUnknown(typeUrl: string, name: string): boolean {
+    const isNeeded = typeUrl === typeUrls.name ? this.#names.has(name) : this.isNeeded(typeUrl, name);
+    return !isNeeded && this.#versions.get(typeUrl)?.has(name) === true;
+  }
+
+  /** Of what is left to the agent the endpoints are kept up to date all the same. */
+  #refresh(typeUrl: string, name: string, view: HoldingsView, difference: Difference): void {
+    const versions = this.#versions.get(typeUrl);
+    const resource = resourceOf(view.service(ownerOf(typeUrl, name)), typeUrl, name);
+    if (typeUrl !== typeUrls.endpoint || !versions || !resource || versions.get(name) === resource.version) return;
+    this.#journal.set(versions, name, resource.version);
+    append(difference.changed, typeUrl, resource);
   }
 
   #use(service: string, by: 1 | -1, view: HoldingsView): void {

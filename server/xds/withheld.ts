@@ -51,6 +51,10 @@ export class Withheld implements HoldingsView {
     return this.#names.has(name);
   }
 
+  names(): string[] {
+    return [...this.#names];
+  }
+
   forgetName(name: string): void {
     this.#names.delete(name);
   }
