@@ -53,7 +53,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     const counted = createStatistics();
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
-    const listener = await begin({ listen, statistics: counted, clock, onFault });
+    const listener = closedOnce(await begin({ listen, statistics: counted, clock, onFault }));
     started.push(listener);
     statistics.set(name, counted);
     return listener;
@@ -91,6 +91,18 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     await closeAll();
     throw cause;
   }
+}
+
+/** The inbound closes before the rest does, and with it again. */
+function closedOnce({ address, close }: ProxyListener): ProxyListener {
+  let closed: Promise<void> | undefined;
+  return {
+    address,
+    close: () => {
+      closed ??= close();
+      return closed;
+    },
+  };
 }
 
 /** `reviews:9080=127.0.0.1:19080`, as in the flag; only the address without a name. */

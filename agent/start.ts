@@ -13,6 +13,7 @@ import { type AppState, probeByTcp, startHealthCheck } from './registration/heal
 import { instanceFor, type ListeningPort } from './registration/instance.ts';
 import { openAgentState } from './state/agent-state.ts';
 import { viewCreator } from './xds/create-view.ts';
+import type { AgentIdentity } from './xds/delta-session.ts';
 import { Directory } from './xds/directory.ts';
 
 export interface RunningAgent {
@@ -81,11 +82,10 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     const health = startAppCheck(settings, context, (appState) => controlPlane.health(appState));
     closing.push(() => health?.close());
 
-    const identity = { ...settings, version: sluiceVersion, hasApp: settings.appPorts.length > 0 };
-    const { id, service, namespace, zone, version, hasApp } = identity;
+    const identity = identityOf(settings);
     const controlPlane = new ControlPlane({
       servers: settings.servers,
-      identity: { id, service, namespace, zone, version, hasApp },
+      identity,
       key: state.key,
       instance: (server) => instanceFor(server, listeners.inbound, settings),
       appState: () => health?.state ?? 'starting',
@@ -97,10 +97,14 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       log,
       onRegistered: () => checkReady(),
     });
-    closing.push(() => controlPlane.close());
+    // Requests under way may still be waiting for a name: they finish before the connection goes.
+    closing.push(async () => {
+      await listeners.close();
+      controlPlane.close();
+    });
 
     const report = (): AgentReport => ({
-      identity: { id, service, namespace, zone, version, hasApp },
+      identity,
       app: health?.state,
       isDraining,
       startedFromLastGood: state.lastGood.held.meshId !== '',
@@ -119,7 +123,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     let draining: Promise<void> | undefined;
     const drain = () => {
       isDraining = true;
-      draining ??= drainControlPlane(controlPlane, hasApp, log);
+      draining ??= drainControlPlane(controlPlane, identity.hasApp, log);
       return draining;
     };
     const admin = await startAdmin({ listen: settings.admin, report, drain });
@@ -142,6 +146,10 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     await close();
     throw cause;
   }
+}
+
+function identityOf({ id, service, namespace, zone, appPorts }: AgentSettings): AgentIdentity {
+  return { id, service, namespace, zone, version: sluiceVersion, hasApp: appPorts.length > 0 };
 }
 
 function startAppCheck({ appPorts }: AgentSettings, { clock, log }: AgentContext, tell: (state: AppState) => void) {

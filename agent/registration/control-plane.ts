@@ -143,6 +143,9 @@ export class ControlPlane {
       onRegistered: ({ serverId, meshId }) => {
         this.#status.server = name;
         this.#status.registrations += 1;
+        // What was said on the last connection is over; this one says anew what there is to say.
+        this.#status.condition = '';
+        this.#status.conditionDetail = '';
         log.info({ server: name, serverId, meshId }, 'registered');
         onRegistered();
       },

@@ -85,8 +85,11 @@ export class DeltaSession {
   readonly #wanted: Set<string>;
   /** Names that the server has not answered yet. Invariant: part of `#wanted`. */
   readonly #asked: Set<string>;
-  /** The first batch answers every name of the first subscription: what it does not send or remove is held as it is. */
-  #isFirstBatch = true;
+  /**
+   * Names whose answer may be silence: of the first subscription, what the first batch neither sends nor removes is held
+   * as it is, or does not exist. Names that came later, or were refused, need their own answer.
+   */
+  readonly #settledBySilence: Set<string>;
 
   constructor(options: SessionOptions) {
     this.#options = options;
@@ -94,6 +97,7 @@ export class DeltaSession {
     this.#view = options.view;
     this.#wanted = new Set(options.names);
     this.#asked = new Set(options.names);
+    this.#settledBySilence = new Set(options.names);
   }
 
   /** What is held, the names, and last the mark: only then the server answers. */
@@ -143,6 +147,7 @@ export class DeltaSession {
     for (const name of names) {
       this.#wanted.delete(name);
       this.#asked.delete(name);
+      this.#settledBySilence.delete(name);
       this.#batch.drop(name);
     }
     const request = send({ typeUrl: typeUrls.names, resourceNamesUnsubscribe: names });
@@ -172,7 +177,6 @@ export class DeltaSession {
     const answers = this.#settle(batch, held.tables);
     this.#held = held;
     this.#view = created.view;
-    this.#isFirstBatch = false;
     return [{ do: 'swap', held, view: created.view, answers }, ack(response)];
   }
 
@@ -193,11 +197,11 @@ export class DeltaSession {
   #settle(batch: StagedBatch, tables: Tables): NameAnswers {
     const answers = new Map<string, 'known' | 'absent'>();
     for (const name of this.#wanted) {
-      const isAnswered = batch.answers(name) || (this.#isFirstBatch && this.#asked.has(name));
-      if (!isAnswered) continue;
+      if (!batch.answers(name) && !this.#settledBySilence.has(name)) continue;
       this.#asked.delete(name);
       answers.set(name, tables.names.has(name) ? 'known' : 'absent');
     }
+    this.#settledBySilence.clear();
     return answers;
   }
 
@@ -218,6 +222,7 @@ export class DeltaSession {
   ): Effect[] {
     const message = summary(resources);
     const names = namesThatNeed(resources, batch.appliedTo(this.#held.tables)).filter((name) => this.#asked.has(name));
+    for (const name of names) this.#settledBySilence.delete(name);
     return [{ do: 'refuse', condition, message, resources, names }, nack(response, message, resources)];
   }
 

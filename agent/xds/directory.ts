@@ -133,10 +133,6 @@ export class Directory implements MeshDirectory {
     }
   }
 
-  close(): void {
-    this.disconnected();
-  }
-
   #take(held: HeldMesh, view: MeshView): void {
     this.#held = held;
     this.#made = view;

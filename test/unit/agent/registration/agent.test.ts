@@ -315,8 +315,10 @@ describe('an agent and its control plane', () => {
       await first;
       mesh.clock.advance(35_000);
       await mesh.server.next('ads', ({ request }) => request.resourceNamesUnsubscribe.includes('nowhere.default'));
-      void through(agent, 'nowhere').catch(() => undefined);
+      const again = through(agent, 'nowhere');
       await asks('nowhere.default');
+      mesh.server.send(...batchOf(['nowhere.default'], { sequence: 3 }, 1));
+      expect(await again).to.deep.equal({ status: 503, reason: 'upstream-connect-failure' });
     });
 
     it('without a connection an unknown name is answered 503 at once', async () => {

@@ -357,6 +357,23 @@ describe('delta session', () => {
       expect(answersOf(harness)).to.deep.equal([['reviews.default', 'known']]);
     });
 
+    it('that are asked for before the first batch came are not settled by its silence', () => {
+      const harness = new SessionHarness();
+      harness.start();
+      harness.subscribe('reviews.default');
+      harness.receive(response(markTypeUrl, [markOf()]));
+      expect(answersOf(harness)).to.deep.equal([]);
+    });
+
+    it('that were refused are not taken for absent by the silence of the next batch', () => {
+      const harness = new SessionHarness({ names: ['reviews.default', 'nowhere.default'] });
+      harness.start();
+      const batch = batchOf(['reviews.default']);
+      harness.receive(...batch.slice(2));
+      harness.receive(response(markTypeUrl, [markOf({ sequence: 2 })]));
+      expect(answersOf(harness)).to.deep.equal([['nowhere.default', 'absent']]);
+    });
+
     it('that appear or go later are reported', () => {
       const harness = new SessionHarness({ names: ['reviews.default'] });
       harness.start();
