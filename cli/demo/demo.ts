@@ -30,10 +30,16 @@ export async function runDemo(context: Context): Promise<number> {
   const removeFolder = (): void => rmSync(folder, { recursive: true, force: true });
   process.once('exit', removeFolder);
   const children = new Children((what) => ending.abort(new CommandError(what)));
+  /** Ctrl-C before the end of the steps tells nothing about them; after it, it is the way to end. */
+  let exitCode: number = exitCodes.interrupted;
+  const onShown = (code: number): void => {
+    exitCode = code;
+  };
   try {
-    return await Promise.race([show(children, folder, context, ending.signal), death]);
+    await Promise.race([show({ children, folder, context, signal: ending.signal, onShown }), death]);
+    return exitCode;
   } catch (error) {
-    if (error instanceof Ended) return exitCodes.interrupted;
+    if (error instanceof Ended) return exitCode;
     throw error;
   } finally {
     await children.end();
@@ -46,7 +52,16 @@ export async function runDemo(context: Context): Promise<number> {
 /** Ctrl-C and its like: no fault, and nothing to say about it. */
 class Ended extends Error {}
 
-async function show(children: Children, folder: string, context: Context, signal: AbortSignal): Promise<number> {
+interface Show {
+  readonly children: Children;
+  readonly folder: string;
+  readonly context: Context;
+  readonly signal: AbortSignal;
+  /** Told the exit code when all steps have been shown. */
+  readonly onShown: (exitCode: number) => void;
+}
+
+async function show({ children, folder, context, signal, onShown }: Show): Promise<void> {
   const { out, clock } = context;
   out.write('Starting a server, reviews v1 (two instances) and v2 (one), and a client, each with its agent …\n');
   const startedMs = clock();
@@ -65,9 +80,9 @@ async function show(children: Children, folder: string, context: Context, signal
       ? paint(out, 'green', 'Every split was exact and no request failed.')
       : paint(out, 'red', `Something was off; failed requests: ${traffic.failed} ${traffic.firstFailure}`);
     out.write(`\n${verdict}\n`);
+    onShown(isGood ? exitCodes.done : exitCodes.refused);
     if (out.isTerminal) await showLive(client, traffic, context, signal);
     await traffic.stop();
-    return isGood ? exitCodes.done : exitCodes.refused;
   } finally {
     traffic.close();
   }

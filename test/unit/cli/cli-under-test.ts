@@ -1,0 +1,52 @@
+/** Runs the command in this process, with strings for a terminal and a real API over a fake control plane. */
+import type { Context } from '../../../cli/context.ts';
+import { runProgram } from '../../../cli/program.ts';
+import { ApiUnderTest } from '../dashboard-api/api-under-test.ts';
+
+export interface Ran {
+  readonly code: number;
+  readonly out: string;
+  readonly err: string;
+}
+
+export interface RunOptions {
+  readonly stdin?: string;
+  readonly isTerminal?: boolean;
+  readonly environment?: Readonly<Record<string, string>>;
+  readonly signal?: AbortSignal;
+  /** Called with all output so far, each time there is more. */
+  readonly onOutput?: (out: string) => void;
+}
+
+export class CliUnderTest extends ApiUnderTest {
+  /** `sluice …args` against the API under test. */
+  async sluice(args: readonly string[], options: RunOptions = {}): Promise<Ran> {
+    const { stdin = '', isTerminal = false, environment = { SLUICE_API: this.url }, onOutput } = options;
+    let out = '';
+    let err = '';
+    const context: Context = {
+      out: {
+        write: (text) => {
+          out += text;
+          onOutput?.(out);
+        },
+        isTerminal,
+        hasColours: isTerminal,
+      },
+      err: {
+        write: (text) => {
+          err += text;
+        },
+        isTerminal,
+        hasColours: isTerminal,
+      },
+      readStdin: async () => stdin,
+      environment,
+      fetch,
+      clock: () => performance.now(),
+      signal: options.signal ?? new AbortController().signal,
+    };
+    const code = await runProgram(args, context);
+    return { code, out, err };
+  }
+}

@@ -1,0 +1,285 @@
+import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { parse } from 'yaml';
+import { canary, service } from '../dashboard-api/api-under-test.ts';
+import { CliUnderTest } from './cli-under-test.ts';
+
+describe('sluice', () => {
+  let cli: CliUnderTest;
+  let folder: string;
+  beforeEach(async () => {
+    cli = new CliUnderTest();
+    await cli.start();
+    folder = mkdtempSync(join(tmpdir(), 'sluice-cli-'));
+  });
+  afterEach(async () => {
+    await cli.stop();
+    rmSync(folder, { recursive: true });
+  });
+
+  const file = (name: string, text: string): string => {
+    const path = join(folder, name);
+    mkdirSync(join(path, '..'), { recursive: true });
+    writeFileSync(path, text);
+    return path;
+  };
+  const apply = (text: string) => cli.sluice(['apply', '-f', '-'], { stdin: text });
+
+  describe('apply', () => {
+    it('says which revision it is and what changed', async () => {
+      const ran = await cli.sluice(['apply', '-f', file('a.yaml', canary(10)), '-m', 'because']);
+      expect(ran).to.deep.equal({
+        code: 0,
+        out: 'revision 1\n  created  Route default/canary\nno agent holds what it changes\n',
+        err: '',
+      });
+      expect((await cli.sluice(['history'])).out).to.match(/1 +2026\S+ +cli:\S+ +\+Route\/canary +because/);
+    });
+
+    it('reads directories in order, all that is in them, and nothing that is hidden or no rule file', async () => {
+      file('rules/b.yml', service('b'));
+      file(
+        'rules/sub/a.json',
+        JSON.stringify({ apiVersion: 'sluice.dev/v1', kind: 'Service', metadata: { name: 'a' }, spec: {} }),
+      );
+      file('rules/.hidden.yaml', 'nonsense');
+      file('rules/README.md', 'nonsense');
+      const ran = await cli.sluice(['apply', '-f', join(folder, 'rules')]);
+      expect([ran.code, ran.out.match(/Service \S+/g)]).to.deep.equal([0, ['Service default/a', 'Service default/b']]);
+    });
+
+    it('names all faults with the reader’s file names, changes nothing, exits 1', async () => {
+      const one = file('one.yaml', canary(10).replace('weight: 90', 'weight: x'));
+      const two = file('two.yaml', canary(10, { name: 'UPPER' }));
+      const ran = await cli.sluice(['apply', '-f', one, '-f', two]);
+      expect(ran.code).to.equal(1);
+      expect(ran.err).to.contain(`${one}:7:`).and.to.contain(`${two}:3:`).and.to.contain('nothing changed');
+      expect(cli.fake.revision).to.equal(0);
+    });
+
+    it('names every file that is not there, exits 2', async () => {
+      const ran = await cli.sluice(['apply', '-f', join(folder, 'x.yaml'), '-f', folder]);
+      expect([ran.code, ran.err]).to.deep.equal([
+        2,
+        `error: -f ${folder}/x.yaml: no such file or directory\n-f ${folder}: has no rule files; they end in .yaml, .yml, .json\n`,
+      ]);
+    });
+
+    it('changes nothing in a dry run', async () => {
+      const ran = await cli.sluice(['apply', '--dry-run', '-f', '-'], { stdin: canary(10) });
+      expect(ran.out).to.equal('dry run: 1 change to revision 0\n  created  Route default/canary\n');
+      expect(cli.fake.revision).to.equal(0);
+    });
+
+    it('refuses when the revision is another than --if-match', async () => {
+      await apply(canary(10));
+      const ran = await cli.sluice(['apply', '--if-match', '7', '-f', '-'], { stdin: canary(20) });
+      expect([ran.code, ran.err]).to.deep.equal([1, 'error: the rules changed meanwhile; the revision is 1\n']);
+    });
+
+    it('prunes', async () => {
+      await apply(canary(10, { labels: '{ team: books }' }));
+      const ran = await cli.sluice(['apply', '--prune', 'team=books', '-f', '-'], { stdin: service('a') });
+      expect(ran.out).to.contain('deleted  Route default/canary');
+    });
+
+    it('waits, and says on how many agents it is applied', async () => {
+      cli.fake.setAgent({ id: 'web-1' });
+      const ran = await cli.sluice(['apply', '--wait', '-f', '-'], { stdin: canary(10) });
+      expect(ran.code).to.equal(0);
+      expect(ran.out).to.match(/applied on 1 agent in \d+ ms\n$/);
+    });
+
+    it('names who is late and why, exits 3', async () => {
+      cli.fake.setAgent({ id: 'web-1' });
+      cli.fake.setAgent({ id: 'web-2', state: 'disconnected' });
+      const ran = await cli.sluice(['apply', '--wait=20ms', '-f', '-'], { stdin: canary(10) });
+      expect(ran.code).to.equal(3);
+      expect(ran.out).to.match(/applied on 1 of 2 agents after \d+ ms\n {2}pending {2}web-2: not connected\n$/);
+    });
+
+    it('names who refuses and why, exits 3', async () => {
+      cli.fake.setAgent({ id: 'web-1', state: 'rejected', detail: 'unknown subset' });
+      const ran = await cli.sluice(['apply', '--wait', '1h', '-f', '-'], { stdin: canary(10) });
+      expect([ran.code, ran.out.split('\n').at(-2)]).to.deep.equal([3, '  rejected  web-1: unknown subset']);
+    });
+
+    it('exits 0 without --wait, and says how far it has come', async () => {
+      cli.fake.setAgent({ id: 'web-1', state: 'pending' });
+      const ran = await apply(canary(10));
+      expect([ran.code, ran.out.split('\n').at(-2)]).to.deep.equal([
+        0,
+        'applied on 0 of 1 agent so far; `sluice status` shows the rest',
+      ]);
+    });
+
+    it('shows progress on a terminal and wipes it away', async () => {
+      cli.fake.setAgent({ id: 'web-1', state: 'pending' });
+      const running = cli.sluice(['apply', '--wait', '-f', '-'], { stdin: canary(10), isTerminal: true });
+      await until(() => cli.fake.waits === 1 && cli.fake.listeners === 1);
+      cli.fake.emit({
+        is: 'rollout',
+        rollout: { revision: 1, agents: 1, applied: 0, pending: [], rejected: [], gone: [] },
+      });
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      cli.fake.setAgent({ id: 'web-1', state: 'current' });
+      const ran = await running;
+      expect(ran.err).to.equal('\r\u001b[Krevision 1: applied on 0 of 1 agent …\r\u001b[K');
+    });
+
+    it('prints the REST answer with -o json, also of a refusal', async () => {
+      const ran = await cli.sluice(['apply', '-o', 'json', '-f', '-'], { stdin: canary(10) });
+      expect(JSON.parse(ran.out)).to.deep.include({ revision: 1, warnings: [] });
+      const refused = await cli.sluice(['apply', '-o', 'json', '-f', '-'], { stdin: 'kind: X' });
+      expect([refused.code, JSON.parse(refused.out).code]).to.deep.equal([1, 'INVALID_DOCUMENTS']);
+    });
+
+    it('says what to do when no server answers', async () => {
+      const ran = await cli.sluice(['apply', '-f', '-'], {
+        stdin: 'x',
+        environment: { SLUICE_API: 'http://127.0.0.1:2' },
+      });
+      expect(ran.code).to.equal(1);
+      expect(ran.err)
+        .to.contain('cannot reach the server at http://127.0.0.1:2: ECONNREFUSED')
+        .and.to.contain('sluice server');
+    });
+
+    it('prefers --api after the command to one before it, and that to the environment', async () => {
+      const dead = 'http://127.0.0.1:2';
+      const environment = { SLUICE_API: dead };
+      expect((await cli.sluice(['get', 'routes', '--api', cli.url], { environment })).code).to.equal(0);
+      expect((await cli.sluice(['--api', cli.url, 'get', 'routes'], { environment })).code).to.equal(0);
+      expect((await cli.sluice(['--api', dead, 'get', 'routes', '--api', cli.url], { environment })).code).to.equal(0);
+    });
+
+    it('tells a server that is none of ours apart', async () => {
+      const ran = await cli.sluice(['get', 'routes', '--api', `${cli.url}/healthz?x=`]);
+      expect(ran.code).to.equal(1);
+    });
+  });
+
+  describe('get', () => {
+    beforeEach(() => apply(`${canary(10)}---\n${service('reviews')}`));
+
+    for (const { args, want } of [
+      {
+        args: ['get', 'routes'],
+        want: /NAME +NAMESPACE +SERVICE +RULES +REVISION\ncanary +default +reviews +v1 90, v2 10 +1\n/,
+      },
+      { args: ['get', 'route', 'canary'], want: /canary +default +reviews +v1 90, v2 10 +1\n/ },
+      { args: ['get', 'svc'], want: /reviews +default +http:80 +- +1\n/ },
+      { args: ['get', 'Service', 'reviews'], want: /reviews +default +reviews +http:80 http +1\n/ },
+      { args: ['get', 'tp'], want: /NAME +NAMESPACE/ },
+      { args: ['get', 'rev'], want: /1 .*\+Route\/canary \+Service\/reviews/ },
+      { args: ['get', 'revision', '1'], want: /1 .*\+Route\/canary \+Service\/reviews/ },
+      { args: ['get', 'agents', '-n', 'default'], want: /ID +NAMESPACE/ },
+      { args: ['get', 'instances', 'reviews'], want: /ID +ADDRESS +PORT/ },
+      { args: ['instances', 'reviews'], want: /ID +ADDRESS +PORT/ },
+      { args: ['history', '--limit', '1'], want: /REVISION +AT +BY/ },
+    ]) {
+      it(`answers ${args.join(' ')}`, async () => {
+        const ran = await cli.sluice(args);
+        expect(ran.out).to.match(want);
+        expect([ran.code, ran.err]).to.deep.equal([0, '']);
+      });
+    }
+
+    it('gives a document that can be applied again as it is', async () => {
+      const { out } = await cli.sluice(['get', 'route', 'canary', '-o', 'yaml']);
+      expect(parse(out)).to.deep.include({ kind: 'Route' });
+      expect((await apply(out)).out).to.contain('nothing changed; revision 1 stands');
+    });
+
+    it('says when there is no such thing', async () => {
+      const ran = await cli.sluice(['get', 'route', 'nobody', '-n', 'prod']);
+      expect([ran.code, ran.err]).to.deep.equal([1, 'error: no Route named "nobody" in namespace "prod"\n']);
+    });
+  });
+
+  it('lists agents with what each refuses, and lets no control sequence through', async () => {
+    const nack = { revision: 3, at: '', message: 'evil \u001b[2J thing', resources: [] };
+    cli.fake.setAgent({ id: 'web-1', state: 'rejected', revision: { sent: 3, applied: 2 }, nack });
+    const { out } = await cli.sluice(['agents']);
+    expect(out).to.match(/web-1 +default +web +rejected +3 +2 +0\.1\.0 +refuses revision 3: evil +\[2J thing\n/);
+    expect((await cli.sluice(['agents', 'db'])).out.split('\n')).to.have.length(2);
+  });
+
+  it('colours on a terminal alone', async () => {
+    cli.fake.setAgent({ id: 'web-1' });
+    expect((await cli.sluice(['agents'], { isTerminal: true })).out).to.contain('\u001b[32mcurrent\u001b[0m');
+  });
+
+  it('deletes', async () => {
+    await apply(canary(10));
+    const ran = await cli.sluice(['delete', 'rt', 'canary', '--wait=1s', '-m', 'gone']);
+    expect([ran.code, ran.out.split('\n')[1]]).to.deep.equal([0, '  deleted  Route default/canary']);
+    expect((await cli.sluice(['delete', 'route', 'canary'])).code).to.equal(1);
+    expect((await cli.sluice(['delete', 'agent', 'web-1'])).code).to.equal(2);
+  });
+
+  it('rolls back', async () => {
+    await apply(canary(10));
+    await apply(canary(20));
+    const ran = await cli.sluice(['rollback', '1', '--wait', '-m', 'v2 leaks']);
+    expect([ran.code, ran.out.split('\n')[0]]).to.deep.equal([0, 'revision 3']);
+    expect((await cli.sluice(['rollback', '9'])).err).to.equal('error: there is no revision 9\n');
+  });
+
+  it('shows a diff line by line, exits 4 when there is one and 0 when not', async () => {
+    await apply(canary(10));
+    const path = file('next.yaml', canary(20));
+    const ran = await cli.sluice(['diff', '-f', path]);
+    expect(ran.code).to.equal(4);
+    expect(ran.out).to.contain('updated Route default/canary');
+    expect(ran.out.split('\n').filter((line) => /^[+-]/.test(line))).to.deep.equal([
+      '-           weight: 90',
+      '+           weight: 80',
+      '-           weight: 10',
+      '+           weight: 20',
+    ]);
+    await cli.sluice(['apply', '-f', path]);
+    expect(await cli.sluice(['diff', '-f', path])).to.deep.equal({ code: 0, out: '', err: '' });
+  });
+
+  describe('status', () => {
+    it('tells server, revision, agents by revision and state, and problems', async () => {
+      await apply(canary(10));
+      cli.fake.setAgent({ id: 'web-1', revision: { sent: 1, applied: 1 } });
+      cli.fake.setAgent({ id: 'web-2', revision: { sent: 1, applied: 1 } });
+      cli.fake.setAgent({ id: 'web-3', state: 'disconnected', detail: 'for 3 s' });
+      const { out } = await cli.sluice(['status']);
+      expect(out).to.contain(`${cli.url}  ready  revision=1`);
+      expect(out).to.match(/APPLIED +STATE +AGENTS\n1 +current +2\n0 +disconnected +1\n/);
+      expect(out).to.match(/web-3 +default +disconnected +for 3 s/);
+    });
+
+    it('says that a server is not ready', async () => {
+      cli.fake.ready = false;
+      const ran = await cli.sluice(['status']);
+      expect([ran.code, ran.out.split('\n')[0]]).to.deep.equal([0, `server    ${cli.url}  not ready  revision=0`]);
+    });
+
+    it('shows it again whenever something changes, until Ctrl-C', async () => {
+      const interrupt = new AbortController();
+      let seen = '';
+      const watching = cli.sluice(['status', '--watch'], {
+        signal: interrupt.signal,
+        onOutput: (out) => {
+          seen = out;
+        },
+      });
+      await until(() => seen.includes('0 agents'));
+      cli.fake.setAgent({ id: 'web-1' });
+      await until(() => seen.includes('1 agent'));
+      interrupt.abort();
+      expect((await watching).code).to.equal(0);
+    });
+  });
+});
+
+async function until(condition: () => boolean): Promise<void> {
+  while (!condition()) await new Promise((resolve) => setTimeout(resolve, 5));
+}
