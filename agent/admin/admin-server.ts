@@ -58,6 +58,11 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   },
 };
 
+/** `GET /ready` and so on. */
+export const endpointPaths: readonly string[] = Object.entries(endpoints).map(
+  ([path, { method }]) => `${method} ${path}`,
+);
+
 /** Rejects when the address cannot be listened on. */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const server = createServer((request, response) => {
