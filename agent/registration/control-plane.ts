@@ -46,7 +46,7 @@ export interface ControlPlaneStatus {
   /** Commit marks refused. */
   readonly nacks: number;
   readonly lastNack: string;
-  /** Why there is no connection, or why the last one ended. */
+  /** Why there is no connection; '' while there is one. */
   readonly lastEnd: string;
 }
 
@@ -71,6 +71,8 @@ export class ControlPlane {
   #connection: Connection | undefined;
   #cancelRetry = () => {};
   #isClosed = false;
+  /** From the first request to drain on: the instance is not registered again, though the agent goes on. */
+  #isDraining = false;
   #onDrainEnd: ((drained: Drained) => void) | undefined;
 
   constructor(options: ControlPlaneOptions) {
@@ -88,7 +90,8 @@ export class ControlPlane {
 
   /** The connection, if there is one, tells the server; the next one says it in its hello. */
   health(state: AppState): void {
-    this.#connection?.health(state);
+    // The server would take it for the end of the draining.
+    if (!this.#isDraining) this.#connection?.health(state);
   }
 
   /**
@@ -96,6 +99,7 @@ export class ControlPlane {
    * connection there is nobody to ask.
    */
   drain(deadlineMs: number): Promise<Drained> {
+    this.#isDraining = true;
     const connection = this.#connection;
     if (connection === undefined || !connection.isRegistered) {
       return Promise.resolve({ unanswered: 'not connected to the control plane' });
@@ -128,7 +132,7 @@ export class ControlPlane {
     const name = formatHostPort(server);
     let instance: Input<Instance> | undefined;
     try {
-      instance = await options.instance(server);
+      instance = this.#isDraining ? undefined : await options.instance(server);
     } catch (cause) {
       const details = cause instanceof Error ? cause.message : String(cause);
       this.#onEnd(name, { code: status.UNAVAILABLE, details, livedMs: 0 });
@@ -143,6 +147,7 @@ export class ControlPlane {
       onRegistered: ({ serverId, meshId }) => {
         this.#status.server = name;
         this.#status.registrations += 1;
+        this.#status.lastEnd = '';
         // What was said on the last connection is over; this one says anew what there is to say.
         this.#status.condition = '';
         this.#status.conditionDetail = '';
@@ -167,27 +172,33 @@ export class ControlPlane {
   }
 
   #onEnd(server: string, { code, details, livedMs }: StreamEnd & { readonly livedMs: number }): void {
-    const isDraining = this.#onDrainEnd !== undefined;
     this.#connection = undefined;
-    this.#status.server = undefined;
-    this.#status.disconnections += 1;
-    this.#status.lastEnd = `${server}: ${status[code]}: ${details}`;
-    this.#onDrainEnd?.({ unanswered: 'the connection was lost' });
-    // Who drains would only register again what is about to go.
-    if (this.#isClosed || isDraining) return;
     const { clock, random, servers, log } = this.#options;
     const how = howEnded(code);
+    // grpc-js ends some of its sentences with the note of a step that had none.
+    const sentence = details.replace(/\s*Resolution note:\s*$/, '');
+    const lastEnd = `${server}: ${status[code]}: ${sentence}`;
+    // An outage of hours is one line per reason, not one per attempt.
+    const level = lastEnd === this.#status.lastEnd ? 'debug' : how === 'ok' ? 'info' : 'warn';
+    this.#status.server = undefined;
+    this.#status.disconnections += 1;
+    this.#status.lastEnd = lastEnd;
+    this.#onDrainEnd?.({ unanswered: 'the connection was lost' });
+    if (this.#isClosed) return;
     this.#attempt = nextAttempt(this.#attempt, { how, livedMs }, servers.length, random);
-    const retryInMs = Math.round(this.#attempt.delayMs);
-    if (how === 'ok') log.info({ server, retryInMs }, 'the server ended the connection');
-    else
-      log.warn(
-        { server, retryInMs, code: status[code] },
-        `${how === 'refused' ? 'registration refused' : 'not connected'}: ${details}`,
-      );
+    log[level](
+      { server, retryInMs: Math.round(this.#attempt.delayMs) },
+      `${endings[how]}: ${status[code]}: ${sentence}`,
+    );
     this.#cancelRetry = clock.after(this.#attempt.delayMs, () => void this.#connect());
   }
 }
+
+const endings: { readonly [How in Ended['how']]: string } = {
+  ok: 'the server ended the connection',
+  refused: 'the server refused this agent',
+  lost: 'not connected',
+};
 
 function howEnded(code: status): Ended['how'] {
   if (code === status.OK) return 'ok';

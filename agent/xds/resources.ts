@@ -1,5 +1,6 @@
 /** The resources an agent holds: immutable tables by kind, replaced as a whole at a commit mark. */
-import { Cluster, ClusterLoadAssignment, Listener, Name, Revision, RouteConfiguration } from '../../proto/types.ts';
+import { typeUrls as wireTypes } from '../../proto/type-urls.ts';
+import type { Cluster, ClusterLoadAssignment, Listener, Name, RouteConfiguration } from '../../proto/types.ts';
 
 /** The message of each kind of resource that makes up a mesh. */
 export interface ResourceMessages {
@@ -14,16 +15,16 @@ export type ResourceKind = keyof ResourceMessages;
 
 /** What the kinds are called on the wire. */
 export const typeUrls: { readonly [Kind in ResourceKind]: string } = {
-  endpoints: ClusterLoadAssignment.typeUrl,
-  clusters: Cluster.typeUrl,
-  routeConfigurations: RouteConfiguration.typeUrl,
-  listeners: Listener.typeUrl,
-  names: Name.typeUrl,
+  endpoints: wireTypes.endpoint,
+  clusters: wireTypes.cluster,
+  routeConfigurations: wireTypes.routeConfiguration,
+  listeners: wireTypes.listener,
+  names: wireTypes.name,
 };
 
 /** The commit mark: the type and the one name of it. */
-export const markTypeUrl = Revision.typeUrl;
-export const markName = 'mesh';
+export const markTypeUrl = wireTypes.mark;
+export { markName } from '../../proto/type-urls.ts';
 
 /** The kinds that follow from names, in the order in which a stream opens them: nothing is asked for before it is covered. */
 export const closureKinds = ['endpoints', 'clusters', 'routeConfigurations', 'listeners'] as const;

@@ -26,10 +26,6 @@ export class StagedBatch {
     return this.#refused;
   }
 
-  get isEmpty(): boolean {
-    return resourceKinds.every((kind) => this.#added[kind].size === 0 && this.#removed[kind].size === 0);
-  }
-
   /** Whether the batch says anything about this name. */
   answers(name: string): boolean {
     return this.#added.names.has(name) || this.#removed.names.has(name);

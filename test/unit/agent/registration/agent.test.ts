@@ -409,14 +409,16 @@ describe('an agent and its control plane', () => {
       await agent.drain();
     });
 
-    it('does not register again when the connection is lost meanwhile', async () => {
-      const agent = await mesh.agent();
+    it('does not register the application again when the connection is lost meanwhile, but connects again', async () => {
+      const agent = await mesh.agent({ app: await mesh.app(), inbound: '127.0.0.1:0' });
       await mesh.server.next('ads');
       const drained = agent.drain();
       await mesh.server.nextSession('drain');
+      mesh.server.forget();
       mesh.server.endStreams();
       await drained;
-      expect((await admin(agent, '/stats')).body.controlPlane).to.deep.include({ server: null, disconnections: 1 });
+      mesh.clock.advance(200);
+      expect((await mesh.server.nextSession('hello')).instance).to.equal(null);
     });
   });
 });
