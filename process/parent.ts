@@ -7,9 +7,12 @@
 /** Time to drain. An agent whose server is gone too waits for nobody. */
 const graceMs = 5_000;
 
-if (process.env.SLUICE_EXIT_WITH_PARENT === '1') {
+/** The variable that switches this on when it is 1. */
+export const exitWithParent = 'SLUICE_EXIT_WITH_PARENT';
+
+if (process.env[exitWithParent] === '1') {
   // Its own children are their own masters: they have another standard input.
-  delete process.env.SLUICE_EXIT_WITH_PARENT;
+  delete process.env[exitWithParent];
   process.stdin.once('end', () => {
     process.kill(process.pid, 'SIGTERM');
     setTimeout(() => process.exit(1), graceMs).unref();

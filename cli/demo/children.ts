@@ -5,6 +5,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
+import { exitWithParent } from '../../process/parent.ts';
 import { CommandError } from '../context.ts';
 
 /** One line of a log. */
@@ -46,7 +47,7 @@ export class Children {
     const watch = new URL(`process/parent.${extension}`, top).href;
     const child = spawn(process.execPath, [...loader, '--import', watch, program, ...args], {
       stdio: ['pipe', 'pipe', 'pipe'],
-      env: { ...withoutSettings(process.env), SLUICE_EXIT_WITH_PARENT: '1' },
+      env: { ...withoutSettings(process.env), [exitWithParent]: '1' },
       // Its own process group: Ctrl-C comes to the demo alone, which ends the others in order.
       detached: true,
     });
