@@ -27,6 +27,8 @@ import type { Attempt, Statistics } from './statistics.ts';
 export interface Target {
   readonly address: string;
   readonly port: number;
+  /** Whom the request names as the one it is meant for; '' when it names nobody. */
+  readonly identity: string;
   readonly load: Load;
 }
 
@@ -138,7 +140,7 @@ class Forwarding<T extends Target> {
     if (this.#stopped !== undefined) return this.#endStopped();
     switch (outcome.is) {
       case 'answered':
-        if (isSomeoneElse(outcome.head) && this.#body.canBeSentAgain) {
+        if (isSomeoneElse(target, outcome.head) && this.#body.canBeSentAgain) {
           this.#body.detach();
           this.#call?.abort();
           return this.#askAnother('wrong-instance', `${addressOf(target)} is another instance now`);
@@ -196,8 +198,8 @@ class Forwarding<T extends Target> {
 const idempotent: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'];
 
 /** The word of an agent, not of an application: inbounds take the reason header off what applications answer. */
-function isSomeoneElse({ status, fields }: ResponseHead): boolean {
-  return status === 421 && fieldValue(fields, reasonHeader) === 'wrong-instance';
+function isSomeoneElse({ identity }: Target, { status, fields }: ResponseHead): boolean {
+  return identity !== '' && status === 421 && fieldValue(fields, reasonHeader) === 'wrong-instance';
 }
 
 /** Whether all of it arrived; on any error both ends are broken off. */

@@ -23,7 +23,7 @@ export function startInbound(options: InboundOptions): Promise<ProxyListener> {
   const { app, identity, clock, statistics } = options;
   const client = createUpstreamClient(options);
   const self = instanceHeaderValue(identity);
-  const application: Target = { address: app.host, port: app.port, load: { active: 0 } };
+  const application: Target = { address: app.host, port: app.port, identity: '', load: { active: 0 } };
   const upstream = `the application at ${formatHostPort(app)}`;
 
   const serve = async (exchange: Exchange): Promise<Ending> => {

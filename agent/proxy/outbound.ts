@@ -91,11 +91,8 @@ function notFound(host: string, lookup: Exclude<Lookup, { is: 'found' }>): Refus
 
 /** An HTTP proxy forwards what is not its own. Nothing of the mesh goes along. */
 function passThrough(exchange: Exchange, target: RequestTarget, context: ForwardContext): Promise<Ending> {
-  const outside = {
-    address: target.authority.host,
-    port: target.authority.port ?? defaultHttpPort,
-    load: { active: 0 },
-  };
+  const { host, port = defaultHttpPort } = target.authority;
+  const outside: Target = { address: host, port, identity: '', load: { active: 0 } };
   const head = outgoingHead(exchange.head, target);
   const plan: Plan<Target> = {
     nextTarget: only(outside),

@@ -1,0 +1,417 @@
+import { createHash, randomBytes } from 'node:crypto';
+import { EventEmitter, once } from 'node:events';
+import { Agent, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http';
+import type { Socket } from 'node:net';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+import { expect } from 'chai';
+import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
+import type { Clock } from '../../../../process/clock.ts';
+import { route } from '../../routing/resources.ts';
+import { type EndpointWords, serviceResources } from '../view/resources.ts';
+import { type Ask, ask, ManualClock, reasonOf, World } from './world.ts';
+
+const all = 'reviews.default|http|';
+
+function runAtOnce(_delayMs: number, run: () => void): () => void {
+  run();
+  return () => {};
+}
+
+describe('forwarding', () => {
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+  });
+  afterEach(() => world.close());
+
+  /** An outbound to one service with these endpoints. */
+  function outboundTo(endpoints: readonly EndpointWords[], timeoutMs = 0, clock?: Clock): Promise<ProxyListener> {
+    const timeout = { seconds: 0, nanos: timeoutMs * 1_000_000 };
+    world.directory.swap(
+      serviceResources({ routes: [route('', { cluster: all, timeout })], clusters: { [all]: endpoints } }),
+    );
+    // The first instance is always asked first.
+    return world.outbound({ random: () => 0, ...(clock && { clock }) });
+  }
+
+  /** An instance that answers the method, target, headers and body it was sent. */
+  function echo(): Promise<number> {
+    return world.app('echo', async (request, response) => {
+      const body = Buffer.concat(await request.toArray()).toString();
+      response.end(JSON.stringify({ method: request.method, url: request.url, headers: request.headers, body }));
+    });
+  }
+
+  /** An inbound that has become another instance. */
+  function someoneElse(): Promise<number> {
+    return world.app('else', (request, response) => {
+      request.resume();
+      response.writeHead(421, { 'x-sluice-reason': 'wrong-instance' }).end('no');
+    });
+  }
+
+  function activeRequests(): number[] {
+    return [...world.directory.view.clusters.values()].flatMap(({ endpoints }) =>
+      endpoints.map(({ load }) => load.active),
+    );
+  }
+
+  describe('passes on', () => {
+    it('method, target, headers and body', async () => {
+      const outbound = await outboundTo([{ id: 'reviews-1', port: await echo() }]);
+      const answer = await ask(outbound, '/a/../b?c=%20', {
+        method: 'PUT',
+        headers: { host: 'reviews:9080', 'x-one': '1' },
+        body: 'hello',
+      });
+      expect(JSON.parse(answer.body)).to.deep.equal({
+        method: 'PUT',
+        url: '/a/../b?c=%20',
+        headers: {
+          host: 'reviews:9080',
+          'x-one': '1',
+          'content-length': '5',
+          connection: 'keep-alive',
+          'x-sluice-instance': 'reviews.default/reviews-1',
+        },
+        body: 'hello',
+      });
+    });
+
+    for (const { what, sent, want } of [
+      {
+        what: 'nothing that is about the connection',
+        sent: {
+          connection: 'close, X-Hop',
+          'x-hop': '1',
+          'keep-alive': '5',
+          te: 'trailers',
+          'proxy-authorization': 'x',
+        },
+        want: {},
+      },
+      {
+        what: 'what a client may not declare to be about the connection',
+        sent: { connection: 'close, cookie, authorization', cookie: 'a=1', authorization: 'b' },
+        want: { cookie: 'a=1', authorization: 'b' },
+      },
+      {
+        what: 'its own word on whom the request is meant for, not the client’s',
+        sent: { connection: 'close', 'X-Sluice-Instance': 'reviews.default/evil' },
+        want: {},
+      },
+    ]) {
+      it(what, async () => {
+        const outbound = await outboundTo([{ id: 'r1', port: await echo() }]);
+        const answer = await ask(outbound, '/', { headers: { host: 'reviews', ...sent } });
+        expect(JSON.parse(answer.body).headers).to.deep.equal({
+          host: 'reviews',
+          connection: 'keep-alive',
+          'x-sluice-instance': 'reviews.default/r1',
+          ...want,
+        });
+      });
+    }
+
+    for (const { what, options, want } of [
+      { what: 'a POST without a body', options: { method: 'POST' }, want: { 'content-length': '0' } },
+      {
+        what: 'a GET with a body',
+        options: { body: 'x', headers: { host: 'r', 'content-length': '1' } },
+        want: { 'content-length': '1' },
+      },
+      {
+        what: 'a GET with a body in chunks',
+        options: { body: 'x', headers: { host: 'r', 'transfer-encoding': 'chunked' } },
+        want: { 'transfer-encoding': 'chunked' },
+      },
+      { what: 'a DELETE', options: { method: 'DELETE' }, want: {} },
+    ] satisfies { what: string; options: Ask; want: object }[]) {
+      it(`how the body of ${what} ends`, async () => {
+        const outbound = await outboundTo([{ port: await echo() }]);
+        const { headers, body } = JSON.parse((await ask(outbound, 'http://reviews/', options)).body);
+        const { host: _host, connection: _connection, ...framing } = headers;
+        expect({ framing, body }).to.deep.equal({ framing: want, body: options.body ?? '' });
+      });
+    }
+
+    it('status, reason phrase and repeated headers of the answer', async () => {
+      const port = await world.app('app', (_request, response) => {
+        response.writeHead(207, 'Quite', [
+          'Set-Cookie',
+          'a=1',
+          'Set-Cookie',
+          'b=2',
+          'Connection',
+          'X-Hop',
+          'X-Hop',
+          '1',
+          'X-End',
+          '2',
+        ]);
+        response.end('body');
+      });
+      const { status, headers, body } = await ask(await outboundTo([{ port }]), '/');
+      expect({ status, body }).to.deep.equal({ status: 207, body: 'body' });
+      expect(headers)
+        .to.deep.include({ 'set-cookie': ['a=1', 'b=2'], 'x-end': '2' })
+        .and.to.not.have.property('x-hop');
+    });
+
+    for (const { what, method, status, headers } of [
+      { what: 'an answer to HEAD', method: 'HEAD', status: 200, headers: { 'content-length': '5' } },
+      { what: 'an answer without content', method: 'GET', status: 204, headers: {} },
+      { what: 'an answer that nothing was modified', method: 'GET', status: 304, headers: { etag: '"1"' } },
+    ]) {
+      it(`${what}, and goes on with the connection`, async () => {
+        const port = await world.app('app', (_request, response) => response.writeHead(status, headers).end());
+        const outbound = await outboundTo([{ port }]);
+        const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+        const answers = [await ask(outbound, '/', { method, agent }), await ask(outbound, '/', { method, agent })];
+        agent.destroy();
+        expect(answers.map((answer) => answer.status)).to.deep.equal([status, status]);
+        expect(answers[0]?.headers).to.include(headers);
+      });
+    }
+
+    it('64 MiB up and down, without running ahead of a slow reader', async () => {
+      const port = await world.app('mirror', (request, response) => request.pipe(response));
+      const outbound = await outboundTo([{ port }]);
+      const chunk = randomBytes(64 * 1024);
+      const [sent, received] = [createHash('sha256'), createHash('sha256')];
+      const progress = { sent: 0, received: 0, greatestLead: 0 };
+      const upload = Readable.from(
+        (function* () {
+          for (let n = 0; n < 1_024; n++) {
+            sent.update(chunk);
+            progress.sent += chunk.length;
+            progress.greatestLead = Math.max(progress.greatestLead, progress.sent - progress.received);
+            yield chunk;
+          }
+        })(),
+      );
+      const request = sendRequest({ ...outbound.address, method: 'POST', headers: { host: 'reviews' }, agent: false });
+      const sending = pipeline(upload, request);
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      for await (const part of response as AsyncIterable<Buffer>) {
+        received.update(part);
+        progress.received += part.length;
+        // Slow: everyone else gets a turn before the next part is read.
+        await new Promise(setImmediate);
+      }
+      await sending;
+      expect(progress.received).to.equal(64 * 1024 * 1024);
+      expect(received.digest('hex')).to.equal(sent.digest('hex'));
+      // What sockets and streams of four connections hold; the body itself is eight times as long.
+      expect(progress.greatestLead).to.be.below(32 * 1024 * 1024);
+    });
+  });
+
+  describe('asks another instance', () => {
+    it('when one cannot be connected to', async () => {
+      const outbound = await outboundTo([{ port: await world.deadPort() }, { port: await echo() }]);
+      const answer = await ask(outbound, '/', { method: 'POST', body: 'once' });
+      expect(JSON.parse(answer.body).body).to.equal('once');
+      expect(world.statistics.snapshot().attempts.unreachable).to.equal(1);
+    });
+
+    it('when one says that it is another', async () => {
+      const outbound = await outboundTo([
+        { id: 'a', port: await someoneElse() },
+        { id: 'b', port: await echo() },
+      ]);
+      const body = 'x'.repeat(60_000);
+      const answer = await ask(outbound, '/', { method: 'POST', body });
+      const { headers, body: echoed } = JSON.parse(answer.body);
+      expect(headers['x-sluice-instance']).to.equal('reviews.default/b');
+      expect(echoed).to.equal(body);
+      expect(world.statistics.snapshot().attempts['wrong-instance']).to.equal(1);
+    });
+
+    it('but not with a body that is too long to be kept', async () => {
+      const outbound = await outboundTo([
+        { id: 'a', port: await someoneElse() },
+        { id: 'b', port: await echo() },
+      ]);
+      const { status, headers } = await ask(outbound, '/', { method: 'POST', body: 'x'.repeat(200_000) });
+      expect([status, headers['x-sluice-reason']]).to.deep.equal([421, 'wrong-instance']);
+    });
+
+    it('but not for a 421 of an application', async () => {
+      const port = await world.app('app', (_request, response) => response.writeHead(421).end('app'));
+      const outbound = await outboundTo([{ port }, { port: await echo() }]);
+      const { status, body } = await ask(outbound, '/');
+      expect({ status, body }).to.deep.equal({ status: 421, body: 'app' });
+    });
+
+    it('but each only once, and says why none could be reached', async () => {
+      const [first, second] = [await world.deadPort(), await world.deadPort()];
+      const outbound = await outboundTo([{ port: first }, { port: second }]);
+      const { status, reason, sentence } = reasonOf(await ask(outbound, '/'));
+      expect({ status, reason }).to.deep.equal({ status: 503, reason: 'upstream-connect-failure' });
+      expect(sentence).to.match(
+        new RegExp(
+          `^no instance of reviews.default\\|http\\| can be reached: 127.0.0.1:(${first}|${second}): connect ECONNREFUSED`,
+        ),
+      );
+      expect(world.statistics.snapshot().attempts.unreachable).to.equal(2);
+    });
+
+    it('but does not wait long for any of them', async () => {
+      // On this clock every delay is over at once, so each connection is too late.
+      const impatient: Clock = { now: () => 0, after: runAtOnce };
+      const outbound = await outboundTo([{ port: await echo() }, { port: await echo() }], 0, impatient);
+      const { status, sentence } = reasonOf(await ask(outbound, '/'));
+      expect(status).to.equal(503);
+      expect(sentence).to.match(/no connection within 1000 ms$/);
+      expect(world.statistics.snapshot().attempts.unreachable).to.equal(2);
+    });
+  });
+
+  describe('meets a kept connection that has just been closed', () => {
+    /** Answers the first request of each connection, and ends it when the next one comes. */
+    function closesOnSecond(): Promise<number> {
+      return world.tcp((socket) => {
+        let requests = 0;
+        socket.on('data', () => {
+          requests++;
+          if (requests === 1) socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+          else socket.destroy();
+        });
+      });
+    }
+
+    it('and repeats a GET on a new one', async () => {
+      const outbound = await outboundTo([{ port: await closesOnSecond() }]);
+      const bodies = [await ask(outbound, '/'), await ask(outbound, '/')].map(({ body }) => body);
+      expect(bodies).to.deep.equal(['ok', 'ok']);
+      expect(world.statistics.snapshot().attempts['stale-connection']).to.equal(1);
+    });
+
+    it('and does not repeat a POST, which may have been carried out', async () => {
+      const outbound = await outboundTo([{ port: await closesOnSecond() }]);
+      await ask(outbound, '/');
+      const { status, reason, sentence } = reasonOf(await ask(outbound, '/', { method: 'POST', body: 'pay' }));
+      expect({ status, reason }).to.deep.equal({ status: 502, reason: 'upstream-reset' });
+      expect(sentence).to.match(/^127\.0\.0\.1:\d+ ended the connection before it answered: /);
+    });
+  });
+
+  describe('says 502 upstream-reset', () => {
+    for (const { what, bytes } of [
+      { what: 'when the connection ends without an answer', bytes: '' },
+      { what: 'when it ends in the head of an answer', bytes: 'HTTP/1.1 200 OK\r\nContent-' },
+      { what: 'when what comes back is no HTTP', bytes: 'hello\r\n\r\n' },
+    ]) {
+      it(what, async () => {
+        const port = await world.tcp((socket) => void socket.once('data', () => socket.end(bytes)));
+        const { status, reason } = reasonOf(await ask(await outboundTo([{ port }]), '/'));
+        expect({ status, reason }).to.deep.equal({ status: 502, reason: 'upstream-reset' });
+        expect(activeRequests()).to.deep.equal([0]);
+      });
+    }
+  });
+
+  it('breaks the answer off when the upstream breaks off', async () => {
+    const port = await world.tcp(
+      (socket) => void socket.once('data', () => socket.end('HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\nhalf')),
+    );
+    const failure = await ask(await outboundTo([{ port }]), '/').catch((error: NodeJS.ErrnoException) => error.code);
+    expect(failure).to.equal('ECONNRESET');
+    expect(world.statistics.snapshot()).to.deep.include({ brokenOff: 1, active: 0 });
+  });
+
+  describe('when time is up', () => {
+    it('says 504 and ends the connection to the instance', async () => {
+      const clock = new ManualClock();
+      const ended = new EventEmitter();
+      const port = await world.app('silent', (request) => {
+        request.socket.once('close', () => ended.emit('ended'));
+        clock.pass(1_500);
+      });
+      const isEnded = once(ended, 'ended');
+      expect(reasonOf(await ask(await outboundTo([{ port }], 1_500, clock), '/'))).to.deep.equal({
+        status: 504,
+        reason: 'timeout',
+        sentence: 'reviews.default|http| did not answer within 1500 ms',
+      });
+      await isEnded;
+      expect(activeRequests()).to.deep.equal([0]);
+    });
+
+    it('breaks off an answer that has begun', async () => {
+      const clock = new ManualClock();
+      const port = await world.app('slow', (_request, response) => {
+        response.write('begun');
+      });
+      const outbound = await outboundTo([{ port }], 500, clock);
+      const request = sendRequest({ ...outbound.address, headers: { host: 'reviews' }, agent: false }).end();
+      const [response] = (await once(request, 'response')) as [IncomingMessage];
+      await once(response, 'data');
+      clock.pass(500);
+      const [error] = await once(response, 'error');
+      expect(error.code).to.equal('ECONNRESET');
+      expect(world.statistics.snapshot()).to.deep.include({ brokenOff: 1 });
+    });
+
+    it('is in time when the answer is whole before', async () => {
+      const clock = new ManualClock();
+      const outbound = await outboundTo([{ port: await echo() }], 500, clock);
+      expect((await ask(outbound, '/')).status).to.equal(200);
+      clock.pass(1_000);
+      expect(world.statistics.snapshot().passed).to.deep.equal({ '2xx': 1 });
+    });
+  });
+
+  describe('when the client goes', () => {
+    async function goWhile(stage: 'waiting' | 'reading'): Promise<void> {
+      const events = new EventEmitter();
+      const port = await world.app('app', (request, response) => {
+        request.socket.once('close', () => events.emit('ended'));
+        if (stage === 'reading') response.write('begun');
+        events.emit('arrived');
+      });
+      const outbound = await outboundTo([{ port }]);
+      const [arrived, ended] = [once(events, 'arrived'), once(events, 'ended')];
+      const request = sendRequest({ ...outbound.address, headers: { host: 'reviews' }, agent: false }).end();
+      request.on('error', () => {});
+      await arrived;
+      if (stage === 'reading') await once(request, 'response');
+      request.destroy();
+      await ended;
+    }
+
+    for (const stage of ['waiting', 'reading'] as const) {
+      it(`while ${stage}, ends the request to the instance`, async () => {
+        await goWhile(stage);
+        while (world.statistics.snapshot().active > 0) await new Promise(setImmediate);
+        expect(world.statistics.snapshot()).to.deep.include({ clientGone: 1 });
+        expect(activeRequests()).to.deep.equal([0]);
+      });
+    }
+  });
+
+  it('goes on with a connection whose request was answered before it was read', async () => {
+    const port = await world.app('hasty', (_request, response) => response.writeHead(413).end('too much'));
+    const outbound = await outboundTo([{ port }]);
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const statuses: number[] = [];
+    for (let n = 0; n < 3; n++) {
+      statuses.push((await ask(outbound, '/', { method: 'POST', body: Buffer.alloc(1_000_000), agent })).status);
+    }
+    agent.destroy();
+    expect(statuses).to.deep.equal([413, 413, 413]);
+  });
+
+  it('keeps connections to instances', async () => {
+    const sockets = new Set<Socket>();
+    const port = await world.app('app', ({ socket }: IncomingMessage, response: ServerResponse) => {
+      sockets.add(socket);
+      response.end();
+    });
+    const outbound = await outboundTo([{ port }]);
+    for (let n = 0; n < 20; n++) await ask(outbound, '/');
+    expect(sockets.size).to.equal(1);
+  });
+});

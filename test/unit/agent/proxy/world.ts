@@ -1,0 +1,201 @@
+/** Applications, listeners and clients on real sockets for the tests of the proxy, all closed by `close`. */
+import { once } from 'node:events';
+import { Agent, createServer, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http';
+import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { text } from 'node:stream/consumers';
+import { type InboundOptions, startInbound } from '../../../../agent/proxy/inbound.ts';
+import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
+import { type OutboundOptions, startOutbound, startUpstream } from '../../../../agent/proxy/outbound.ts';
+import { createStatistics, type Statistics } from '../../../../agent/proxy/statistics.ts';
+import type { MeshDirectory, Resolution } from '../../../../agent/view/mesh-directory.ts';
+import { createEmptyMeshView, type MeshResources, type MeshView } from '../../../../agent/view/mesh-view.ts';
+import type { Clock } from '../../../../process/clock.ts';
+import { systemClock } from '../../../../process/clock.ts';
+import { viewOf } from '../view/resources.ts';
+
+const loopback = { host: '127.0.0.1', port: 0 };
+
+export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly body: string;
+}
+
+export interface Ask {
+  readonly method?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string | Buffer;
+  readonly agent?: Agent;
+}
+
+/** A directory whose view the test swaps, and whose answers it gives. */
+export class FakeDirectory implements MeshDirectory {
+  view: MeshView = createEmptyMeshView();
+  /** Every name that was asked for. */
+  readonly asked: string[] = [];
+  /** What `resolve` answers. */
+  answer: (name: string) => Resolution | Promise<Resolution> = () => 'absent';
+
+  swap(resources: MeshResources): void {
+    this.view = viewOf(resources, this.view);
+  }
+
+  async resolve(name: string): Promise<Resolution> {
+    this.asked.push(name);
+    return this.answer(name);
+  }
+}
+
+/** Time that stands still until the test lets it pass. */
+export class ManualClock implements Clock {
+  #now = 0;
+  readonly #timers = new Set<{ readonly at: number; readonly run: () => void }>();
+
+  now(): number {
+    return this.#now;
+  }
+
+  after(delayMs: number, run: () => void): () => void {
+    const timer = { at: this.#now + delayMs, run };
+    this.#timers.add(timer);
+    return () => this.#timers.delete(timer);
+  }
+
+  pass(ms: number): void {
+    this.#now += ms;
+    for (const timer of [...this.#timers].filter(({ at }) => at <= this.#now)) {
+      this.#timers.delete(timer);
+      timer.run();
+    }
+  }
+}
+
+export class World {
+  readonly directory = new FakeDirectory();
+  readonly statistics: Statistics = createStatistics();
+  readonly faults: unknown[] = [];
+  readonly #closers: (() => Promise<unknown> | unknown)[] = [];
+
+  /** An HTTP application; without a handler it answers its name. Its port. */
+  async app(name: string, handler: Handler = (_request, response) => response.end(name)): Promise<number> {
+    const server = createServer({ keepAliveTimeout: 60_000 }, handler);
+    server.listen(loopback.port, loopback.host);
+    await once(server, 'listening');
+    this.#closers.push(
+      () => server.closeAllConnections(),
+      () => server.close(),
+    );
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** A server that the test speaks HTTP for, byte by byte. Its port. */
+  async tcp(onConnection: (socket: Socket) => void): Promise<number> {
+    const sockets: Socket[] = [];
+    const server = createTcpServer((socket) => {
+      sockets.push(socket.on('error', () => {}));
+      onConnection(socket);
+    });
+    server.listen(loopback.port, loopback.host);
+    await once(server, 'listening');
+    this.#closers.push(
+      () => server.close(),
+      () => sockets.forEach((socket) => void socket.destroy()),
+    );
+    return (server.address() as AddressInfo).port;
+  }
+
+  /** A port on which nobody listens. */
+  async deadPort(): Promise<number> {
+    const server = createTcpServer().listen(loopback.port, loopback.host);
+    await once(server, 'listening');
+    const { port } = server.address() as AddressInfo;
+    server.close();
+    await once(server, 'close');
+    return port;
+  }
+
+  outbound(options: Partial<OutboundOptions> = {}): Promise<ProxyListener> {
+    return this.#started(startOutbound({ ...this.#common(), namespace: 'default', domain: 'mesh.local', ...options }));
+  }
+
+  upstream(service: string, port?: number): Promise<ProxyListener> {
+    return this.#started(startUpstream({ ...this.#common(), service, port }));
+  }
+
+  inbound(options: Pick<InboundOptions, 'app'> & Partial<InboundOptions>): Promise<ProxyListener> {
+    const identity = { service: 'reviews.default', id: 'reviews-1' };
+    return this.#started(startInbound({ ...this.#common(), identity, ...options }));
+  }
+
+  async close(): Promise<void> {
+    for (const close of this.#closers.splice(0).reverse()) await close();
+  }
+
+  #common() {
+    const { directory, statistics } = this;
+    const onFault = (error: unknown) => void this.faults.push(error);
+    return {
+      listen: loopback,
+      directory,
+      statistics,
+      clock: systemClock,
+      random: Math.random,
+      drainTimeoutMs: 100,
+      onFault,
+    };
+  }
+
+  async #started(starting: Promise<ProxyListener>): Promise<ProxyListener> {
+    const listener = await starting;
+    this.#closers.push(() => listener.close());
+    return listener;
+  }
+}
+
+/** One request, on a connection of its own unless an agent is given. `target` may be in absolute form. */
+export async function ask({ address }: ProxyListener, target: string, options: Ask = {}): Promise<Answer> {
+  const { method = 'GET', headers = { host: 'reviews' }, body, agent = false } = options;
+  const request = sendRequest({ host: address.host, port: address.port, path: target, method, headers, agent });
+  request.end(body);
+  const [response] = (await once(request, 'response')) as [IncomingMessage];
+  return { status: response.statusCode ?? 0, headers: response.headers, body: await text(response) };
+}
+
+/** Sends bytes and reads everything until the other side closes. */
+export async function askRaw({ address }: ProxyListener, bytes: string): Promise<string> {
+  const socket = connect(address.port, address.host);
+  socket.on('error', () => {});
+  socket.write(bytes, 'latin1');
+  return text(socket);
+}
+
+/**
+ * Clients that send one request after another, each on a connection that it keeps; a connection that closes is replaced,
+ * and counted.
+ */
+export async function runLoad(
+  listener: ProxyListener,
+  { clients, requests }: { readonly clients: number; readonly requests: number },
+): Promise<{ readonly answers: readonly string[]; readonly connections: number }> {
+  const answers: string[] = [];
+  const sockets = new Set<unknown>();
+  await Promise.all(
+    Array.from({ length: clients }, async () => {
+      const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+      for (let n = 0; n < requests; n++) {
+        const { status, body } = await ask(listener, '/', { agent });
+        answers.push(`${status} ${body}`);
+        for (const socket of Object.values(agent.freeSockets).flat()) sockets.add(socket);
+      }
+      agent.destroy();
+    }),
+  );
+  return { answers, connections: sockets.size };
+}
+
+/** Reason and sentence of an answer that an agent made. */
+export function reasonOf({ status, headers, body }: Answer) {
+  return { status, reason: headers['x-sluice-reason'], sentence: body.trim() };
+}
