@@ -23,7 +23,11 @@ export function lockFile(path: string): FileLock | { readonly heldBy: string } {
     closeSync(descriptor);
     return { heldBy: readFileSync(path, 'utf8').trim() };
   }
-  ftruncateSync(descriptor);
-  writeSync(descriptor, `${process.pid}\n`);
+  try {
+    ftruncateSync(descriptor);
+    writeSync(descriptor, `${process.pid}\n`);
+  } catch {
+    // A full disk takes no pid; the lock holds without it.
+  }
   return { release: () => closeSync(descriptor) };
 }

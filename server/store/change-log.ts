@@ -9,12 +9,19 @@ type Written = Exclude<StoreChange, { is: 'gap' }>;
 /** A write before it has its place in the order. */
 export type Unplaced = Written extends infer Change ? (Change extends Written ? Omit<Change, 'cursor'> : never) : never;
 
+interface Watcher {
+  /** The newest write that it was told of. */
+  cursor: number;
+  readonly onChange: (change: StoreChange) => void;
+  isBeingTold: boolean;
+}
+
 export class ChangeLog {
   /** Where the next write will stand; every cursor below is taken. */
   #next = 1;
   readonly #kept: Written[] = [];
   readonly #capacity: number;
-  readonly #watchers = new Set<(change: StoreChange) => void>();
+  readonly #watchers = new Set<Watcher>();
 
   constructor(capacity: number) {
     this.#capacity = capacity;
@@ -27,20 +34,37 @@ export class ChangeLog {
 
   add(change: Unplaced): void {
     // The union loses its discriminant in the spread; what comes out is the change that went in, with its place.
-    const placed = { ...change, cursor: this.#next++ } as Written;
-    this.#kept.push(placed);
+    this.#kept.push({ ...change, cursor: this.#next++ } as Written);
     if (this.#kept.length > this.#capacity) this.#kept.shift();
-    for (const watcher of this.#watchers) watcher(placed);
+    for (const watcher of this.#watchers) this.#tell(watcher);
   }
 
   watch(cursor: number, onChange: (change: StoreChange) => void): { close(): void } {
-    const missed = this.#kept.filter((change) => change.cursor > cursor);
-    if (cursor > this.cursor || missed.length < this.cursor - cursor) {
-      onChange({ is: 'gap' });
-      return { close: () => {} };
+    const watcher = { cursor, onChange, isBeingTold: false };
+    this.#watchers.add(watcher);
+    this.#tell(watcher);
+    return { close: () => this.#watchers.delete(watcher) };
+  }
+
+  /** Everything that is new to it. A write that it makes itself while it is told comes after what it is being told. */
+  #tell(watcher: Watcher): void {
+    if (watcher.isBeingTold) return;
+    watcher.isBeingTold = true;
+    try {
+      while (watcher.cursor !== this.cursor && this.#watchers.has(watcher)) this.#tellNext(watcher);
+    } finally {
+      watcher.isBeingTold = false;
     }
-    for (const change of missed) onChange(change);
-    this.#watchers.add(onChange);
-    return { close: () => this.#watchers.delete(onChange) };
+  }
+
+  #tellNext(watcher: Watcher): void {
+    const next = this.#kept[this.#kept.length - (this.cursor - watcher.cursor)];
+    if (!next) {
+      this.#watchers.delete(watcher);
+      watcher.onChange({ is: 'gap' });
+      return;
+    }
+    watcher.cursor = next.cursor;
+    watcher.onChange(next);
   }
 }

@@ -1,60 +1,21 @@
 /**
  * The store in a data directory: LMDB in one file. One server at a time, held off by flock(2); the file is probed in a
- * child process before it is opened, since LMDB answers a truncated file with SIGBUS, which no process survives.
+ * child process before it is opened, since LMDB answers a damaged file with a signal, which no process survives.
  */
-import { randomUUID } from 'node:crypto';
-import { mkdirSync } from 'node:fs';
+import { existsSync, mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Database, open, type RootDatabase } from 'lmdb';
+import type { Database } from 'lmdb';
 import { MeshError } from '../../model/errors.ts';
 import { type Resource, resourceIdKey } from '../../model/resource.ts';
 import { type FileLock, lockFile } from '../../process/file-lock.ts';
 import { ChangeLog } from './change-log.ts';
-import { LeaseWriter } from './lease-writer.ts';
+import { LeaseBatch } from './lease-batch.ts';
 import { probeInChild } from './probe.ts';
 import type { Appended, Lease, RevisionRecord, Store, StoreChange, StoredResource, StoreState } from './store.ts';
-
-/** Bumped when the records change so that an older server could not read them. */
-const format = 1;
+import { createStoreFile, hasRoom, type Meta, messageOf, openTables, storeFile, type Tables } from './tables.ts';
 
 /** Writes a watcher may be behind. Within one process it is never behind; the bound guards against leaks. */
 const logCapacity = 10_000;
-
-interface Meta {
-  readonly format: number;
-  readonly meshId: string;
-  readonly revision: number;
-}
-
-/** The tables of the LMDB file. */
-export interface Tables {
-  readonly root: RootDatabase;
-  readonly meta: Database<Meta, string>;
-  readonly revisions: Database<RevisionRecord, number>;
-  readonly resources: Database<StoredResource, string>;
-  readonly leases: Database<Lease, string>;
-}
-
-/** Opens or creates the file. A damaged one may end the process by a signal: `probeInChild` goes first. */
-export function openTables(dataDir: string): Tables {
-  const root = open({
-    path: join(dataDir, 'store.mdb'),
-    noSubdir: true,
-    maxDbs: 4,
-    encoding: 'json',
-    // A commit has to be on the disk when it returns: a revision is acknowledged after it.
-    overlappingSync: false,
-  });
-  const table = <Value, Key extends string | number>(name: string) =>
-    root.openDB<Value, Key>({ name, encoding: 'json', ...(name === 'revisions' ? { keyEncoding: 'uint32' } : {}) });
-  return {
-    root,
-    meta: table<Meta, string>('meta'),
-    revisions: table<RevisionRecord, number>('revisions'),
-    resources: table<StoredResource, string>('resources'),
-    leases: table<Lease, string>('leases'),
-  };
-}
 
 /**
  * Opens the store of a data directory, creating it when the directory is new. Throws MeshError STORE_FAILED, with what
@@ -63,14 +24,10 @@ export function openTables(dataDir: string): Tables {
 export async function openEmbeddedStore(dataDir: string): Promise<Store> {
   const lock = holdDirectory(dataDir);
   try {
-    await probeInChild(dataDir);
-    const tables = openTables(dataDir);
-    const meta = tables.meta.get('meta') ?? { format, meshId: randomUUID(), revision: 0 };
-    if (meta.format !== format) {
-      throw failed(dataDir, `it has format ${meta.format}, this server reads ${format}; use the server that wrote it`);
-    }
-    write(tables, () => tables.meta.putSync('meta', meta));
-    return new EmbeddedStore(tables, meta, lock);
+    if (!hasRoom(dataDir)) throw failed(dataDir, `${full(dataDir)}, then start again. Nothing was changed`);
+    if (existsSync(storeFile(dataDir))) await probeInChild(dataDir);
+    else await createStoreFile(dataDir);
+    return new EmbeddedStore(dataDir, openTables(storeFile(dataDir)), lock);
   } catch (error) {
     lock.release();
     throw error instanceof MeshError ? error : failed(dataDir, messageOf(error), error);
@@ -79,29 +36,20 @@ export async function openEmbeddedStore(dataDir: string): Promise<Store> {
 
 class EmbeddedStore implements Store {
   readonly meshId: string;
+  readonly #dataDir: string;
   readonly #tables: Tables;
   readonly #lock: FileLock;
   readonly #log = new ChangeLog(logCapacity);
-  readonly #leases: LeaseWriter;
+  readonly #leases: LeaseBatch;
   #trouble: string | undefined;
-  #revision: number;
+  #isClosed = false;
 
-  constructor(tables: Tables, meta: Meta, lock: FileLock) {
+  constructor(dataDir: string, tables: Tables, lock: FileLock) {
+    this.#dataDir = dataDir;
     this.#tables = tables;
     this.#lock = lock;
-    this.meshId = meta.meshId;
-    this.#revision = meta.revision;
-    this.#leases = new LeaseWriter(
-      new Map([...tables.leases.getRange()].map(({ key, value }) => [key, value])),
-      (changes) =>
-        this.#write(() => {
-          for (const [key, lease] of changes) {
-            if (lease) tables.leases.putSync(key, lease);
-            else tables.leases.removeSync(key);
-          }
-        }),
-      this.#log,
-    );
+    this.meshId = this.#meta.meshId;
+    this.#leases = new LeaseBatch(tables, (action) => this.#write(action), this.#log);
   }
 
   get trouble(): string | undefined {
@@ -109,23 +57,25 @@ class EmbeddedStore implements Store {
   }
 
   async load(): Promise<StoreState> {
+    const { resources, leases } = this.#tables;
     return {
       cursor: this.#log.cursor,
-      revision: this.#revision,
-      resources: [...this.#tables.resources.getRange()].map(({ value }) => value),
-      leases: [...this.#leases.current.values()],
+      revision: this.#meta.revision,
+      resources: [...resources.getRange()].map(({ value }) => value),
+      leases: [...leases.getRange()].map(({ value }) => value),
     };
   }
 
   async append(record: RevisionRecord, expected: number): Promise<Appended> {
-    if (this.#revision !== expected) return { is: 'conflict', revision: this.#revision };
     const { meta, revisions, resources } = this.#tables;
+    const present = this.#meta;
+    if (present.revision !== expected) return { is: 'conflict', revision: present.revision };
+    if (record.revision <= expected) throw new Error(`revision ${record.revision} is not above ${expected}`);
     this.#write(() => {
       revisions.putSync(record.revision, record);
       for (const change of record.changes) putOrRemove(resources, resourceIdKey(change), change.after, record.revision);
-      meta.putSync('meta', { format, meshId: this.meshId, revision: record.revision });
+      meta.putSync('meta', { ...present, revision: record.revision });
     });
-    this.#revision = record.revision;
     this.#log.add({ is: 'revision', record });
     return { is: 'appended' };
   }
@@ -135,7 +85,7 @@ class EmbeddedStore implements Store {
   }
 
   async revisions(page: { readonly before?: number; readonly limit: number }): Promise<readonly RevisionRecord[]> {
-    const start = (page.before ?? this.#revision + 1) - 1;
+    const start = (page.before ?? this.#meta.revision + 1) - 1;
     if (start < 0) return [];
     return [...this.#tables.revisions.getRange({ start, reverse: true, limit: page.limit })].map(({ value }) => value);
   }
@@ -157,18 +107,29 @@ class EmbeddedStore implements Store {
   }
 
   async close(): Promise<void> {
-    await this.#leases.flushed();
+    if (this.#isClosed) return;
+    this.#leases.flush();
+    this.#isClosed = true;
     await this.#tables.root.close();
     this.#lock.release();
   }
 
+  get #meta(): Meta {
+    const meta = this.#tables.meta.get('meta');
+    if (!meta) throw new Error('the record of the store itself is gone');
+    return meta;
+  }
+
+  /** One transaction: all of it is on the disk when this returns, or nothing of it is there. */
   #write(action: () => void): void {
+    if (this.#isClosed) throw new MeshError('STORE_READ_ONLY', ['the server is shutting down']);
     try {
-      write(this.#tables, action);
+      this.#tables.root.transactionSync(action);
       this.#trouble = undefined;
     } catch (error) {
-      this.#trouble = messageOf(error);
-      throw error;
+      // LMDB's own words for a full disk differ by what it was about to do.
+      this.#trouble = hasRoom(this.#dataDir) ? messageOf(error) : full(this.#dataDir);
+      throw new MeshError('STORE_READ_ONLY', [`${this.#trouble}; nothing was changed`], { cause: error });
     }
   }
 }
@@ -183,17 +144,6 @@ function putOrRemove(
   else resources.removeSync(key);
 }
 
-/** One transaction: all of it is on the disk when this returns, or nothing of it is there. */
-function write(tables: Tables, action: () => void): void {
-  try {
-    tables.root.transactionSync(action);
-  } catch (error) {
-    throw new MeshError('STORE_READ_ONLY', [`${messageOf(error)}; nothing was changed. Make room, then try again`], {
-      cause: error,
-    });
-  }
-}
-
 function holdDirectory(dataDir: string): FileLock {
   try {
     mkdirSync(dataDir, { recursive: true });
@@ -206,10 +156,10 @@ function holdDirectory(dataDir: string): FileLock {
   }
 }
 
-function failed(dataDir: string, reason: string, cause?: unknown): MeshError {
-  return new MeshError('STORE_FAILED', [`cannot open the data directory ${dataDir}: ${reason}`], { cause });
+function full(dataDir: string): string {
+  return `the disk of ${dataDir} is full; make room`;
 }
 
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+function failed(dataDir: string, reason: string, cause?: unknown): MeshError {
+  return new MeshError('STORE_FAILED', [`cannot open the data directory ${dataDir}: ${reason}`], { cause });
 }

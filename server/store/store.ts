@@ -1,6 +1,6 @@
 /**
  * The contract of the store: what a control plane must never lose (revisions, the documents they lead to, leases), and
- * how several servers share it. Redis and the embedded store keep the same law (test/contract/store.ts).
+ * how several servers share it. Redis and the embedded store keep the same law (test/contract/store-contract.ts).
  *
  * Every write has a place in one order, its cursor. `load` answers the whole state as of a cursor, `watch` every write
  * after a cursor, once, in order, whoever wrote it. A watcher that has fallen too far behind is told `gap` and loads again.
@@ -41,7 +41,10 @@ export interface StoredResource {
  */
 export interface Lease<Value = unknown> {
   readonly key: string;
-  /** Rises each time the lease is taken over. A server that was cut off holds an old one, and its writes are refused. */
+  /**
+   * Rises each time the lease is taken over, and never comes again, not even when the lease was removed in between. A
+   * server that was cut off holds an old one, and its writes are refused.
+   */
   readonly epoch: number;
   readonly value: Value;
 }
@@ -74,13 +77,14 @@ export interface Store {
 
   /**
    * Appends a revision and brings its documents up to date, both or neither, if `expected` is still the newest revision.
-   * Resolves when it is on the disk. Throws MeshError STORE_READ_ONLY when the disk takes no more; then nothing changed.
+   * Its number has to be above that one. Resolves when it is on the disk. Throws MeshError STORE_READ_ONLY when the disk
+   * takes no more; then nothing changed. The writes of leases throw it as well.
    */
   append(record: RevisionRecord, expected: number): Promise<Appended>;
 
   revision(number: number): Promise<RevisionRecord | undefined>;
 
-  /** Newest first, at most `limit`, all older than `before` (default: from the newest). */
+  /** Newest first, at most `limit` (1 or more), all older than `before` (default: from the newest). */
   revisions(page: { readonly before?: number; readonly limit: number }): Promise<readonly RevisionRecord[]>;
 
   /** Takes the lease over, whoever held it: its epoch rises. */
@@ -92,7 +96,7 @@ export interface Store {
   /** False when the lease is gone or another has taken it over. */
   removeLease(key: string, epoch: number): Promise<boolean>;
 
-  /** Calls `onChange` for every write after `cursor`, once, in order. `close` ends it at once. */
+  /** Calls `onChange` for every write after `cursor`, once, in order, when it is on the disk. `close` ends it at once. */
   watch(cursor: number, onChange: (change: StoreChange) => void): { close(): void };
 
   close(): Promise<void>;
