@@ -1,8 +1,8 @@
 /** Holds sources against the table: every fault with its file, line, arrow and rule. Pure. */
-import { findCycles, isSameCycle } from './cycles.ts';
+import { findCycles } from './cycles.ts';
 import { readCode } from './imports.ts';
 import type { Source, Sources } from './sources.ts';
-import { homes, impureWords, type Layer, layers, outside, pureNames, toleratedCycles, worldly } from './table.ts';
+import { homes, impureWords, type Layer, layers, outside, pureNames, worldly } from './table.ts';
 
 export interface Fault {
   readonly file: string;
@@ -84,25 +84,13 @@ function wrongWords({ path, text }: Source): Fault[] {
 }
 
 function wrongCycles(sources: Sources): Fault[] {
-  const cycles = findCycles(sources);
-  const isTolerated = (files: readonly string[]) => toleratedCycles.some((each) => isSameCycle(each.files, files));
-  const isThere = (files: readonly string[]) => cycles.some((each) => isSameCycle(each.files, files));
-  const unknown = cycles.filter(({ files }) => !isTolerated(files));
-  const gone = toleratedCycles.filter(({ files }) => files.every((file) => sources.has(file)) && !isThere(files));
-  return [
-    ...unknown.map(({ files, closing }) => ({
-      file: files.at(-1) ?? '',
-      line: closing.line,
-      message:
-        `${closing.isTypeOnly ? 'a type closes' : 'closes'} the cycle ${[...files, files[0]].join(' -> ')}: ` +
-        'files that need each other can only be understood together',
-    })),
-    ...gone.map(({ files }) => ({
-      file: files[0] ?? '',
-      line: 1,
-      message: `is no cycle any more: ${files.join(', ')}; remove it from toleratedCycles`,
-    })),
-  ];
+  return findCycles(sources).map(({ files, closing }) => ({
+    file: files.at(-1) ?? '',
+    line: closing.line,
+    message:
+      `${closing.isTypeOnly ? 'a type closes' : 'closes'} the cycle ${[...files, files[0]].join(' -> ')}: ` +
+      'files that need each other can only be understood together',
+  }));
 }
 
 function noArrow(file: string, line: number, { path, rule }: Layer, target: string): Fault {

@@ -28,8 +28,3 @@ export function findCycles(sources: Sources): Cycle[] {
   for (const path of sources.keys()) visit(path);
   return cycles;
 }
-
-/** The same files, wherever one begins. */
-export function isSameCycle(one: readonly string[], other: readonly string[]): boolean {
-  return [...one].sort().join() === [...other].sort().join();
-}

@@ -179,17 +179,6 @@ export const pureNames: Readonly<Record<string, readonly string[]>> = {
   'node:net': ['isIP', 'isIPv4', 'isIPv6'],
 };
 
-/**
- * Cycles that are there and are to go. Each stands here with what would end it; the check fails on every other one, and
- * on an entry that no longer is one.
- */
-export const toleratedCycles: readonly { readonly files: readonly string[]; readonly wayOut: string }[] = [
-  {
-    files: ['server/store/embedded-store.ts', 'server/store/probe.ts'],
-    wayOut: 'openTables moves into a file of its own, which both import',
-  },
-];
-
 /** Who looks at the project from outside: homes below do not bind it. */
 export const outside: readonly string[] = ['scripts', 'bench', 'test'];
 
