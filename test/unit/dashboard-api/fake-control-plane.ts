@@ -106,7 +106,7 @@ export class FakeControlPlane {
           const instance: InstanceInfo = { ...rest, state: 'passing', source: 'rest', lastSeen: someAgent.lastSeen };
           return { instance: this.#put(instance), created };
         },
-        heartbeat: async (ref) => this.#put({ ...this.#instance(ref), state: 'passing' }),
+        heartbeat: async (ref) => this.#put(this.#instance(ref)),
         drain: async (ref) => this.#put({ ...this.#instance(ref), state: 'draining' }),
         deregister: async (ref) => {
           const instance = this.#instance(ref);

@@ -47,8 +47,8 @@ describe('instances by REST', () => {
 
   it('renews, drains and removes', async () => {
     await register(201, { address: '10.0.0.7', port: 9080 });
-    expect((await api.expect(200, `${one}/drain`, { method: 'PUT' })).body.state).to.equal('draining');
     expect((await api.expect(200, `${one}/heartbeat`, { method: 'PUT' })).body.state).to.equal('passing');
+    expect((await api.expect(200, `${one}/drain`, { method: 'PUT' })).body.state).to.equal('draining');
     expect((await api.expect(200, all)).body.items).to.have.length(1);
     await api.expect(204, one, { method: 'DELETE' });
     await api.expect(404, one, { method: 'DELETE' });
