@@ -1,0 +1,56 @@
+/** A program of the benches in a process of its own, so that what is measured does not share an event loop with what measures. */
+import { type ChildProcess, fork } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+
+export interface Child {
+  /** The first message it sent: it is ready. */
+  readonly ready: Record<string, unknown>;
+  /** Asks it something and waits for the answer. */
+  ask(question: Record<string, unknown>): Promise<Record<string, unknown>>;
+  /** Resident memory, in bytes. */
+  rssBytes(): number;
+  /** CPU time so far, in milliseconds. */
+  cpuMs(): number;
+  end(): Promise<void>;
+}
+
+export async function startChild(file: string, args: readonly string[] = []): Promise<Child> {
+  const child = fork(file, args, {
+    execArgv: ['--expose-gc', '--import', 'tsx'],
+    stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+  });
+  const ready = await message(child);
+  return {
+    ready,
+    ask: (question) => {
+      child.send(question);
+      return message(child);
+    },
+    rssBytes: () => Number(/^VmRSS:\s+(\d+)/m.exec(procFile(child, 'status'))?.[1] ?? 0) * 1024,
+    cpuMs: () => {
+      const fields = procFile(child, 'stat').split(') ')[1]?.split(' ') ?? [];
+      // Fields 14 and 15 of proc(5), in ticks of 10 ms.
+      return (Number(fields[11]) + Number(fields[12])) * 10;
+    },
+    end: async () => {
+      child.kill('SIGTERM');
+      if (child.exitCode === null) await once(child, 'exit');
+    },
+  };
+}
+
+function procFile(child: ChildProcess, name: string): string {
+  return readFileSync(`/proc/${child.pid}/${name}`, 'utf8');
+}
+
+function message(child: ChildProcess): Promise<Record<string, unknown>> {
+  return new Promise((resolve, reject) => {
+    const onExit = (code: number | null) => reject(new Error(`a process of the bench ended with ${code}`));
+    child.once('exit', onExit);
+    child.once('message', (answer) => {
+      child.off('exit', onExit);
+      resolve(answer as Record<string, unknown>);
+    });
+  });
+}
