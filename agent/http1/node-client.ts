@@ -104,6 +104,8 @@ function isUsuallyWithoutBody(method: string): boolean {
   return ['GET', 'HEAD', 'DELETE', 'OPTIONS', 'TRACE', 'CONNECT'].includes(method);
 }
 
+/** Several addresses of one name fail with an error that has a code, but no message. */
 function detailOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
+  if (!(error instanceof Error)) return String(error);
+  return error.message === '' && 'code' in error ? String(error.code) : error.message;
 }

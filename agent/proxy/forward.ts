@@ -104,7 +104,7 @@ class Forwarding<T extends Target> {
     if (this.#tried.length === 0) {
       return this.#refuse('no-healthy-instance', `${upstream} has no instance that takes requests`);
     }
-    return this.#refuse('upstream-connect-failure', `no instance of ${upstream} can be reached: ${this.#lastFault}`);
+    return this.#refuse('upstream-connect-failure', `${upstream} cannot be reached: ${this.#lastFault}`);
   }
 
   async #ask(target: T): Promise<Ending | 'ask another'> {

@@ -252,7 +252,7 @@ describe('forwarding', () => {
       expect({ status, reason }).to.deep.equal({ status: 503, reason: 'upstream-connect-failure' });
       expect(sentence).to.match(
         new RegExp(
-          `^no instance of reviews.default\\|http\\| can be reached: 127.0.0.1:(${first}|${second}): connect ECONNREFUSED`,
+          `^reviews.default\\|http\\| cannot be reached: 127.0.0.1:(${first}|${second}): connect ECONNREFUSED`,
         ),
       );
       expect(world.statistics.snapshot().attempts.unreachable).to.equal(2);

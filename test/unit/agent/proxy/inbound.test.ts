@@ -51,7 +51,7 @@ describe('inbound', () => {
     const port = await world.deadPort();
     const { status, reason, sentence } = reasonOf(await ask(await inboundTo(port), '/'));
     expect({ status, reason }).to.deep.equal({ status: 503, reason: 'upstream-connect-failure' });
-    expect(sentence).to.include(`no instance of the application at 127.0.0.1:${port} can be reached`);
+    expect(sentence).to.include(`the application at 127.0.0.1:${port} cannot be reached`);
   });
 
   it('does not let an application speak for the agent', async () => {
