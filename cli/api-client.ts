@@ -116,6 +116,12 @@ export class ApiClient {
       return await fetch(this.url + path, { signal, ...init });
     } catch (error) {
       if (signal.aborted || init.signal?.aborted) throw error;
+      const isChange = init.method !== undefined && init.method !== 'GET';
+      if (isChange && lostCodes.includes(reasonOf(error))) {
+        throw new CommandError(
+          `the connection to ${this.url} was lost before the answer; \`sluice history\` shows whether the change was accepted`,
+        );
+      }
       throw new CommandError(
         `cannot reach the server at ${this.url}: ${reasonOf(error)}.\n` +
           'Is it running? `sluice server` starts one; --api URL or SLUICE_API names another.',
@@ -137,6 +143,9 @@ export class ApiClient {
     return new CommandError(`${this.url} does not look like a Sluice server: ${what}`);
   }
 }
+
+/** The request was sent, so it may have been heard. */
+const lostCodes = ['ECONNRESET', 'EPIPE', 'UND_ERR_SOCKET', 'UND_ERR_HEADERS_TIMEOUT'];
 
 function sentenceOf(status: number, body: unknown): string {
   const parsed = problemAnswer.partial({ code: true }).safeParse(body);

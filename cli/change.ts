@@ -3,7 +3,7 @@ import type { z } from 'zod';
 import { changedAnswer, rolloutAnswer } from '../dashboard-api/answers.ts';
 import { formatProblem, type Problem } from '../model/problem.ts';
 import type { ApiClient, Question } from './api-client.ts';
-import { type Context, exitCodes } from './context.ts';
+import { CommandError, type Context, exitCodes } from './context.ts';
 import { count, type Output, paint, print, printable } from './render.ts';
 
 export type Changed = z.output<typeof changedAnswer>;
@@ -49,7 +49,13 @@ async function goOnWaiting(
   while (now !== null && now.pending.length > 0 && now.rejected.length === 0 && untilMs - clock() >= 1) {
     const query = { wait: sliceText(untilMs - clock()) };
     const path = `/api/v1/revisions/${revision}/rollout`;
-    now = (await client.ask({ path, query, answer: rolloutAnswer })).value;
+    try {
+      now = (await client.ask({ path, query, answer: rolloutAnswer })).value;
+    } catch (error) {
+      // The change is accepted, whatever becomes of the server: what was known last is the answer.
+      if (error instanceof CommandError) return now;
+      throw error;
+    }
   }
   return now;
 }

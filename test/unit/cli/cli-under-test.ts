@@ -14,6 +14,8 @@ export interface RunOptions {
   readonly isTerminal?: boolean;
   readonly environment?: Readonly<Record<string, string>>;
   readonly signal?: AbortSignal;
+  /** How long the server lets the command wait in one apply, whatever it asks for. */
+  readonly sliceOf?: string;
   /** Called with all output so far, each time there is more. */
   readonly onOutput?: (out: string) => void;
 }
@@ -42,7 +44,8 @@ export class CliUnderTest extends ApiUnderTest {
       },
       readStdin: async () => stdin,
       environment,
-      fetch,
+      fetch: (url, init) =>
+        fetch(options.sliceOf ? String(url).replace(/\bwait=\w+/, `wait=${options.sliceOf}`) : url, init),
       clock: () => performance.now(),
       signal: options.signal ?? new AbortController().signal,
     };

@@ -1,4 +1,6 @@
+import { once } from 'node:events';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -145,6 +147,36 @@ describe('sluice', () => {
       expect(ran.err)
         .to.contain('cannot reach the server at http://127.0.0.1:2: ECONNREFUSED')
         .and.to.contain('sluice server');
+    });
+
+    it('goes on waiting by itself when one request has waited long enough', async () => {
+      cli.fake.setAgent({ id: 'web-1', state: 'pending' });
+      const running = cli.sluice(['apply', '--wait=1h', '-f', '-'], { stdin: canary(10), sliceOf: '5ms' });
+      await until(() => cli.answered.some(({ path }) => path.endsWith('/rollout')));
+      cli.fake.setAgent({ id: 'web-1', state: 'current' });
+      expect((await running).code).to.equal(0);
+    });
+
+    it('says that it is accepted and by whom not yet when the server goes while it waits', async () => {
+      cli.fake.setAgent({ id: 'web-1', state: 'pending' });
+      const running = cli.sluice(['apply', '--wait=1h', '-f', '-'], { stdin: canary(10) });
+      await until(() => cli.fake.waits === 1);
+      await cli.stop();
+      const { code, out } = await running;
+      expect([code, out.split('\n').at(-2)]).to.deep.equal([3, '  pending  web-1: not applied yet']);
+    });
+
+    it('says that it does not know when the connection breaks before the answer', async () => {
+      const server = createServer((socket) => socket.on('data', () => socket.destroy())).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      const address = server.address();
+      const port = typeof address === 'object' ? address?.port : 0;
+      const ran = await cli.sluice(['apply', '-f', '-', '--api', `http://127.0.0.1:${port}`], { stdin: canary(10) });
+      server.close();
+      expect([ran.code, ran.err]).to.deep.equal([
+        1,
+        `error: the connection to http://127.0.0.1:${port} was lost before the answer; \`sluice history\` shows whether the change was accepted\n`,
+      ]);
     });
 
     it('prefers --api after the command to one before it, and that to the environment', async () => {
