@@ -1,4 +1,4 @@
-/** Copies what the compiler leaves behind into dist/: the .proto files and the dashboard's and examples' plain files. */
+/** Copies what the compiler leaves behind into dist/: the .proto files and the rule files of the examples. */
 import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 
@@ -7,3 +7,4 @@ cpSync(join(top, 'proto'), join(top, 'dist/proto'), {
   recursive: true,
   filter: (source) => !source.endsWith('.ts') && !source.endsWith('.md'),
 });
+cpSync(join(top, 'examples/canary'), join(top, 'dist/examples/canary'), { recursive: true });
