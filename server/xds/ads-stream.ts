@@ -66,6 +66,10 @@ export class AdsStream {
   }
 
   onRequest(request: Request): void {
+    if (request.typeUrl === '') {
+      this.#refuse(status.INVALID_ARGUMENT, 'a request of an aggregated stream needs a type_url');
+      return;
+    }
     this.#perform(this.#session?.onRequest(request) ?? []);
     this.#settle();
   }
