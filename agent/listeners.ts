@@ -30,12 +30,9 @@ export interface Listeners {
   close(): Promise<void>;
 }
 
-/** What may stand behind a name and says nothing. Servers may be told another domain; agents are not, yet. */
-const domain = 'mesh.local';
-
 /** What the operator declared, as the mesh calls it: subscribed to from the start. */
 export function declaredNames({ upstreams, namespace }: AgentSettings): string[] {
-  return upstreams.flatMap(({ host }) => meshName(host, { namespace, domain }) ?? []);
+  return upstreams.flatMap(({ host }) => meshName(host, namespace) ?? []);
 }
 
 /** Rejects when one of them cannot listen; then none does. */
@@ -61,13 +58,13 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
 
   try {
     const mesh = { directory: options.directory, random: options.random };
-    const names = { namespace: settings.namespace, domain };
+    const { namespace } = settings;
     const outbound = await start('outbound', settings.outbound, (common) =>
-      startOutbound({ ...common, ...mesh, ...names }),
+      startOutbound({ ...common, ...mesh, namespace }),
     );
     for (const { host, port, listen } of settings.upstreams) {
       const name = port === undefined ? host : `${host}:${port}`;
-      const service = meshName(host, names) ?? host;
+      const service = meshName(host, namespace) ?? host;
       const listener = await start(name, listen, (common) => startUpstream({ ...common, ...mesh, service, port }));
       upstreams.push({ name, address: listener.address });
     }

@@ -5,7 +5,7 @@
 import type { Random } from '../../process/clock.ts';
 import type { Exchange } from '../http1/http-server.ts';
 import type { MeshDirectory } from '../view/mesh-directory.ts';
-import { meshName, type NameContext } from '../view/mesh-name.ts';
+import { meshName } from '../view/mesh-name.ts';
 import { type ForwardContext, forward, only, type Plan, type Target } from './forward.ts';
 import { createUpstreamClient, type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
 import { type Ending, type Refusal, refuse } from './local-answer.ts';
@@ -21,7 +21,10 @@ export interface MeshListenerOptions extends ListenerOptions {
   readonly resolveTimeoutMs?: number;
 }
 
-export interface OutboundOptions extends MeshListenerOptions, NameContext {}
+export interface OutboundOptions extends MeshListenerOptions {
+  /** The agent's own: of a name that is written without one. */
+  readonly namespace: string;
+}
 
 export interface UpstreamOptions extends MeshListenerOptions {
   /** As `Name.name`: lower case, with a namespace (see `meshName`). */
@@ -43,7 +46,7 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
     const target = readTarget(exchange.head);
     if ('fault' in target) return refuse(exchange, { reason: 'bad-request', sentence: target.fault });
     const { host, port } = target.authority;
-    const name = meshName(host, options);
+    const name = meshName(host, options.namespace);
     const found: Lookup = name === undefined ? { is: 'absent' } : await lookup.find(name);
     if (found.is === 'found') return callService({ ...found, exchange, record, port, target }, context);
     return target.form === 'absolute'

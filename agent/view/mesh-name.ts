@@ -2,14 +2,6 @@
 import { isIP } from 'node:net';
 import { isDnsName, serviceKey } from '../../model/names.ts';
 
-/** How this agent's application writes names. */
-export interface NameContext {
-  /** The namespace of a name without one: the agent's own. */
-  readonly namespace: string;
-  /** What may stand behind a name and says nothing: `mesh.local`. */
-  readonly domain: string;
-}
-
 export interface Authority {
   /** As it was written, in lower case; an IPv6 address without brackets. */
   readonly host: string;
@@ -32,10 +24,12 @@ export function parseAuthority(text: string): Authority | undefined {
   return { host, port };
 }
 
-/** What to look up in the mesh, `Name.name`: lower case, with a namespace. Undefined for what can be no name in it: an address. */
-export function meshName(host: string, { namespace, domain }: NameContext): string | undefined {
-  const rooted = host.toLowerCase().replace(/\.$/, '');
-  const name = rooted.endsWith(`.${domain}`) ? rooted.slice(0, -domain.length - 1) : rooted;
+/**
+ * What to look up in the mesh, `Name.name`: lower case, and with the agent's own namespace when it has none. The server
+ * knows every spelling. Undefined for what can be no name: an address.
+ */
+export function meshName(host: string, namespace: string): string | undefined {
+  const name = host.toLowerCase().replace(/\.$/, '');
   if (!isDnsName(name) || /(?:^|\.)\d+$/.test(name)) return undefined;
   return name.includes('.') ? name : serviceKey(namespace, name);
 }

@@ -28,8 +28,8 @@ const sotw = aggregatedDiscoveryClient.streamAggregatedResources.path;
 const agents = agentService.connect.path;
 const request = (message: Parameters<typeof DeltaDiscoveryRequest.encode>[0]) => DeltaDiscoveryRequest.encode(message);
 const node = { id: 'stranger', userAgentName: 'sluice' };
-/** A field 2 that is longer than the message. */
-const garbage = Buffer.from([0x12, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3]);
+/** A message in this field that is longer than all there is. */
+const garbage = (field: number) => Buffer.from([(field << 3) | 2, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3]);
 
 describe('on the wire', () => {
   let mesh: Mesh;
@@ -70,9 +70,9 @@ describe('on the wire', () => {
       }),
       code: status.INVALID_ARGUMENT,
     },
-    { name: 'bytes that are no message, in delta', path: delta, bytes: garbage, code: status.INTERNAL },
-    { name: 'bytes that are no message, in state of the world', path: sotw, bytes: garbage, code: status.INTERNAL },
-    { name: 'bytes that are no message, of an agent', path: agents, bytes: garbage, code: status.INTERNAL },
+    { name: 'bytes that are no message, in delta', path: delta, bytes: garbage(1), code: status.INTERNAL },
+    { name: 'bytes that are no message, in state of the world', path: sotw, bytes: garbage(2), code: status.INTERNAL },
+    { name: 'bytes that are no message, of an agent', path: agents, bytes: garbage(1), code: status.INTERNAL },
     {
       name: 'a first message of an agent that is no hello',
       path: agents,

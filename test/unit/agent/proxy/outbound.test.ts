@@ -30,7 +30,6 @@ describe('outbound', () => {
     for (const { by, host, target = '/' } of [
       { by: 'a name without namespace', host: 'reviews' },
       { by: 'a name with namespace', host: 'reviews.default' },
-      { by: 'a name with the domain of the mesh', host: 'reviews.default.mesh.local' },
       { by: 'a name in upper case with a port', host: 'Reviews.Default:9080' },
       { by: 'a name with a dot behind it', host: 'reviews.default.' },
       { by: 'an absolute target, whatever the Host', host: 'other', target: 'http://reviews:9080/' },

@@ -117,7 +117,7 @@ export class World {
   }
 
   outbound(options: Partial<OutboundOptions> = {}): Promise<ProxyListener> {
-    return this.#started(startOutbound({ ...this.#common(), namespace: 'default', domain: 'mesh.local', ...options }));
+    return this.#started(startOutbound({ ...this.#common(), namespace: 'default', ...options }));
   }
 
   upstream(service: string, port?: number): Promise<ProxyListener> {
