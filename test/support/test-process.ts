@@ -98,6 +98,11 @@ export class TestProcess {
     });
   }
 
+  /** To its standard input, if that was not given and closed at the start. */
+  write(text: string): void {
+    this.#child.stdin?.write(text);
+  }
+
   signal(name: NodeJS.Signals): void {
     if (this.isRunning) this.#child.kill(name);
   }
