@@ -116,8 +116,10 @@ export class Holdings {
     const next = view.service(key);
     if (held && next && held.snapshot !== next) {
       this.#journal.set(this.#services, key, { uses: held.uses, snapshot: next });
-      this.#countClosure(next, 1);
-      this.#countClosure(held.snapshot, -1);
+      if (!haveSameClosure(held.snapshot, next)) {
+        this.#countClosure(next, 1);
+        this.#countClosure(held.snapshot, -1);
+      }
     }
     for (const typeUrl of [typeUrls.cluster, typeUrls.endpoint, typeUrls.routeConfiguration, typeUrls.listener]) {
       for (const { name } of resourcesOf(next, typeUrl)) this.#touch(typeUrl, name);
@@ -261,6 +263,12 @@ function* closureOf(snapshot: ServiceSnapshot): Generator<[typeUrl: string, name
     yield [typeUrls.cluster, name];
     yield [typeUrls.endpoint, name];
   }
+}
+
+/** Most changes are of weights and matches: what is needed stays the same. */
+function haveSameClosure(a: ServiceSnapshot, b: ServiceSnapshot): boolean {
+  const routesOf = ({ resources }: ServiceSnapshot) => [...(resources.get(typeUrls.routeConfiguration)?.keys() ?? [])];
+  return a.references.join() === b.references.join() && routesOf(a).join() === routesOf(b).join();
 }
 
 function resourceKey(typeUrl: string, name: string): string {
