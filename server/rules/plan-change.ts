@@ -5,6 +5,7 @@ import { serviceKey } from '../../model/names.ts';
 import { formatPath, type Path, type Problem } from '../../model/problem.ts';
 import { canonicalJson, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../model/resource.ts';
 import type { Route } from '../../model/route.ts';
+import { defaultPorts, type ServicePort } from '../../model/service.ts';
 import type { ResourceChange } from '../store/store.ts';
 import { ownService, type RuleIndex, servicesOf } from './rule-index.ts';
 
@@ -30,25 +31,30 @@ export interface PlannedChange {
   readonly warnings: readonly Problem[];
 }
 
-/** `isLenient`: what would be refused for want of an instance is only warned about (a rollback). */
+/**
+ * `isRollback`: what was accepted once is accepted again, also when rules named a service that had no document then. It
+ * is only warned of backends that have no instance any more.
+ */
 export function planChange(
   wanted: WantedChange,
   rules: RuleIndex,
   surroundings: Surroundings,
-  isLenient: boolean,
+  isRollback: boolean,
 ): PlannedChange {
   const changes = findChanges(wanted, rules);
   const merged = merge(rules, changes);
-  const written = new Map(wanted.put.map((located) => [resourceKey(located.resource), located]));
+  // What a rollback brings back was written long ago: its faults have no place in a file.
+  const documents = isRollback ? [] : wanted.put;
+  const written = new Map(documents.map((located) => [resourceKey(located.resource), located]));
   const empty = changes.flatMap(({ after }) =>
     after?.kind === 'Route' ? emptyBackends(after, written.get(resourceKey(after)), merged, surroundings) : [],
   );
-  const refusesEmpty = (problem: EmptyBackend) => !isLenient && !problem.isAllowed;
+  const refusesEmpty = (problem: EmptyBackend) => !isRollback && !problem.isAllowed;
   return {
     changes,
     problems: [
-      ...conflictProblems(findConflicts(merged), wanted.put),
-      ...stillNamed(changes, merged),
+      ...conflictProblems(findConflicts(merged), documents),
+      ...(isRollback ? [] : stillNamed(changes, merged)),
       ...empty.filter(refusesEmpty).map(({ problem }) => problem),
     ],
     warnings: [
@@ -151,21 +157,27 @@ function removedPorts(
   written: ReadonlyMap<string, LocatedResource>,
   surroundings: Surroundings,
 ): Problem[] {
-  return changes.flatMap(({ before, after }) => {
-    if (before?.kind !== 'Service') return [];
-    const kept = after?.kind === 'Service' ? after.spec.ports.map(({ port }) => port) : [];
-    const removed = before.spec.ports.filter(({ port }) => !kept.includes(port));
-    const subscribers = surroundings.subscribers(ownService(before));
+  return changes.flatMap(({ kind, namespace, name, before, after }) => {
+    if (kind !== 'Service') return [];
+    const kept = portsOf(after).map(({ port }) => port);
+    const removed = portsOf(before).filter(({ port }) => !kept.includes(port));
+    const subscribers = removed.length === 0 ? 0 : surroundings.subscribers(serviceKey(namespace, name));
     if (subscribers === 0) return [];
+    const key = resourceIdKey({ kind, namespace, name });
+    const users = `${subscribers} agent${subscribers === 1 ? '' : 's'}`;
     return removed.map(({ name, port }) =>
       problemAt(
-        written.get(resourceKey(before)),
+        written.get(key),
         ['spec', 'ports'],
-        `port ${port} ("${name}") is removed while ${subscribers} agent${subscribers === 1 ? '' : 's'} may be using it; it is kept until they are gone`,
-        resourceKey(before),
+        `port ${port} ("${name}") is removed while ${users} may be using it; it is kept until they are gone`,
+        key,
       ),
     );
   });
+}
+
+function portsOf(service: Resource | null): readonly ServicePort[] {
+  return service?.kind === 'Service' ? service.spec.ports : defaultPorts;
 }
 
 function problemAt(located: LocatedResource | undefined, path: Path, message: string, key: string): Problem {

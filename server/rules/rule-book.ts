@@ -4,8 +4,14 @@
  */
 import { MeshError } from '../../model/errors.ts';
 import type { Problem } from '../../model/problem.ts';
-import type { Kind, Resource, ResourceId } from '../../model/resource.ts';
-import { resourceIdKey, resourceKey } from '../../model/resource.ts';
+import {
+  type Kind,
+  parseResourceKey,
+  type Resource,
+  type ResourceId,
+  resourceIdKey,
+  resourceKey,
+} from '../../model/resource.ts';
 import type { ResourceChange, RevisionRecord, Store, StoredResource } from '../store/store.ts';
 import { planChange, type Surroundings, type WantedChange } from './plan-change.ts';
 import { RuleIndex } from './rule-index.ts';
@@ -52,19 +58,17 @@ export class RuleBook {
     return this.#index;
   }
 
+  /** What the store has, at the start or after a gap. */
   restore(revision: number, resources: readonly StoredResource[]): void {
-    this.#revision = revision;
     this.#index = new RuleIndex(resources);
+    this.#reach(revision);
   }
 
   /** A revision that the store has taken, whoever wrote it. To be called in the store's order. */
   onStored(record: RevisionRecord): void {
     const services = this.#index.advance(record.changes, record.revision);
-    this.#revision = record.revision;
+    this.#reach(record.revision);
     this.#options.onRevision(record, services);
-    const ready = this.#waiting.filter(({ revision }) => revision <= record.revision);
-    this.#waiting = this.#waiting.filter(({ revision }) => revision > record.revision);
-    for (const { resolve } of ready) resolve();
   }
 
   /**
@@ -103,9 +107,8 @@ export class RuleBook {
 
   /** How the documents stood at that revision, sorted by key: the present ones, walked back. Throws REVISION_NOT_FOUND. */
   async resourcesAt(revision: number): Promise<readonly Resource[]> {
-    if (revision > this.#revision || (revision > 0 && !(await this.revisionRecord(revision)))) {
-      throw new MeshError('REVISION_NOT_FOUND', [revision]);
-    }
+    const isKnown = revision === 0 || (revision <= this.#revision && (await this.revisionRecord(revision)));
+    if (!isKnown) throw new MeshError('REVISION_NOT_FOUND', [revision]);
     const standing = new Map([...this.#index.all()].map(({ resource }) => [resourceKey(resource), resource]));
     let before = this.#revision + 1;
     while (before > revision + 1) {
@@ -119,11 +122,11 @@ export class RuleBook {
     return [...standing].sort(([a], [b]) => (a < b ? -1 : 1)).map(([, resource]) => resource);
   }
 
-  async #commit(request: RuleChange, wantedNow: () => WantedChange, isLenient: boolean): Promise<RuleChanged> {
+  async #commit(request: RuleChange, wantedNow: () => WantedChange, isRollback: boolean): Promise<RuleChanged> {
     for (;;) {
       this.#checkConditions(request);
       const wanted = wantedNow();
-      const { changes, problems, warnings } = planChange(wanted, this.#index, this.#options.surroundings, isLenient);
+      const { changes, problems, warnings } = planChange(wanted, this.#index, this.#options.surroundings, isRollback);
       if (problems.length > 0) throw MeshError.ofProblems('INVALID_DOCUMENTS', problems);
       if (changes.length === 0) return { revision: this.#newestOf(wanted), changes, warnings };
       if (request.dryRun) return { revision: this.#revision, changes, warnings };
@@ -151,9 +154,8 @@ export class RuleBook {
   }
 
   #byKey(key: string): StoredResource | undefined {
-    const [kind, namespace = '', name = ''] = key.split('/');
-    if (kind !== 'Route' && kind !== 'Service' && kind !== 'TrafficPolicy') return undefined;
-    return this.#index.get({ kind, namespace, name });
+    const id = parseResourceKey(key);
+    return id && this.#index.get(id);
   }
 
   /** The last revision that changed one of these documents: what an apply that changes nothing waits for. */
@@ -173,6 +175,14 @@ export class RuleBook {
     };
   }
 
+  #reach(revision: number): void {
+    this.#revision = revision;
+    const ready = this.#waiting.filter((waiting) => waiting.revision <= revision);
+    this.#waiting = this.#waiting.filter((waiting) => waiting.revision > revision);
+    for (const { resolve } of ready) resolve();
+  }
+
+  /** Resolves when that revision is in force here. */
   #caughtUp(revision: number): Promise<void> {
     if (this.#revision >= revision) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ revision, resolve }));

@@ -81,12 +81,15 @@ class EmbeddedStore implements Store {
   }
 
   async revision(number: number): Promise<RevisionRecord | undefined> {
-    return this.#tables.revisions.get(number);
+    // A key is 32 bits of the number: others would find a revision that was not asked for.
+    const isPossible = Number.isInteger(number) && number > 0 && number <= this.#meta.revision;
+    return isPossible ? this.#tables.revisions.get(number) : undefined;
   }
 
   async revisions(page: { readonly before?: number; readonly limit: number }): Promise<readonly RevisionRecord[]> {
-    const start = (page.before ?? this.#meta.revision + 1) - 1;
-    if (start < 0) return [];
+    const newest = this.#meta.revision;
+    const start = Math.min(newest, (page.before ?? newest + 1) - 1);
+    if (start < 1) return [];
     return [...this.#tables.revisions.getRange({ start, reverse: true, limit: page.limit })].map(({ value }) => value);
   }
 

@@ -164,6 +164,7 @@ export function runStoreContract(name: string, createPlace: () => Promise<StoreP
         { name: 'goes on below a revision', page: { before: 5, limit: 2 }, want: [4, 3] },
         { name: 'goes on below a revision in a hole', page: { before: 50, limit: 2 }, want: [5, 4] },
         { name: 'goes on below a revision that is not reached yet', page: { before: 900, limit: 1 }, want: [102] },
+        { name: 'goes on below a number that no revision can have', page: { before: 2 ** 40, limit: 1 }, want: [102] },
         { name: 'is empty below the first revision', page: { before: 1, limit: 10 }, want: [] },
         { name: 'is empty below revision 0', page: { before: 0, limit: 10 }, want: [] },
       ]) {
@@ -177,6 +178,9 @@ export function runStoreContract(name: string, createPlace: () => Promise<StoreP
         { name: 'has no revision 0', number: 0, want: undefined },
         { name: 'has no revision in a hole', number: 50, want: undefined },
         { name: 'has no revision that is not reached yet', number: 103, want: undefined },
+        { name: 'has no revision that differs from one by 32 bits', number: 2 ** 32 + 3, want: undefined },
+        { name: 'has no revision below 0', number: -1, want: undefined },
+        { name: 'has no half revision', number: 3.5, want: undefined },
       ]) {
         it(name, async () => expect(await other.revision(number)).to.deep.equal(want));
       }
