@@ -4,14 +4,7 @@
  */
 import type { Logger } from '../process/log.ts';
 import { AgentService } from './agents/agent-service.ts';
-import {
-  absentAgents,
-  countHolders,
-  createMeshState,
-  hasInstance,
-  knownServices,
-  servicesNeededBy,
-} from './mesh-state.ts';
+import { absentAgentsConcernedBy, countHolders, createMeshState, hasInstance, knownServices } from './mesh-state.ts';
 import type { InstanceRecord } from './registry/instance.ts';
 import { Registry } from './registry/registry.ts';
 import { Rush } from './registry/rush.ts';
@@ -33,7 +26,8 @@ const sweepMs = 500;
 /** Told of what happened; never steers. */
 export interface Observer {
   onRevision(record: RevisionRecord): void;
-  onRollout(rollout: Rollout): void;
+  /** Told at most once per turn of the event loop, newest state only. */
+  onRollout(describe: () => Rollout): void;
   onInstance(record: InstanceRecord, isGone: boolean): void;
   onAgent(agent: AgentRecord, isGone: boolean): void;
   onRefusal(agent: AgentRecord, nack: Nack): void;
@@ -76,7 +70,7 @@ export class ControlPlane {
     this.#options = options;
     this.store = store;
     this.#rush = new Rush(clock);
-    this.rollouts = new Rollouts((rollout) => observer.onRollout(rollout));
+    this.rollouts = new Rollouts((describe) => observer.onRollout(describe));
     this.directory = new AgentDirectory({
       store,
       log,
@@ -85,6 +79,7 @@ export class ControlPlane {
       rollouts: this.rollouts,
       onAgent: (agent, isGone) => {
         this.#barrier.onAgent(agent);
+        this.#rebuild.onRelease();
         observer.onAgent(agent, isGone);
       },
     });
@@ -117,14 +112,14 @@ export class ControlPlane {
         const stream = createStreamReport(identity, {
           directory: this.directory,
           meshId: store.meshId,
-          clock,
+          revision: () => this.rules.revision,
           wallClock,
           onRefusal: (agent, nack) => observer.onRefusal(agent, nack),
         });
         this.#streams.set(stream.report, stream);
         return stream.report;
       },
-      onUnused: (service) => this.#rebuild.onUnused(service),
+      onUnused: () => this.#rebuild.onRelease(),
     });
     this.agents = new AgentService({
       meshId: store.meshId,
@@ -134,8 +129,9 @@ export class ControlPlane {
       directory: this.directory,
       revision: () => this.rules.revision,
       waitUntilUsed: (service, timeoutMs, except) => {
-        const users = this.#streamsHolding(service).filter(({ id }) => id !== except);
-        return this.#barrier.wait(this.cache.sequence, users, timeoutMs);
+        this.#rebuild.settle();
+        const users = this.#streamsHolding(service).filter((agent) => agent !== except);
+        return this.#barrier.wait(this.cache.sequenceOf(service), users, timeoutMs);
       },
     });
     const state = createMeshState({ ...this.#parts, domain });
@@ -147,7 +143,7 @@ export class ControlPlane {
     const state = await this.store.load();
     this.rules.restore(state.revision, state.resources);
     this.registry.restore(state.leases.filter(isInstanceLease));
-    this.directory.restore(state.leases.filter(isAgentLease));
+    this.directory.restore(state.leases.filter(isAgentLease), state.revision);
     this.#rebuild.start(knownServices(this.#parts), state.revision);
     this.#watch = this.store.watch(state.cursor, (change) => {
       if (change.is === 'revision') this.rules.onStored(change.record);
@@ -205,17 +201,10 @@ export class ControlPlane {
   }
 
   #settleRollout(change: SnapshotChange, concerned: ReadonlySet<AdsStream>): void {
-    const { revision, services } = change;
     const connected = [...concerned]
       .filter((stream) => stream.isTouchedBy(change))
       .flatMap(({ report }) => this.#streams.get(report)?.record ?? []);
-    const changed = new Set(services.flatMap(({ key, isRuleChange }) => (isRuleChange ? key : [])));
-    const absent = absentAgents(this.directory).filter((agent) =>
-      [...servicesNeededBy(agent, this)].some((service) => changed.has(service)),
-    );
-    const agents = [...connected, ...absent];
-    for (const agent of agents) agent.touched = revision;
-    this.rollouts.publish(revision, agents);
+    this.rollouts.publish(change, [...connected, ...absentAgentsConcernedBy(change, this)]);
   }
 
   #sweep(): void {

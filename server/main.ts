@@ -1,13 +1,13 @@
 /** The server, put together: store, control plane, gRPC, REST. The only server file that handles signals or exits. */
 import { randomUUID } from 'node:crypto';
-import { startApi } from '../dashboard-api/start-api.ts';
+import { type RunningApi, startApi } from '../dashboard-api/start-api.ts';
 import { MeshError } from '../model/errors.ts';
 import { isLoopback } from '../process/host-port.ts';
 import { createLog, type Logger } from '../process/log.ts';
 import { sluiceVersion } from '../process/version.ts';
 import type { ServerSettings } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
-import { startGrpcServer } from './grpc-server.ts';
+import { type RunningGrpcServer, startGrpcServer } from './grpc-server.ts';
 import { agentInfo, createAgentsPort } from './ports/agents-port.ts';
 import { MeshEvents } from './ports/event-hub.ts';
 import { createRegistryPort, instanceInfo } from './ports/registry-port.ts';
@@ -52,7 +52,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
         log.info({ revision: record.revision, by: record.by, changes: record.changes.length }, 'revision');
         events.emit(() => ({ is: 'revision', record }));
       },
-      onRollout: (rollout) => events.emit(() => ({ is: 'rollout', rollout })),
+      onRollout: (describe) => events.emit(() => ({ is: 'rollout', rollout: describe() })),
       onInstance: (record, gone) =>
         events.emit(() => ({ is: 'instance', instance: instanceInfo(record, toIso(clock())), gone })),
       onAgent: (agent, gone) => events.emit(() => ({ is: 'agent', agent: agentInfo(agent, toIso), gone })),
@@ -64,39 +64,41 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
   });
   const metrics = createMetrics(plane);
   let isDraining = false;
-  await plane.start();
-  const grpc = await startGrpcServer(plane, settings.grpc);
-  const api = await startApi(
-    {
-      rules: plane.rules,
-      registry: createRegistryPort(plane, toIso, settings.domain),
-      agents: createAgentsPort(plane, toIso),
-      events,
-      health: {
-        readiness: () => ({ ready: !isDraining, body: readiness(plane, isDraining) }),
-        metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
-      },
-      defaultNamespace: 'default',
+  let grpc: RunningGrpcServer | undefined;
+  let api: RunningApi | undefined;
+  const close = async () => {
+    isDraining = true;
+    await api?.close();
+    plane.close();
+    await grpc?.close();
+    await store.close();
+  };
+  const parts = {
+    rules: plane.rules,
+    registry: createRegistryPort(plane, toIso),
+    agents: createAgentsPort(plane, toIso),
+    events,
+    health: {
+      readiness: () => ({ ready: !isDraining, body: readiness(plane, isDraining) }),
+      metrics: async () => ({ contentType: metrics.contentType, text: await metrics.text() }),
     },
-    {
+    defaultNamespace: 'default',
+  };
+  try {
+    await plane.start();
+    grpc = await startGrpcServer(plane, settings.grpc);
+    api = await startApi(parts, {
       listen: settings.http,
       log,
       version: sluiceVersion,
       onAnswered: ({ method, status }) => metrics.countAnswer(method, status),
-    },
-  );
+    });
+  } catch (error) {
+    await close();
+    throw error;
+  }
   log.info({ http: api.address, grpc: grpc.address, meshId: store.meshId, revision: plane.rules.revision }, 'serving');
-  return {
-    http: api.address,
-    grpc: grpc.address,
-    close: async () => {
-      isDraining = true;
-      await api.close();
-      plane.close();
-      await grpc.close();
-      await store.close();
-    },
-  };
+  return { http: api.address, grpc: grpc.address, close };
 }
 
 /** Runs until SIGTERM or SIGINT; a second one ends it at once. Answers the exit code. */

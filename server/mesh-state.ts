@@ -1,12 +1,13 @@
 /** The state that is compiled, read where it lives: rules, registry, and who holds what. Nothing is kept here. */
-import { parseServiceKey } from '../model/names.ts';
+import { parseServiceKey, serviceKey } from '../model/names.ts';
 import { typeUrls } from '../proto/type-urls.ts';
+import { inboundListenerName } from './compile/compile.ts';
 import type { Registry } from './registry/registry.ts';
 import { matches } from './rules/plan-change.ts';
 import type { RuleBook } from './rules/rule-book.ts';
 import type { MeshState } from './snapshot/rebuild-loop.ts';
-import type { SnapshotCache } from './snapshot/snapshot-cache.ts';
-import { ownerOf } from './snapshot/snapshot-cache.ts';
+import { changedResources, resourcesOf, type ServiceSnapshot } from './snapshot/service-snapshot.ts';
+import type { SnapshotCache, SnapshotChange } from './snapshot/snapshot-cache.ts';
 import type { AgentDirectory } from './status/agent-directory.ts';
 import { type AgentRecord, isConnected } from './status/agent-record.ts';
 
@@ -43,7 +44,7 @@ export function countHolders(service: string, parts: Pick<Parts, 'directory' | '
 }
 
 /** Agents without a stream whose lease lives. */
-export function absentAgents(directory: AgentDirectory): AgentRecord[] {
+function absentAgents(directory: AgentDirectory): AgentRecord[] {
   return [...directory.records()].filter((agent) => !isConnected(agent));
 }
 
@@ -62,11 +63,31 @@ export function knownServices({ rules, registry, directory, domain }: Parts): Se
   return new Set([...rules.index.services(), ...registry.services(), ...asked.filter((key) => key !== '')]);
 }
 
-/** The services that an agent which is away will need when it comes back: those of its names, and where these send to. */
-export function servicesNeededBy({ names }: AgentRecord, { cache }: Pick<Parts, 'cache'>): Set<string> {
-  const own = names.flatMap((name) => cache.ownerOfName(name) ?? []);
-  const targets = own.flatMap((key) => cache.service(key)?.references ?? []);
-  return new Set([...own, ...targets.map((cluster) => ownerOf(typeUrls.cluster, cluster))]);
+/**
+ * The agents that are away and hold something that a change of the rules gives another form: what their names stand
+ * for, where that sends to, or their own inbound side.
+ */
+export function absentAgentsConcernedBy(
+  { services }: SnapshotChange,
+  { directory, registry, cache }: Pick<Parts, 'directory' | 'registry' | 'cache'>,
+): AgentRecord[] {
+  const changed = new Set(services.flatMap(({ before, after }) => changedResources(before, after).map(join)));
+  const isChanged = (typeUrl: string, name: string) => changed.has(join([typeUrl, name]));
+  const isServiceChanged = (snapshot: ServiceSnapshot | undefined) =>
+    resourcesOf(snapshot, typeUrls.routeConfiguration).some(({ typeUrl, name }) => isChanged(typeUrl, name)) ||
+    snapshot?.references.some((cluster) => isChanged(typeUrls.cluster, cluster));
+  return absentAgents(directory).filter(
+    ({ id, namespace, service, names }) =>
+      names.some(
+        (name) => isChanged(typeUrls.name, name) || isServiceChanged(cache.service(cache.ownerOfName(name) ?? '')),
+      ) ||
+      (isChanged(typeUrls.listener, inboundListenerName(serviceKey(namespace, service))) &&
+        registry.instance({ namespace, service, id }) !== undefined),
+  );
+}
+
+function join([typeUrl, name]: readonly [string, string]): string {
+  return `${typeUrl} ${name}`;
 }
 
 /** "reviews.default" of "reviews.default.mesh.local"; '' of an alias, which only a document can give a meaning. */

@@ -4,15 +4,16 @@
  */
 import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { MeshError } from '../../model/errors.ts';
+import { serviceKey } from '../../model/names.ts';
 import type { Logger } from '../../process/log.ts';
 import type { Input } from '../../proto/load.ts';
 import type { AgentMessage, ServerMessage } from '../../proto/types.ts';
+import type { InstanceRecord, InstanceState } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AgentDirectory } from '../status/agent-directory.ts';
 import { type AgentRecord, agentKey } from '../status/agent-record.ts';
 import { type Registration, readHello, stateOf } from './hello.ts';
 
-/** How long an agent has to show that it is alive when another claims its id. */
 const pingTimeoutMs = 2_000;
 
 /** A stream that does not introduce itself is of no use. */
@@ -28,8 +29,10 @@ export interface AgentServiceOptions {
   readonly registry: Registry;
   readonly directory: AgentDirectory;
   readonly revision: () => number;
-  /** Resolves when every agent that holds the service uses the present state, or with the ids of those who do not yet. */
-  readonly waitUntilUsed: (service: string, timeoutMs: number, except: string) => Promise<readonly string[]>;
+  /** Resolves when every agent but this that holds the service uses its present state, or with the ids of those who do not. */
+  readonly waitUntilUsed: (service: string, timeoutMs: number, except: AgentRecord) => Promise<readonly string[]>;
+  /** How long an agent has to show that it is alive when another claims its id; 2 s unless given. */
+  readonly pingTimeoutMs?: number;
 }
 
 type Call = ServerDuplexStream<AgentMessage, Input<ServerMessage>>;
@@ -38,6 +41,8 @@ export class AgentService {
   readonly #options: AgentServiceOptions;
   /** Agent key -> its stream. */
   readonly #streams = new Map<string, AgentStream>();
+  /** Agent key -> the newest claim of it: claims are dealt with one after the other. */
+  readonly #claims = new Map<string, Promise<unknown>>();
   readonly #calls = new Set<Call>();
   #isServing = false;
 
@@ -88,6 +93,19 @@ export class AgentService {
       throw MeshError.ofProblems('INVALID_REGISTRATION', [{ path: '', message: 'the first message must be hello' }]);
     }
     const registration = readHello(hello);
+    const key = agentKey(registration.namespace, registration.id);
+    const claim = (this.#claims.get(key) ?? Promise.resolve())
+      .catch(() => {})
+      .then(() => this.#admit(call, registration));
+    this.#claims.set(key, claim);
+    try {
+      return await claim;
+    } finally {
+      if (this.#claims.get(key) === claim) this.#claims.delete(key);
+    }
+  }
+
+  async #admit(call: Call, registration: Registration): Promise<AgentStream> {
     await this.#makeWay(registration);
     const { directory, registry, meshId, serverId, revision } = this.#options;
     const record = await directory.hold(registration);
@@ -104,19 +122,23 @@ export class AgentService {
     const key = agentKey(namespace, id);
     const present = this.#streams.get(key);
     if (!present) return;
-    if (this.#options.directory.keyHashOf(namespace, id) !== keyHash && (await present.answers(pingTimeoutMs))) {
+    const timeoutMs = this.#options.pingTimeoutMs ?? pingTimeoutMs;
+    if (present.registration.keyHash !== keyHash && (await present.answers(timeoutMs))) {
       throw new MeshError('AGENT_ID_TAKEN', [id, namespace]);
     }
-    this.#streams.delete(key);
     present.replace();
+    // It may have been another service's instance, which nobody vouches for any more.
+    this.#onOver(present);
   }
 
   #onOver(stream: AgentStream): void {
     const { registration, record } = stream;
     if (this.#streams.get(record.key) !== stream) return;
     this.#streams.delete(record.key);
-    if (registration.instance) this.#options.registry.release(registration.instance);
-    this.#options.directory.release(record);
+    const { registry, directory } = this.#options;
+    if (registration.instance) registry.release(registration.instance);
+    if (stream.isLeaving) directory.forget(record);
+    else directory.release(record);
   }
 
   #refuse(call: Call, error: unknown): undefined {
@@ -133,6 +155,10 @@ class AgentStream {
   readonly #call: Call;
   readonly #options: AgentServiceOptions;
   #onPong: (() => void) | undefined;
+  /** Another stream speaks for the agent now: what still comes here is of no account. */
+  #isReplaced = false;
+  /** It has said that it is about to stop. */
+  isLeaving = false;
 
   constructor(call: Call, registration: Registration, record: AgentRecord, options: AgentServiceOptions) {
     this.#call = call;
@@ -142,6 +168,7 @@ class AgentStream {
   }
 
   onMessage({ message, health, drain, report }: AgentMessage): void {
+    if (this.#isReplaced) return;
     const { instance } = this.registration;
     if (message === 'pong') this.#onPong?.();
     if (message === 'health' && instance) this.#setState(stateOf(health));
@@ -167,22 +194,31 @@ class AgentStream {
 
   /** Another stream has taken its place. */
   replace(): void {
+    this.#isReplaced = true;
     refuse(this.#call, status.ABORTED, 'another stream of this agent has taken over');
   }
 
-  #setState(state: Parameters<Registry['setState']>[1]): void {
+  /** An operator may have removed the instance meanwhile. */
+  #setState(state: InstanceState): void {
     const { instance } = this.registration;
     if (instance && this.#options.registry.instance(instance)) this.#options.registry.setState(instance, state);
   }
 
   /** Nobody new is sent to it; it is told when all who might have known it have taken notice. */
   async #drain(deadlineMs: number): Promise<void> {
-    const { instance, id } = this.registration;
-    this.#setState('draining');
-    const service = instance ? `${instance.service}.${instance.namespace}` : '';
-    const pending = instance ? await this.#options.waitUntilUsed(service, deadlineMs, id) : [];
-    if (instance && this.#options.registry.instance(instance)) await this.#options.registry.deregister(instance);
+    this.isLeaving = true;
+    const { instance } = this.registration;
+    const pending = instance ? await this.#takeOut(instance, deadlineMs) : [];
     this.#call.write({ drained: { pending } });
+  }
+
+  async #takeOut(instance: InstanceRecord, deadlineMs: number): Promise<readonly string[]> {
+    const { registry, waitUntilUsed } = this.#options;
+    this.#setState('draining');
+    const pending = await waitUntilUsed(serviceKey(instance.namespace, instance.service), deadlineMs, this.record);
+    // The agent may have gone and come back meanwhile: what has been registered anew is another instance.
+    if (registry.instance(instance)?.record.state === 'draining') await registry.deregister(instance);
+    return pending;
   }
 }
 

@@ -11,6 +11,9 @@ import { agentGraceMs } from '../registry/registry.ts';
 
 const mostLabels = 64;
 
+/** Faults that are told: the answer goes into the trailers of a stream, which are small. */
+const mostFaults = 20;
+
 const helloSchema = z.object({
   id: z
     .string()
@@ -24,7 +27,10 @@ const helloSchema = z.object({
   agentVersion: z.string().max(100, 'must be at most 100 characters'),
   instance: z
     .object({
-      address: z.string().refine((text) => isIP(text) !== 0, 'must be an IP address'),
+      address: z
+        .string()
+        .refine((text) => isIP(text) !== 0, 'must be an IP address')
+        .refine((text) => !/^[0:.]*$/.test(text), 'must be an address that others can dial'),
       ports: z
         .record(z.union([z.literal(''), dnsLabel]), z.int().min(1).max(65_535))
         .refine((ports) => Object.keys(ports).length > 0, 'needs a port')
@@ -54,7 +60,7 @@ export function readHello(hello: Hello): Registration {
       path: formatPath(path.map((segment) => (typeof segment === 'number' ? segment : String(segment)))),
       message,
     }));
-    throw MeshError.ofProblems('INVALID_REGISTRATION', problems);
+    throw new MeshError('INVALID_REGISTRATION', [problems.length], { problems: problems.slice(0, mostFaults) });
   }
   const { id, namespace, service, key, agentVersion, instance } = parsed.data;
   return {

@@ -20,6 +20,9 @@ const healthOf: Record<Exclude<InstanceState, 'starting'>, HealthStatus> = {
   lost: HealthStatus.DEGRADED,
 };
 
+/** Weights are 32 bits on the wire. */
+const greatestWeight = 4_294_967_295;
+
 /** When several instances share address and port only the best of them is named. */
 const preference: readonly InstanceState[] = ['passing', 'lost', 'draining', 'failing'];
 
@@ -48,11 +51,15 @@ function membersOf(input: EndpointsInput, port: string, subset: string): Member[
     // Registration order differs between replicas.
     .sort((a, b) => preference.indexOf(a.state) - preference.indexOf(b.state) || (a.id < b.id ? -1 : 1));
   for (const instance of candidates) {
-    const portNumber = instance.ports[port] ?? (input.hasOnePort ? instance.ports[''] : undefined);
+    const portNumber = portOf(instance, port) ?? (input.hasOnePort ? portOf(instance, '') : undefined);
     const address = `${instance.address}|${portNumber}`;
     if (portNumber !== undefined && !byAddress.has(address)) byAddress.set(address, { instance, portNumber });
   }
   return [...byAddress.values()];
+}
+
+function portOf({ ports }: InstanceRecord, name: string): number | undefined {
+  return Object.hasOwn(ports, name) ? ports[name] : undefined;
 }
 
 function compileLocalities(members: readonly Member[]): Input<LocalityLbEndpoints>[] {
@@ -61,7 +68,8 @@ function compileLocalities(members: readonly Member[]): Input<LocalityLbEndpoint
     const local = members
       .filter(({ instance }) => instance.zone === zone)
       .sort((a, b) => (a.instance.id < b.instance.id ? -1 : 1));
-    const weight = local.reduce((sum, { instance }) => sum + instance.weight, 0);
+    const sum = local.reduce((sum, { instance }) => sum + instance.weight, 0);
+    const weight = Math.min(sum, greatestWeight);
     return { locality: { zone }, lbEndpoints: local.map(compileEndpoint), loadBalancingWeight: { value: weight } };
   });
 }

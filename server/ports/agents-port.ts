@@ -1,5 +1,5 @@
 /** The agents and their rollouts as the REST API sees them. */
-import type { AgentInfo, AgentState, AgentsPort } from '../../dashboard-api/ports.ts';
+import type { AgentInfo, AgentsPort } from '../../dashboard-api/ports.ts';
 import { MeshError } from '../../model/errors.ts';
 import type { MessageType } from '../../proto/load.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
@@ -8,7 +8,7 @@ import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import { resourceOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotCache } from '../snapshot/snapshot-cache.ts';
-import { type AgentRecord, isConnected, isCurrent } from '../status/agent-record.ts';
+import { type AgentRecord, agentState, isConnected } from '../status/agent-record.ts';
 import type { ToIso } from './registry-port.ts';
 
 export function createAgentsPort(plane: ControlPlane, toIso: ToIso): AgentsPort {
@@ -43,7 +43,7 @@ export function agentInfo(agent: AgentRecord, toIso: ToIso): AgentInfo {
     namespace,
     service,
     kind,
-    state: stateOf(agent),
+    state: agentState(agent),
     detail,
     connected: isConnected(agent),
     revision: { sent, applied },
@@ -60,13 +60,6 @@ export function agentInfo(agent: AgentRecord, toIso: ToIso): AgentInfo {
     version,
     lastSeen: toIso(agent.lastSeenMs),
   };
-}
-
-function stateOf(agent: AgentRecord): AgentState {
-  if (agent.condition === 'foreign-store' || agent.condition === 'older-store') return agent.condition;
-  if (!isConnected(agent)) return 'disconnected';
-  if (agent.nack) return 'rejected';
-  return isCurrent(agent) ? 'current' : 'pending';
 }
 
 /** What its stream was sent: type URL -> name -> version, and the content where it is still the newest. */

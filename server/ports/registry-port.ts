@@ -3,13 +3,12 @@ import type { InstanceInfo, InstanceState, RegistryPort, ServiceInfo } from '../
 import { MeshError } from '../../model/errors.ts';
 import { parseServiceKey, serviceKey } from '../../model/names.ts';
 import type { ControlPlane } from '../control-plane.ts';
-import { knownServices } from '../mesh-state.ts';
 import type { InstanceRecord } from '../registry/instance.ts';
 
 /** A moment of the rising clock as ISO 8601. */
 export type ToIso = (risingMs: number) => string;
 
-export function createRegistryPort(plane: ControlPlane, toIso: ToIso, domain: string): RegistryPort {
+export function createRegistryPort(plane: ControlPlane, toIso: ToIso): RegistryPort {
   const info = (ref: { namespace: string; service: string; id: string }): InstanceInfo => {
     const found = plane.registry.instance(ref);
     if (!found) throw new MeshError('INSTANCE_NOT_FOUND', [serviceKey(ref.namespace, ref.service), ref.id]);
@@ -17,8 +16,8 @@ export function createRegistryPort(plane: ControlPlane, toIso: ToIso, domain: st
   };
   return {
     services: () =>
-      [...knownServices({ ...plane, domain, streamsHolding: () => 0 })]
-        .filter((key) => plane.cache.service(key))
+      [...plane.cache.services()]
+        .map(({ key }) => key)
         .sort()
         .map((key) => serviceInfo(key, plane)),
     instances: (namespace, service) => {

@@ -7,6 +7,7 @@ import { serviceKey } from '../../model/names.ts';
 import type { Logger } from '../../process/log.ts';
 import type { Lease, Store } from '../store/store.ts';
 import { type InstanceRecord, type InstanceRef, instanceKey } from './instance.ts';
+import { LeaseKeeper } from './lease-keeper.ts';
 import {
   afterDeadline,
   counting,
@@ -36,8 +37,10 @@ interface Entry {
   record: InstanceRecord;
   liveness: Liveness;
   lastSeenMs: number;
-  lease: Lease | undefined;
-  /** The state to go back to when a sign of life comes from a lost instance. */
+  /**
+   * The state to go back to when a sign of life comes from a lost instance. Its lease stores this one: being lost is
+   * this server's opinion, which a restart forms anew.
+   */
   stateWhenAlive: InstanceRecord['state'];
 }
 
@@ -48,59 +51,73 @@ export interface RegisteredInstance {
 
 export class Registry {
   readonly #options: RegistryOptions;
+  readonly #leases: LeaseKeeper;
   readonly #entries = new Map<string, Entry>();
   readonly #byService = new Map<string, Map<string, Entry>>();
   #preservation: Preservation | undefined;
 
   constructor(options: RegistryOptions) {
     this.#options = options;
+    this.#leases = new LeaseKeeper(options.store, options.log);
   }
 
   /** Takes over what the store remembers. Nothing of it is dropped before its grace has run out once more. */
   restore(leases: readonly Lease<InstanceRecord>[]): void {
     const nowMs = this.#options.clock();
     for (const lease of leases) {
-      const { state } = lease.value;
-      const stateWhenAlive = state === 'lost' ? 'passing' : state;
-      const record = { ...lease.value, state: stateWhenAlive };
-      const liveness = counting(nowMs, record.ttlMs);
-      this.#add({ record, liveness, lastSeenMs: nowMs, lease, stateWhenAlive });
+      const { value: record } = lease;
+      this.#leases.restore(lease);
+      this.#add({
+        record,
+        liveness: counting(nowMs, record.ttlMs),
+        lastSeenMs: nowMs,
+        stateWhenAlive: record.state,
+      });
     }
   }
 
-  /** Registers, or replaces what was registered under the same id. `isHeld`: a stream vouches for it from now on. */
+  /**
+   * Registers, or replaces what was registered under the same id. `isHeld`: a stream vouches for it from now on. Without
+   * one, throws AGENT_ID_TAKEN when a stream does: it would be lost although its agent lives.
+   */
   async register(record: InstanceRecord, isHeld: boolean): Promise<{ readonly created: boolean }> {
     const nowMs = this.#options.clock();
     const key = instanceKey(record);
     const present = this.#entries.get(key);
+    if (!isHeld && present?.liveness.is === 'held')
+      throw new MeshError('AGENT_ID_TAKEN', [record.id, record.namespace]);
     const liveness = isHeld ? held : counting(nowMs, record.ttlMs);
-    this.#add({ record, liveness, lastSeenMs: nowMs, lease: present?.lease, stateWhenAlive: record.state });
+    this.#add({ record, liveness, lastSeenMs: nowMs, stateWhenAlive: record.state });
     if (!present || JSON.stringify(present.record) !== JSON.stringify(record)) this.#options.onChange(record, false);
-    await this.#persist(key, 'take');
+    await this.#leases.claim(key, record);
     return { created: present === undefined };
   }
 
   /** A sign of life. Throws INSTANCE_NOT_FOUND when it is gone: it has to register again. */
-  heartbeat(ref: InstanceRef): RegisteredInstance {
+  heartbeat(ref: InstanceRef): void {
     const entry = this.#entry(ref);
-    this.#revive(entry, counting(this.#options.clock(), entry.record.ttlMs));
-    return entry;
+    const nowMs = this.#options.clock();
+    entry.lastSeenMs = nowMs;
+    if (entry.liveness.is !== 'held') entry.liveness = counting(nowMs, entry.record.ttlMs);
+    this.#show(entry, entry.stateWhenAlive);
   }
 
   /** The stream that vouched for it is lost: its grace begins. */
   release(ref: InstanceRef): void {
     const entry = this.#entries.get(instanceKey(ref));
-    if (entry?.liveness.is === 'held') entry.liveness = counting(this.#options.clock(), entry.record.ttlMs);
+    if (entry?.liveness.is !== 'held') return;
+    entry.lastSeenMs = this.#options.clock();
+    entry.liveness = counting(entry.lastSeenMs, entry.record.ttlMs);
   }
 
   /** What its agent, or an operator, says of it. Throws INSTANCE_NOT_FOUND. */
-  setState(ref: InstanceRef, state: InstanceRecord['state']): RegisteredInstance {
+  setState(ref: InstanceRef, state: InstanceRecord['state']): void {
     const entry = this.#entry(ref);
     // An instance on its way out does not come back by passing a health check.
-    if (entry.record.state === 'draining' && state !== 'draining') return entry;
+    if (entry.stateWhenAlive === state || entry.stateWhenAlive === 'draining') return;
     entry.stateWhenAlive = state;
-    this.#change(entry, { ...entry.record, state });
-    return entry;
+    this.#show(entry, state);
+    void this.#leases.change(instanceKey(ref), entry.record);
   }
 
   /** Throws INSTANCE_NOT_FOUND. */
@@ -110,6 +127,7 @@ export class Registry {
 
   /** Lets go of what has had no sign of life for too long. To be called about twice a second. */
   sweep(): void {
+    this.#leases.retry();
     const nowMs = this.#options.clock();
     if (!this.#options.rush.isOver) return;
     const due: Entry[] = [];
@@ -139,11 +157,12 @@ export class Registry {
   /** Sorted by id. */
   instances(service: string): readonly RegisteredInstance[] {
     const entries = [...(this.#byService.get(service)?.values() ?? [])];
-    return entries.sort((a, b) => (a.record.id < b.record.id ? -1 : 1));
+    return entries.sort((a, b) => (a.record.id < b.record.id ? -1 : 1)).map((entry) => this.#seen(entry));
   }
 
   instance(ref: InstanceRef): RegisteredInstance | undefined {
-    return this.#entries.get(instanceKey(ref));
+    const entry = this.#entries.get(instanceKey(ref));
+    return entry && this.#seen(entry);
   }
 
   /** Keys ("reviews.default") of all services with an instance. */
@@ -161,6 +180,11 @@ export class Registry {
     throw new MeshError('INSTANCE_NOT_FOUND', [serviceKey(ref.namespace, ref.service), ref.id]);
   }
 
+  /** One that a stream vouches for is seen now. */
+  #seen({ record, liveness, lastSeenMs }: Entry): RegisteredInstance {
+    return { record, lastSeenMs: liveness.is === 'held' ? this.#options.clock() : lastSeenMs };
+  }
+
   #add(entry: Entry): void {
     const service = serviceKey(entry.record.namespace, entry.record.service);
     const siblings = this.#byService.get(service) ?? new Map<string, Entry>();
@@ -168,40 +192,34 @@ export class Registry {
     this.#byService.set(service, siblings.set(entry.record.id, entry));
   }
 
-  async #remove(entry: Entry): Promise<void> {
-    const { record, lease } = entry;
+  async #remove({ record }: Entry): Promise<void> {
+    const key = instanceKey(record);
     const service = serviceKey(record.namespace, record.service);
     const siblings = this.#byService.get(service);
     siblings?.delete(record.id);
     if (siblings?.size === 0) this.#byService.delete(service);
-    this.#entries.delete(instanceKey(record));
+    this.#entries.delete(key);
     this.#options.onChange(record, true);
-    if (lease) await this.#tryToStore(() => this.#options.store.removeLease(lease.key, lease.epoch));
+    await this.#leases.drop(key);
   }
 
-  #change(entry: Entry, record: InstanceRecord): void {
-    const isSame = entry.record.state === record.state;
-    entry.record = record;
-    if (isSame) return;
-    this.#options.onChange(record, false);
-    void this.#persist(instanceKey(record), 'update');
-  }
-
-  #revive(entry: Entry, liveness: Liveness): void {
-    entry.liveness = liveness;
-    entry.lastSeenMs = this.#options.clock();
-    if (entry.record.state === 'lost') this.#change(entry, { ...entry.record, state: entry.stateWhenAlive });
+  /** The state as the mesh sees it. */
+  #show(entry: Entry, state: InstanceRecord['state']): void {
+    if (entry.record.state === state) return;
+    entry.record = { ...entry.record, state };
+    this.#options.onChange(entry.record, false);
   }
 
   #expire(entry: Entry, nowMs: number): void {
     const next = afterDeadline(entry.liveness, nowMs);
-    if (next === undefined) {
+    // One that was on its way out takes no requests again by being lost.
+    if (next === undefined || entry.record.state === 'draining') {
       void this.#remove(entry);
       return;
     }
     entry.liveness = next;
     this.#options.log.info({ instance: instanceKey(entry.record) }, 'no sign of life: instance is lost');
-    this.#change(entry, { ...entry.record, state: 'lost' });
+    this.#show(entry, 'lost');
   }
 
   #doubt(counts: { readonly missing: number; readonly all: number }, nowMs: number): void {
@@ -211,25 +229,5 @@ export class Registry {
     }
     if (!next && this.#preservation) this.#options.log.info(counts, 'self-preservation is over');
     this.#preservation = next;
-  }
-
-  async #persist(key: string, how: 'take' | 'update'): Promise<void> {
-    const entry = this.#entries.get(key);
-    if (!entry) return;
-    const { store } = this.#options;
-    const { lease, record } = entry;
-    await this.#tryToStore(async () => {
-      if (how === 'update' && lease) await store.updateLease({ ...lease, value: record });
-      else entry.lease = await store.takeLease(key, record);
-    });
-  }
-
-  /** A store that takes no writes does not stop the registry: the instance is there, it will just not be remembered. */
-  async #tryToStore(write: () => Promise<unknown>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
-      this.#options.log.error({ err: error }, 'a lease could not be stored; it would be missing after a restart');
-    }
   }
 }

@@ -15,7 +15,7 @@ import type { InstanceRecord } from '../registry/instance.ts';
 import { createServiceSnapshot, isSameService, type ServiceSnapshot, withEndpoints } from './service-snapshot.ts';
 import type { ServiceChange, SnapshotCache } from './snapshot-cache.ts';
 
-/** Where the state stands that is compiled. */
+/** Where the state stands that is compiled. Services by their keys: "reviews.default". */
 export interface MeshState {
   service(key: string): Service | undefined;
   ports(key: string): readonly ServicePort[];
@@ -37,6 +37,9 @@ export class RebuildLoop {
   /** Services whose instances changed in this turn of the event loop, after the first. */
   readonly #pending = new Set<string>();
   #isMerging = false;
+  /** Services that stand, or keep ports, for the sake of those who hold them alone. */
+  readonly #borrowed = new Set<string>();
+  #isReleasing = false;
 
   /** `defer` runs something in the next turn of the event loop. */
   constructor(state: MeshState, cache: SnapshotCache, domain: string, defer: (run: () => void) => void = setImmediate) {
@@ -48,20 +51,13 @@ export class RebuildLoop {
 
   /** Compiles everything: at start, before anybody is served. */
   start(services: Iterable<string>, revision: number): void {
-    const changes = [...new Set(services)].map((key) => this.#compile(key, revision));
-    this.#cache.commit(
-      changes.flatMap((change) => change ?? []),
-      revision,
-    );
+    this.onRevision(new Set(services), revision);
   }
 
   /** A revision that concerns these services. They are committed together, whatever else is under way. */
-  onRevision(services: readonly string[], revision: number): void {
-    const changes = services.map((key) => this.#compile(key, revision));
-    this.#cache.commit(
-      changes.flatMap((change) => change ?? []),
-      revision,
-    );
+  onRevision(services: Iterable<string>, revision: number): void {
+    const changes = [...services].flatMap((key) => this.#compile(key, revision) ?? []);
+    this.#cache.commit(changes, revision);
   }
 
   /** An instance of the service came, went or changed. */
@@ -69,21 +65,31 @@ export class RebuildLoop {
     this.#pending.add(service);
     if (this.#isMerging) return;
     this.#isMerging = true;
-    this.#flush();
+    this.#merge();
   }
 
-  /** Nobody holds the service any more: what was kept for its callers alone may go. */
-  onUnused(service: string): void {
-    if (this.#keepsPorts(service) || !this.#hasBasis(service)) this.onInstance(service);
-  }
-
-  #flush(): void {
+  /** All that has changed so far is in the cache when this returns. */
+  settle(): void {
     const services = [...this.#pending];
     this.#pending.clear();
     const changes = services.flatMap((key) => this.#refresh(key) ?? []);
     if (changes.length > 0) this.#cache.commit(changes, this.#cache.revision);
+  }
+
+  /** Somebody may have let go of a service. What stands for its holders alone is looked at in the next turn. */
+  onRelease(): void {
+    if (this.#isReleasing || this.#borrowed.size === 0) return;
+    this.#isReleasing = true;
     this.#defer(() => {
-      if (this.#pending.size > 0) this.#flush();
+      this.#isReleasing = false;
+      for (const key of this.#borrowed) if (!this.#state.isHeld(key)) this.onInstance(key);
+    });
+  }
+
+  #merge(): void {
+    this.settle();
+    this.#defer(() => {
+      if (this.#pending.size > 0) this.#merge();
       else this.#isMerging = false;
     });
   }
@@ -91,17 +97,21 @@ export class RebuildLoop {
   /** After a change of instances: the endpoints alone, unless the service appears, goes, or may lose a kept port. */
   #refresh(key: string): ServiceChange | undefined {
     const before = this.#cache.service(key);
-    const mayLosePorts = this.#keepsPorts(key) && !this.#state.isHeld(key);
-    if (!before || mayLosePorts || !this.#exists(key)) return this.#compile(key, this.#cache.revision);
-    return { key, before, after: withEndpoints(before, this.#endpoints(key, before.ports)), isRuleChange: false };
+    if (!before || this.#borrowed.has(key) || !this.#hasBasis(key)) return this.#compile(key, this.#cache.revision);
+    return endpointsChange(before, this.#endpoints(key, before.ports));
   }
 
-  /** Undefined when there is no such service, before or after. */
+  /** Undefined when nothing about the service differs. */
   #compile(key: string, revision: number): ServiceChange | undefined {
     const before = this.#cache.service(key);
     const ref = parseServiceKey(key);
-    if (!ref || !this.#exists(key)) return before && { key, before, after: undefined, isRuleChange: true };
-    const ports = [...this.#state.ports(key), ...this.#portsToKeep(key, before)];
+    const kept = this.#portsToKeep(key, before);
+    const isBorrowed = kept.length > 0 || !this.#hasBasis(key);
+    const exists = ref && (!isBorrowed || this.#state.isHeld(key));
+    if (exists && isBorrowed) this.#borrowed.add(key);
+    else this.#borrowed.delete(key);
+    if (!exists) return before && { key, before, after: undefined, isRuleChange: true };
+    const ports = [...this.#state.ports(key), ...kept];
     const compiled = compileService({
       ...ref,
       domain: this.#domain,
@@ -113,9 +123,7 @@ export class RebuildLoop {
       portsOf: (service) => this.#state.ports(service),
     });
     const endpoints = this.#endpoints(key, ports);
-    if (before && isSameService(before, compiled)) {
-      return { key, before, after: withEndpoints(before, endpoints), isRuleChange: false };
-    }
+    if (before && isSameService(before, compiled)) return endpointsChange(before, endpoints);
     const after = createServiceSnapshot(compiled, { endpoints, ports, revision });
     return { key, before, after, isRuleChange: true };
   }
@@ -134,25 +142,18 @@ export class RebuildLoop {
 
   /** Ports that the rules no longer know stay on the wire while somebody holds the service and may be using them. */
   #portsToKeep(key: string, before: ServiceSnapshot | undefined): readonly ServicePort[] {
-    const undeclared = this.#undeclared(key, before);
+    const declared = this.#state.ports(key);
+    const undeclared = before?.ports.filter(({ port }) => !declared.some((present) => present.port === port)) ?? [];
     return undeclared.length > 0 && this.#state.isHeld(key) ? undeclared : [];
   }
 
-  #keepsPorts(key: string): boolean {
-    return this.#undeclared(key, this.#cache.service(key)).length > 0;
-  }
-
-  #undeclared(key: string, snapshot: ServiceSnapshot | undefined): readonly ServicePort[] {
-    const declared = this.#state.ports(key);
-    return snapshot?.ports.filter(({ port }) => !declared.some((present) => present.port === port)) ?? [];
-  }
-
+  /** Without one an implicit service stays only while somebody holds it. */
   #hasBasis(key: string): boolean {
     return this.#state.service(key) !== undefined || this.#state.isNamed(key) || this.#state.instances(key).length > 0;
   }
+}
 
-  /** An implicit service stays while rules or subscriptions name it. */
-  #exists(key: string): boolean {
-    return this.#hasBasis(key) || this.#state.isHeld(key);
-  }
+function endpointsChange(before: ServiceSnapshot, endpoints: readonly EncodedResource[]): ServiceChange | undefined {
+  const after = withEndpoints(before, endpoints);
+  return after === before ? undefined : { key: before.key, before, after, isRuleChange: false };
 }

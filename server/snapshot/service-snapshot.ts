@@ -17,15 +17,9 @@ export interface ServiceSnapshot {
   readonly ports: readonly ServicePort[];
 }
 
-/** Whether two compilations differ in anything but endpoints. */
+/** Whether a compilation says the same as the snapshot, endpoints aside. */
 export function isSameService(snapshot: ServiceSnapshot, compiled: CompiledService): boolean {
-  return listsOf(compiled).every(([typeUrl, resources]) => {
-    const present = snapshot.resources.get(typeUrl);
-    return (
-      present?.size === resources.length &&
-      resources.every(({ name, version }) => present.get(name)?.version === version)
-    );
-  });
+  return listsOf(compiled).every(([typeUrl, resources]) => areHeld(snapshot, typeUrl, resources));
 }
 
 export function createServiceSnapshot(
@@ -46,8 +40,9 @@ export function createServiceSnapshot(
   };
 }
 
-/** The same service with other endpoints. */
+/** The same service with these endpoints: itself when it has them already. */
 export function withEndpoints(snapshot: ServiceSnapshot, endpoints: readonly EncodedResource[]): ServiceSnapshot {
+  if (areHeld(snapshot, typeUrls.endpoint, endpoints)) return snapshot;
   const resources = new Map(snapshot.resources).set(typeUrls.endpoint, byName(endpoints));
   return { ...snapshot, resources };
 }
@@ -92,6 +87,14 @@ function listsOf(compiled: CompiledService): (readonly [string, readonly Encoded
     [typeUrls.cluster, compiled.clusters],
     [typeUrls.listener, compiled.listeners],
   ];
+}
+
+/** Whether these are all resources of the type that the snapshot has. */
+function areHeld(snapshot: ServiceSnapshot, typeUrl: string, resources: readonly EncodedResource[]): boolean {
+  const present = snapshot.resources.get(typeUrl);
+  return (
+    present?.size === resources.length && resources.every(({ name, version }) => present.get(name)?.version === version)
+  );
 }
 
 function byName(resources: readonly EncodedResource[]): ReadonlyMap<string, EncodedResource> {

@@ -26,8 +26,10 @@ export interface SnapshotChange {
 export class SnapshotCache {
   readonly meshId: string;
   readonly #services = new Map<string, ServiceSnapshot>();
-  /** Spelling -> service key. */
-  readonly #names = new Map<string, string>();
+  /** Service key -> sequence of its newest change. */
+  readonly #changed = new Map<string, number>();
+  /** Spelling -> keys of the services that claim it, the one that has it first. */
+  readonly #names = new Map<string, readonly string[]>();
   readonly #onChange: (change: SnapshotChange) => void;
   #revision = 0;
   #sequence = 0;
@@ -47,15 +49,25 @@ export class SnapshotCache {
 
   /** Brings all these services to their new state, which belongs to `revision`, at once; then tells of it. */
   commit(services: readonly ServiceChange[], revision: number): void {
-    for (const change of services) for (const name of namesOf(change.before)) this.#names.delete(name);
-    for (const { key, after } of services) {
-      if (after) this.#services.set(key, after);
-      else this.#services.delete(key);
-      for (const name of namesOf(after)) this.#names.set(name, key);
+    const sequence = ++this.#sequence;
+    for (const { key, before, after } of services) {
+      for (const name of namesOf(before)) this.#release(name, key);
+      if (after) {
+        this.#services.set(key, after);
+        this.#changed.set(key, sequence);
+      } else {
+        this.#services.delete(key);
+        this.#changed.delete(key);
+      }
+      for (const name of namesOf(after)) this.#claim(name, key);
     }
     this.#revision = revision;
-    this.#sequence++;
-    this.#onChange({ sequence: this.#sequence, revision, services });
+    this.#onChange({ sequence, revision, services });
+  }
+
+  /** The sequence as of which the service stands as it does; of one that is gone the present one. */
+  sequenceOf(key: string): number {
+    return this.#changed.get(key) ?? this.#sequence;
   }
 
   service(key: string): ServiceSnapshot | undefined {
@@ -68,7 +80,7 @@ export class SnapshotCache {
 
   /** The service that a spelling stands for; undefined when there is none. */
   ownerOfName(name: string): string | undefined {
-    return this.#names.get(name);
+    return this.#names.get(name)?.[0];
   }
 
   resource(typeUrl: string, name: string): EncodedResource | undefined {
@@ -78,6 +90,22 @@ export class SnapshotCache {
   /** Every resource of the type, in no order. */
   *resources(typeUrl: string): Generator<EncodedResource> {
     for (const service of this.#services.values()) yield* resourcesOf(service, typeUrl);
+  }
+
+  /** An alias may be the name of a service that came later: a service has its own name, whoever came first. */
+  #claim(name: string, key: string): void {
+    const rank = (claimant: string) => (name === claimant || name.startsWith(`${claimant}.`) ? 0 : 1);
+    const claimants = [...(this.#names.get(name) ?? []), key];
+    this.#names.set(
+      name,
+      claimants.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)),
+    );
+  }
+
+  #release(name: string, key: string): void {
+    const others = this.#names.get(name)?.filter((claimant) => claimant !== key) ?? [];
+    if (others.length > 0) this.#names.set(name, others);
+    else this.#names.delete(name);
   }
 }
 

@@ -3,10 +3,11 @@
  * connected keeps counting, by the names it asked for, until its lease runs out.
  */
 import type { Logger } from '../../process/log.ts';
+import { LeaseKeeper } from '../registry/lease-keeper.ts';
 import { agentGraceMs } from '../registry/registry.ts';
 import type { Rush } from '../registry/rush.ts';
 import type { Lease, Store } from '../store/store.ts';
-import { type AgentRecord, agentKey, createAgentRecord } from './agent-record.ts';
+import { type AgentRecord, agentKey, createAgentRecord, isConnected } from './agent-record.ts';
 import type { Rollouts } from './rollouts.ts';
 
 /** What the lease of an agent stores. */
@@ -31,29 +32,35 @@ export interface AgentDirectoryOptions {
 
 interface Entry {
   readonly record: AgentRecord;
-  /** Undefined for foreign clients, which live with their stream. */
-  keyHash: string | undefined;
-  lease: Lease | undefined;
+  /** Undefined for who has not registered, and lives with its configuration streams: foreign clients. */
+  readonly keyHash: string | undefined;
   /** Undefined while the agent's own stream is there. */
   untilMs: number | undefined;
 }
 
 export class AgentDirectory {
   readonly #options: AgentDirectoryOptions;
+  readonly #leases: LeaseKeeper;
   readonly #entries = new Map<string, Entry>();
 
   constructor(options: AgentDirectoryOptions) {
     this.#options = options;
+    this.#leases = new LeaseKeeper(options.store, options.log);
   }
 
-  restore(leases: readonly Lease<AgentLease>[]): readonly AgentRecord[] {
+  /**
+   * Takes over what the store remembers. What these agents have applied is not known before they are back, so that
+   * those who hold something count for the newest revision.
+   */
+  restore(leases: readonly Lease<AgentLease>[], revision: number): void {
     const nowMs = this.#options.clock();
-    return leases.map((lease) => {
+    for (const lease of leases) {
       const { id, namespace, service, keyHash, names } = lease.value;
-      const record = { ...createAgentRecord({ id, namespace, service, kind: 'agent' }, nowMs), names };
-      this.#entries.set(record.key, { record, keyHash, lease, untilMs: nowMs + agentGraceMs });
-      return record;
-    });
+      const touched = names.length > 0 ? revision : 0;
+      const record = { ...createAgentRecord({ id, namespace, service, kind: 'agent' }, nowMs), names, touched };
+      this.#leases.restore(lease);
+      this.#entries.set(record.key, { record, keyHash, untilMs: nowMs + agentGraceMs });
+    }
   }
 
   get(namespace: string, id: string): AgentRecord | undefined {
@@ -80,11 +87,10 @@ export class AgentDirectory {
     const present = this.#entries.get(agentKey(namespace, id));
     const isSame = present?.record.service === service;
     const record = isSame ? present.record : createAgentRecord({ id, namespace, service, kind: 'agent' }, nowMs);
-    const entry = { record, keyHash, lease: present?.lease, untilMs: undefined };
-    this.#entries.set(record.key, entry);
+    this.#entries.set(record.key, { record, keyHash, untilMs: undefined });
     this.#options.rush.onReconnection();
     this.changed(record);
-    await this.#store(entry);
+    await this.#leases.claim(leaseKey(record), leaseOf(record, keyHash));
     return record;
   }
 
@@ -96,15 +102,30 @@ export class AgentDirectory {
     this.changed(record);
   }
 
-  /** A client of another make, for as long as its stream lasts. */
-  addForeign(record: AgentRecord): void {
-    this.#entries.set(record.key, { record, keyHash: undefined, lease: undefined, untilMs: undefined });
-    this.changed(record);
+  /** The agent's own stream has ended after it had said that it would: nobody has to wait for it. */
+  forget(record: AgentRecord): void {
+    if (this.#entries.get(record.key)?.record !== record) return;
+    this.#remove(record, 'it has stopped');
+    void this.#leases.drop(leaseKey(record));
   }
 
-  removeForeign(record: AgentRecord): void {
-    if (this.#entries.get(record.key)?.record !== record) return;
-    this.#remove(record, 'its stream ended');
+  /** A configuration stream has begun: the record of the agent, or of a client that lives as long as its streams. */
+  join(identity: Pick<AgentRecord, 'id' | 'namespace' | 'service' | 'kind'>): AgentRecord {
+    const created = createAgentRecord(identity, this.#options.clock());
+    const record = this.#entries.get(created.key)?.record ?? created;
+    if (record === created) this.#entries.set(record.key, { record, keyHash: undefined, untilMs: undefined });
+    record.streams++;
+    return record;
+  }
+
+  /** A configuration stream has ended. */
+  leave(record: AgentRecord): void {
+    record.streams--;
+    const entry = this.#entries.get(record.key);
+    if (entry?.record !== record) return;
+    if (entry.untilMs !== undefined) entry.untilMs = this.#options.clock() + agentGraceMs;
+    if (entry.keyHash === undefined && !isConnected(record)) this.#remove(record, 'its stream ended');
+    else this.changed(record);
   }
 
   /** The names it asks for that stand for something: stored, so that it counts after a restart too. */
@@ -113,7 +134,8 @@ export class AgentDirectory {
     if (sorted.join() === record.names.join()) return;
     record.names = sorted;
     const entry = this.#entries.get(record.key);
-    if (entry?.keyHash !== undefined) void this.#store(entry);
+    if (entry?.record !== record || entry.keyHash === undefined) return;
+    void this.#leases.change(leaseKey(record), leaseOf(record, entry.keyHash));
   }
 
   /** Something of the record was changed. */
@@ -130,13 +152,15 @@ export class AgentDirectory {
     }
   }
 
+  /** Lets go of agents that have not come back in time. To be called about twice a second. */
   sweep(): void {
+    this.#leases.retry();
     if (!this.#options.rush.isOver) return;
     const nowMs = this.#options.clock();
-    for (const { record, untilMs, lease } of [...this.#entries.values()]) {
-      if (untilMs === undefined || untilMs > nowMs) continue;
+    for (const { record, untilMs } of [...this.#entries.values()]) {
+      if (untilMs === undefined || untilMs > nowMs || isConnected(record)) continue;
       this.#remove(record, 'its lease ran out');
-      if (lease) void this.#tryToStore(() => this.#options.store.removeLease(lease.key, lease.epoch));
+      void this.#leases.drop(leaseKey(record));
     }
   }
 
@@ -145,21 +169,12 @@ export class AgentDirectory {
     this.#options.rollouts.onGone(record, reason);
     this.#options.onAgent(record, true);
   }
+}
 
-  async #store(entry: Entry): Promise<void> {
-    const { id, namespace, service, names } = entry.record;
-    const value: AgentLease = { id, namespace, service, names, keyHash: entry.keyHash ?? '' };
-    await this.#tryToStore(async () => {
-      const updated = entry.lease && (await this.#options.store.updateLease({ ...entry.lease, value }));
-      entry.lease = updated ?? (await this.#options.store.takeLease(`agent/${namespace}/${id}`, value));
-    });
-  }
+function leaseKey({ namespace, id }: AgentRecord): string {
+  return `agent/${namespace}/${id}`;
+}
 
-  async #tryToStore(write: () => Promise<unknown>): Promise<void> {
-    try {
-      await write();
-    } catch (error) {
-      this.#options.log.error({ err: error }, 'the lease of an agent could not be stored');
-    }
-  }
+function leaseOf({ id, namespace, service, names }: AgentRecord, keyHash: string): AgentLease {
+  return { id, namespace, service, names, keyHash };
 }

@@ -37,6 +37,8 @@ export interface AgentRecord {
   lastSeenMs: number;
 }
 
+export type AgentState = 'current' | 'pending' | 'rejected' | 'disconnected' | 'foreign-store' | 'older-store';
+
 export function agentKey(namespace: string, id: string): string {
   return `${namespace}/${id}`;
 }
@@ -68,4 +70,13 @@ export function isCurrent({ applied, touched }: AgentRecord): boolean {
 
 export function isConnected({ streams }: AgentRecord): boolean {
   return streams > 0;
+}
+
+/** In one word. */
+export function agentState(agent: AgentRecord): AgentState {
+  const { condition, nack } = agent;
+  if (condition === 'foreign-store' || condition === 'older-store') return condition;
+  if (!isConnected(agent)) return 'disconnected';
+  if (nack) return 'rejected';
+  return isCurrent(agent) ? 'current' : 'pending';
 }

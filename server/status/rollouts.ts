@@ -23,34 +23,49 @@ export interface Rollout {
 
 interface OpenRollout {
   readonly revision: number;
+  /** The state of the snapshot cache that it is part of: who uses that, or a later one, has dealt with the revision. */
+  readonly sequence: number;
   readonly agents: number;
   readonly pending: Map<string, AgentRecord>;
   readonly gone: Laggard[];
+  /** Called when the wait is over. */
   readonly waiters: Set<() => void>;
+}
+
+interface Published {
+  readonly revision: number;
+  readonly sequence: number;
 }
 
 export class Rollouts {
   readonly #rollouts = new Map<number, OpenRollout>();
   /** Those with somebody pending. */
   readonly #open = new Set<OpenRollout>();
-  readonly #onProgress: (rollout: Rollout) => void;
+  /** Those whose progress is told at the end of this turn of the event loop: a thousand agents answer at once. */
+  readonly #untold = new Set<OpenRollout>();
+  readonly #onProgress: (describe: () => Rollout) => void;
 
-  constructor(onProgress: (rollout: Rollout) => void) {
+  /** `onProgress` is told how far a rollout has come, newest state only; it asks when it wants to know. */
+  constructor(onProgress: (describe: () => Rollout) => void) {
     this.#onProgress = onProgress;
   }
 
-  /** A revision was published, and these agents hold something that it changes. */
-  publish(revision: number, concerned: readonly AgentRecord[]): void {
-    const pending = new Map(concerned.map((agent) => [agent.key, agent]));
-    this.#add({ revision, agents: concerned.length, pending, gone: [], waiters: new Set() });
+  /** A revision was published as this state of the cache, and these agents hold something that it changes. */
+  publish({ revision, sequence }: Published, concerned: Iterable<AgentRecord>): void {
+    const pending = new Map([...concerned].map((agent) => [agent.key, agent]));
+    for (const agent of pending.values()) agent.touched = revision;
+    this.#add({ revision, sequence, agents: pending.size, pending, gone: [], waiters: new Set() });
   }
 
   /** The agent's numbers, its connection or its refusal changed. */
   onAgent(agent: AgentRecord): void {
     for (const rollout of this.#open) {
       if (!rollout.pending.has(agent.key)) continue;
-      if (agent.applied >= rollout.revision) rollout.pending.delete(agent.key);
-      this.#progress(rollout);
+      const isPending = agent.applied < rollout.revision;
+      // It may have come back as another service, with another record.
+      if (isPending) rollout.pending.set(agent.key, agent);
+      else rollout.pending.delete(agent.key);
+      this.#progress(rollout, isPending && hasRefused(agent, rollout));
     }
   }
 
@@ -59,7 +74,7 @@ export class Rollouts {
     for (const rollout of this.#open) {
       if (!rollout.pending.delete(agent.key)) continue;
       rollout.gone.push({ id: agent.id, reason });
-      this.#progress(rollout);
+      this.#progress(rollout, false);
     }
   }
 
@@ -76,20 +91,17 @@ export class Rollouts {
     signal: AbortSignal,
   ): Promise<Rollout> {
     const rollout = this.#rollouts.get(revision) ?? this.#add(fromNumbers(revision, agents));
-    if (isOver(rollout)) return describe(rollout);
+    if (isOver(rollout) || signal.aborted) return describe(rollout);
     await new Promise<void>((resolve) => {
       const finish = () => {
         clearTimeout(timer);
         signal.removeEventListener('abort', finish);
-        rollout.waiters.delete(check);
+        rollout.waiters.delete(finish);
         resolve();
-      };
-      const check = () => {
-        if (isOver(rollout)) finish();
       };
       const timer = setTimeout(finish, timeoutMs);
       signal.addEventListener('abort', finish);
-      rollout.waiters.add(check);
+      rollout.waiters.add(finish);
     });
     return describe(rollout);
   }
@@ -110,10 +122,17 @@ export class Rollouts {
     }
   }
 
-  #progress(rollout: OpenRollout): void {
+  #progress(rollout: OpenRollout, isRefused: boolean): void {
     if (rollout.pending.size === 0) this.#open.delete(rollout);
-    for (const check of [...rollout.waiters]) check();
-    this.#onProgress(describe(rollout));
+    if (rollout.pending.size === 0 || isRefused) for (const finish of [...rollout.waiters]) finish();
+    if (this.#untold.size === 0) setImmediate(() => this.#tell());
+    this.#untold.add(rollout);
+  }
+
+  #tell(): void {
+    const rollouts = [...this.#untold];
+    this.#untold.clear();
+    for (const rollout of rollouts) this.#onProgress(() => describe(rollout));
   }
 }
 
@@ -122,6 +141,7 @@ function fromNumbers(revision: number, agents: Iterable<AgentRecord>): OpenRollo
   const pending = concerned.filter(({ applied }) => applied < revision);
   return {
     revision,
+    sequence: 0,
     agents: concerned.length,
     pending: new Map(pending.map((agent) => [agent.key, agent])),
     gone: [],
@@ -129,24 +149,32 @@ function fromNumbers(revision: number, agents: Iterable<AgentRecord>): OpenRollo
   };
 }
 
-function isOver({ pending }: OpenRollout): boolean {
-  return pending.size === 0 || [...pending.values()].some(hasRefused);
+function isOver(rollout: OpenRollout): boolean {
+  const waiting = [...rollout.pending.values()];
+  return waiting.length === 0 || waiting.some((agent) => hasRefused(agent, rollout));
 }
 
-function hasRefused({ nack }: AgentRecord): boolean {
-  return nack !== undefined;
+/**
+ * Whether the agent goes on without the revision: it refused it, or refused an earlier one and has dealt with this one
+ * without taking that back. An earlier refusal alone says nothing: this revision may be what repairs it.
+ */
+function hasRefused({ nack, appliedSequence }: AgentRecord, { revision, sequence }: Published): boolean {
+  return nack !== undefined && (nack.revision >= revision || appliedSequence >= sequence);
 }
 
-function describe({ revision, agents, pending, gone }: OpenRollout): Rollout {
+function describe(rollout: OpenRollout): Rollout {
+  const { revision, agents, pending, gone } = rollout;
   const waiting = [...pending.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
     revision,
     agents,
     applied: agents - pending.size - gone.length,
     pending: waiting
-      .filter((agent) => !hasRefused(agent))
+      .filter((agent) => !hasRefused(agent, rollout))
       .map((agent) => ({ id: agent.id, reason: whyPending(agent) })),
-    rejected: waiting.filter(hasRefused).map((agent) => ({ id: agent.id, reason: whyRefused(agent) })),
+    rejected: waiting
+      .filter((agent) => hasRefused(agent, rollout))
+      .map((agent) => ({ id: agent.id, reason: whyRefused(agent) })),
     gone,
   };
 }

@@ -2,7 +2,7 @@
 import { ownUserAgent, type StreamIdentity } from '../xds/ads-service.ts';
 import type { StreamReport } from '../xds/ads-stream.ts';
 import type { AgentDirectory } from './agent-directory.ts';
-import { type AgentRecord, createAgentRecord, type Nack } from './agent-record.ts';
+import type { AgentRecord, Nack } from './agent-record.ts';
 
 export interface ReportedStream {
   readonly record: AgentRecord;
@@ -12,8 +12,8 @@ export interface ReportedStream {
 export interface ReportContext {
   readonly directory: AgentDirectory;
   readonly meshId: string;
-  /** Milliseconds, rising. */
-  readonly clock: () => number;
+  /** The newest one that this server has. */
+  readonly revision: () => number;
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   readonly onRefusal: (agent: AgentRecord, nack: Nack) => void;
@@ -21,25 +21,21 @@ export interface ReportContext {
 
 /** An agent's stream continues the record that its registration opened; a foreign client has one while it is connected. */
 export function createStreamReport(identity: StreamIdentity, context: ReportContext): ReportedStream {
-  const { directory, meshId, clock } = context;
-  const isOwn = identity.userAgent === ownUserAgent;
-  const known = isOwn ? directory.get(identity.namespace, identity.id) : undefined;
-  const { id, namespace, service, presented } = identity;
-  const kind = isOwn ? 'agent' : identity.userAgent || 'unknown';
-  const record = known ?? createAgentRecord({ id, namespace, service, kind }, clock());
-  record.version ||= identity.version;
-  record.streams++;
-  if (presented.meshId === meshId) record.applied = Math.max(record.applied, presented.revision);
-  if (known) directory.changed(record);
-  else directory.addForeign(record);
-  return { record, report: reportTo(record, known !== undefined, context) };
+  const { id, namespace, service, userAgent, version, presented } = identity;
+  const isOwn = userAgent === ownUserAgent;
+  const record = context.directory.join({ id, namespace, service, kind: isOwn ? 'agent' : userAgent || 'unknown' });
+  record.version ||= version;
+  if (isOwn) {
+    // What it presents is what it uses, whatever its earlier self did. What this server never had it cannot judge.
+    const isKnown = presented.meshId === context.meshId && presented.revision <= context.revision();
+    record.applied = isKnown ? presented.revision : 0;
+    record.appliedSequence = 0;
+  }
+  context.directory.changed(record);
+  return { record, report: reportTo(record, context) };
 }
 
-function reportTo(
-  record: AgentRecord,
-  hasLease: boolean,
-  { directory, wallClock, onRefusal }: ReportContext,
-): StreamReport {
+function reportTo(record: AgentRecord, { directory, wallClock, onRefusal }: ReportContext): StreamReport {
   return {
     sent: (revision) => {
       record.sent = Math.max(record.sent, revision);
@@ -62,10 +58,6 @@ function reportTo(
       record.detail = detail;
       directory.changed(record);
     },
-    closed: () => {
-      record.streams--;
-      if (hasLease) directory.changed(record);
-      else directory.removeForeign(record);
-    },
+    closed: () => directory.leave(record),
   };
 }

@@ -1,7 +1,7 @@
 /** What the server counts, for Prometheus. Labels are bounded: states and codes, never names of services or agents. */
 import { Counter, collectDefaultMetrics, Gauge, Registry as MetricsRegistry } from 'prom-client';
 import type { ControlPlane } from '../control-plane.ts';
-import { isConnected, isCurrent } from '../status/agent-record.ts';
+import { agentState } from '../status/agent-record.ts';
 
 export interface Metrics {
   readonly contentType: string;
@@ -27,7 +27,7 @@ export function createMetrics(plane: ControlPlane): Metrics {
     registers,
     collect() {
       this.reset();
-      for (const agent of plane.directory.records()) this.inc({ state: stateOf(agent) });
+      for (const agent of plane.directory.records()) this.inc({ state: agentState(agent) });
     },
   });
   const answers = new Counter({
@@ -58,10 +58,4 @@ export function createMetrics(plane: ControlPlane): Metrics {
       },
     });
   }
-}
-
-function stateOf(agent: Parameters<typeof isCurrent>[0]): string {
-  if (!isConnected(agent)) return 'disconnected';
-  if (agent.nack) return 'rejected';
-  return isCurrent(agent) ? 'current' : 'pending';
 }
