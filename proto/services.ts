@@ -82,3 +82,27 @@ export const aggregatedDiscoveryClient = {
 export const agentService = {
   connect: streamMethod('/sluice.v1.AgentService/Connect', typed(AgentMessage), typed(ServerMessage)),
 };
+
+/** A message as it arrived: what it says, or why its bytes are no such message. */
+export type Received<Message> = { readonly message: Message } | { readonly fault: string };
+
+/**
+ * The method as a server takes it that answers garbage itself: grpc-js would end the call with an internal error of its
+ * own, past all counting.
+ */
+export function tolerant<Request, Response>(
+  method: StreamMethod<Request, Response>,
+): StreamMethod<Received<Request>, Response> {
+  return {
+    ...method,
+    requestSerialize: (received) =>
+      'message' in received ? method.requestSerialize(received.message) : Buffer.alloc(0),
+    requestDeserialize: (bytes) => {
+      try {
+        return { message: method.requestDeserialize(bytes) };
+      } catch (error) {
+        return { fault: error instanceof Error ? error.message : String(error) };
+      }
+    },
+  };
+}

@@ -1,7 +1,14 @@
 /** The gRPC door: binds the discovery service and the agents' service to an address. */
-import { Server, ServerCredentials } from '@grpc/grpc-js';
+import {
+  ResponderBuilder,
+  Server,
+  ServerCredentials,
+  ServerInterceptingCall,
+  type ServerInterceptor,
+  status,
+} from '@grpc/grpc-js';
 import { formatHostPort, type HostPort } from '../process/host-port.ts';
-import { agentService, aggregatedDiscoveryServer } from '../proto/services.ts';
+import { agentService, aggregatedDiscoveryServer, tolerant } from '../proto/services.ts';
 import type { ControlPlane } from './control-plane.ts';
 
 /** An agent that reconnects lists every resource it holds, with its version. */
@@ -16,19 +23,32 @@ export interface RunningGrpcServer {
   close(): Promise<void>;
 }
 
-export async function startGrpcServer(plane: ControlPlane, listen: HostPort): Promise<RunningGrpcServer> {
+export interface GrpcServerOptions {
+  readonly listen: HostPort;
+  /** Every stream that this server ended, with the name of its status and the sentence that went with it. */
+  readonly onEnded: (end: { readonly method: string; readonly code: string; readonly details: string }) => void;
+}
+
+export async function startGrpcServer(
+  plane: ControlPlane,
+  { listen, onEnded }: GrpcServerOptions,
+): Promise<RunningGrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': mostReceivedBytes,
     'grpc.max_send_message_length': -1,
+    interceptors: [telling(onEnded)],
     // Finds agents whose machine is gone: nothing else would end their streams.
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
-  server.addService(aggregatedDiscoveryServer, {
-    streamAggregatedResources: plane.ads.handleSotw,
-    deltaAggregatedResources: plane.ads.handleDelta,
-  });
-  server.addService(agentService, { connect: plane.agents.handle });
+  server.addService(
+    {
+      streamAggregatedResources: tolerant(aggregatedDiscoveryServer.streamAggregatedResources),
+      deltaAggregatedResources: tolerant(aggregatedDiscoveryServer.deltaAggregatedResources),
+    },
+    { streamAggregatedResources: plane.ads.handleSotw, deltaAggregatedResources: plane.ads.handleDelta },
+  );
+  server.addService({ connect: tolerant(agentService.connect) }, { connect: plane.agents.handle });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(formatHostPort(listen), ServerCredentials.createInsecure(), (error, bound) => {
       if (error) reject(new Error(`cannot listen on ${formatHostPort(listen)} for gRPC: ${error.message}`));
@@ -49,4 +69,18 @@ export async function startGrpcServer(plane: ControlPlane, listen: HostPort): Pr
         });
       }),
   };
+}
+
+/** Sees the end of every call, also of those that no handler was asked about: bytes that are no message, unknown methods. */
+function telling(onEnded: GrpcServerOptions['onEnded']): ServerInterceptor {
+  return ({ path }, call) =>
+    new ServerInterceptingCall(
+      call,
+      new ResponderBuilder()
+        .withSendStatus((end, next) => {
+          onEnded({ method: path, code: status[end.code ?? status.OK], details: end.details ?? '' });
+          next(end);
+        })
+        .build(),
+    );
 }

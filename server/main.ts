@@ -86,7 +86,13 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
   };
   try {
     await plane.start();
-    grpc = await startGrpcServer(plane, settings.grpc);
+    grpc = await startGrpcServer(plane, {
+      listen: settings.grpc,
+      onEnded: ({ method, code, details }) => {
+        metrics.countEnd(code);
+        if (code !== 'OK') log.warn({ method, code, details: details.slice(0, 1_000) }, 'a stream was refused');
+      },
+    });
     api = await startApi(parts, {
       listen: settings.http,
       log,

@@ -7,6 +7,7 @@ import { MeshError } from '../../model/errors.ts';
 import { serviceKey } from '../../model/names.ts';
 import type { Logger } from '../../process/log.ts';
 import type { Input } from '../../proto/load.ts';
+import type { Received } from '../../proto/services.ts';
 import type { AgentMessage, ServerMessage } from '../../proto/types.ts';
 import type { InstanceRecord, InstanceState } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
@@ -35,7 +36,7 @@ export interface AgentServiceOptions {
   readonly pingTimeoutMs?: number;
 }
 
-type Call = ServerDuplexStream<AgentMessage, Input<ServerMessage>>;
+type Call = ServerDuplexStream<Received<AgentMessage>, Input<ServerMessage>>;
 
 export class AgentService {
   readonly #options: AgentServiceOptions;
@@ -63,8 +64,13 @@ export class AgentService {
     let opened: Promise<AgentStream | undefined> | undefined;
     let isOver = false;
     const timeout = setTimeout(() => refuse(call, status.DEADLINE_EXCEEDED, 'no hello came'), helloTimeoutMs);
-    call.on('data', (message: AgentMessage) => {
+    call.on('data', (received: Received<AgentMessage>) => {
       clearTimeout(timeout);
+      if ('fault' in received) {
+        refuse(call, status.INVALID_ARGUMENT, `a message cannot be decoded: ${received.fault}`);
+        return;
+      }
+      const { message } = received;
       // What follows the hello waits until it has been dealt with.
       if (opened) void opened.then((stream) => stream?.onMessage(message));
       opened ??= this.#introduce(call, message).catch((error: unknown) => this.#refuse(call, error));

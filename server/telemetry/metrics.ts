@@ -8,6 +8,8 @@ export interface Metrics {
   text(): Promise<string>;
   countAnswer(method: string, status: number): void;
   countRefusal(): void;
+  /** A gRPC stream that this server ended; `code` is the name of its status. */
+  countEnd(code: string): void;
 }
 
 export function createMetrics(plane: ControlPlane): Metrics {
@@ -41,11 +43,18 @@ export function createMetrics(plane: ControlPlane): Metrics {
     help: 'Refusals (NACKs) of agents and foreign clients.',
     registers,
   });
+  const ends = new Counter({
+    name: 'sluice_grpc_ended_streams_total',
+    help: 'Streams of agents and clients that this server ended, by gRPC status.',
+    labelNames: ['code'],
+    registers,
+  });
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     countAnswer: (method, status) => answers.inc({ method, status }),
     countRefusal: () => refusals.inc(),
+    countEnd: (code) => ends.inc({ code }),
   };
 
   function gauge(name: string, help: string, read: () => number): void {

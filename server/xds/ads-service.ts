@@ -5,6 +5,7 @@
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../process/log.ts';
+import type { Received } from '../../proto/services.ts';
 import { fromStruct, type Json } from '../../proto/struct.ts';
 import {
   type DeltaDiscoveryRequest,
@@ -45,7 +46,7 @@ export interface AdsServiceOptions {
   readonly onUnused: (service: string) => void;
 }
 
-type Call<Message> = ServerDuplexStream<Message, Buffer>;
+type Call<Message> = ServerDuplexStream<Received<Message>, Buffer>;
 
 export class AdsService {
   readonly #options: AdsServiceOptions;
@@ -113,10 +114,14 @@ export class AdsService {
       stream.close();
       stream = undefined;
     };
-    call.on('data', (message: Message) => {
+    call.on('data', (received: Received<Message>) => {
       try {
-        stream ??= this.#open(call, protocol, message.node);
-        stream?.onRequest(read(message));
+        if ('fault' in received) {
+          refuse(call, status.INVALID_ARGUMENT, `a message cannot be decoded: ${received.fault}`);
+          return;
+        }
+        stream ??= this.#open(call, protocol, received.message.node);
+        stream?.onRequest(read(received.message));
       } catch (error) {
         this.#options.log.error({ err: error }, 'a message of an xDS stream could not be handled');
         refuse(call, status.INTERNAL, 'the message could not be handled; the log of the server says why');
