@@ -24,7 +24,8 @@ export class LeaseKeeper {
   readonly #store: Store;
   readonly #log: Logger;
   readonly #entries = new Map<string, Entry>();
-  #isFailing = false;
+  /** Keys of what the store did not take. */
+  readonly #behind = new Set<string>();
 
   constructor(store: Store, log: Logger) {
     this.#store = store;
@@ -55,9 +56,10 @@ export class LeaseKeeper {
 
   /** Tries again what the store did not take. To be called from time to time. */
   retry(): void {
-    if (!this.#isFailing) return;
-    this.#isFailing = false;
-    for (const [key, entry] of this.#entries) if (entry.wish) void this.#write(key, entry);
+    for (const key of this.#behind) {
+      const entry = this.#entries.get(key);
+      if (entry) void this.#write(key, entry);
+    }
   }
 
   #want(key: string, wish: Wish): Promise<void> {
@@ -79,9 +81,10 @@ export class LeaseKeeper {
       try {
         await this.#perform(key, entry, wish);
       } catch (error) {
-        this.#onFailed(error);
+        this.#onFailed(key, error);
         return;
       }
+      this.#onStored(key);
       // Otherwise another wish has come meanwhile.
       if (entry.wish !== wish) continue;
       entry.wish = undefined;
@@ -100,10 +103,14 @@ export class LeaseKeeper {
     }
   }
 
-  #onFailed(error: unknown): void {
-    if (!this.#isFailing) {
+  #onFailed(key: string, error: unknown): void {
+    if (this.#behind.size === 0) {
       this.#log.error({ err: error }, 'leases cannot be stored for now; after a restart they would be as they were');
     }
-    this.#isFailing = true;
+    this.#behind.add(key);
+  }
+
+  #onStored(key: string): void {
+    if (this.#behind.delete(key) && this.#behind.size === 0) this.#log.info('all leases are stored again');
   }
 }

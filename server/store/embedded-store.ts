@@ -3,7 +3,7 @@
  * child process before it is opened, since LMDB answers a damaged file with a signal, which no process survives.
  */
 import { existsSync, mkdirSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join, resolve } from 'node:path';
 import type { Database } from 'lmdb';
 import { MeshError } from '../../model/errors.ts';
 import { type Resource, resourceIdKey } from '../../model/resource.ts';
@@ -149,7 +149,7 @@ function putOrRemove(
 
 function holdDirectory(dataDir: string): FileLock {
   try {
-    mkdirSync(dataDir, { recursive: true });
+    makeDirectory(resolve(dataDir));
     const lock = lockFile(join(dataDir, 'lock'));
     if ('release' in lock) return lock;
     const holder = lock.heldBy === '' ? '' : ` (process ${lock.heldBy})`;
@@ -157,6 +157,13 @@ function holdDirectory(dataDir: string): FileLock {
   } catch (error) {
     throw error instanceof MeshError ? error : failed(dataDir, messageOf(error), error);
   }
+}
+
+/** One by one: what Node does by itself hides why it failed, and does not end where nothing can be created. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path);
 }
 
 function full(dataDir: string): string {
