@@ -1,0 +1,74 @@
+/**
+ * A folder a case: `mesh.yaml` (rules) and `instances.yaml` go in, `resources.json` is what is compiled of them, with
+ * versions: a version that changes without a reason would be sent to every agent. UPDATE_GOLDEN=1 writes what is now.
+ */
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { expect } from 'chai';
+import { parse } from 'yaml';
+import type { MessageType } from '../../proto/load.ts';
+import { Cluster, ClusterLoadAssignment, Listener, Name, RouteConfiguration } from '../../proto/types.ts';
+import type { EncodedResource } from '../../server/compile/encoded-resource.ts';
+import type { InstanceRecord } from '../../server/registry/instance.ts';
+import { instanceOf, ModelMesh } from '../support/model-mesh.ts';
+
+const folder = import.meta.dirname;
+
+type GivenInstance = Partial<InstanceRecord> & { readonly service: string; readonly id: string };
+
+/** Service -> type -> name -> version and content. */
+function compileCase(name: string): unknown {
+  const mesh = new ModelMesh();
+  const text = readFileSync(join(folder, name, 'mesh.yaml'), 'utf8');
+  const file = join(folder, name, 'instances.yaml');
+  const instances: GivenInstance[] = existsSync(file) ? parse(readFileSync(file, 'utf8')) : [];
+  for (const { service, id, ...more } of instances) mesh.put(instanceOf(service, id, more));
+  mesh.apply(text);
+  const services = [...mesh.cache.services()].sort((a, b) => (a.key < b.key ? -1 : 1));
+  return Object.fromEntries(
+    services.map(({ key, resources }) => [
+      key,
+      Object.fromEntries(
+        [...resources].map(([typeUrl, named]) => [
+          typeUrl.slice(typeUrl.lastIndexOf('.') + 1),
+          Object.fromEntries([...named.values()].map((resource) => [resource.name, describeResource(resource)])),
+        ]),
+      ),
+    ]),
+  );
+}
+
+function describeResource({ typeUrl, version, bytes }: EncodedResource): unknown {
+  const content = <T>(type: MessageType<T>) => ({ version, resource: type.toJson(type.decode(bytes)) });
+  switch (typeUrl) {
+    case Cluster.typeUrl:
+      return content(Cluster);
+    case ClusterLoadAssignment.typeUrl:
+      return content(ClusterLoadAssignment);
+    case Listener.typeUrl:
+      return content(Listener);
+    case RouteConfiguration.typeUrl:
+      return content(RouteConfiguration);
+    default:
+      return content(Name);
+  }
+}
+
+describe('what is compiled of', () => {
+  const cases = readdirSync(folder, { withFileTypes: true }).filter((entry) => entry.isDirectory());
+  for (const { name } of cases) {
+    it(name.replaceAll('-', ' '), () => {
+      const file = join(folder, name, 'resources.json');
+      const compiled = compileCase(name);
+      if (process.env.UPDATE_GOLDEN === '1') writeFileSync(file, `${JSON.stringify(compiled, null, 2)}\n`);
+      expect(compiled).to.deep.equal(JSON.parse(readFileSync(file, 'utf8')));
+    });
+  }
+
+  it('each case, and nothing is left of cases that are gone', () => {
+    const known = ['mesh.yaml', 'instances.yaml', 'resources.json'];
+    const stray = cases.flatMap(({ name }) => readdirSync(join(folder, name)).filter((file) => !known.includes(file)));
+    expect(stray).to.deep.equal([]);
+    expect(cases).to.have.length.greaterThan(8);
+  });
+});
