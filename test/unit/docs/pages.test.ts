@@ -16,6 +16,14 @@ const pages = readPages(top);
 const infos = ['http', 'json', 'sh', 'sh look', 'text', 'yaml', 'yaml agent', 'yaml invalid', 'yaml server', 'ts'];
 
 const fences = pages.flatMap(({ path, text }) => fencesOf(text).map((fence) => ({ ...fence, path })));
+/** Commands that stand in a page without a fence, by their indentation. */
+const indentedCommands = pages.flatMap(({ path, text }) =>
+  text
+    .split('\n')
+    .flatMap((line, index) =>
+      /^ {4}sluice /.test(line) ? [{ path, info: 'sh', text: line.trim(), line: index + 1 }] : [],
+    ),
+);
 const ofInfo = (word: string) => fences.filter(({ info }) => info.split(' ')[0] === word);
 
 describe('the pages', () => {
@@ -51,12 +59,21 @@ describe('the pages', () => {
   });
 
   it('show commands that there are, with flags that they have', async () => {
-    const commands = ofInfo('sh').flatMap((fence) => commandsOf(fence).map((words) => ({ words, at: placeOf(fence) })));
+    const commands = [...ofInfo('sh'), ...indentedCommands].flatMap((fence) =>
+      commandsOf(fence).map((words) => ({ words, at: placeOf(fence) })),
+    );
     expect(commands).to.have.length.above(10);
     const faults = await Promise.all(
       commands.map(async ({ words, at }) => (await faultsOf(words)).map((it) => `${at}: ${it}`)),
     );
     expect(faults.flat()).to.deep.equal([]);
+  });
+
+  it('show example files that there are', () => {
+    const named = pages.flatMap(({ text }) => text.match(/\bexamples\/[\w./-]*\w/g) ?? []);
+    expect(named).to.have.length.above(5);
+    const isMissing = (path: string) => !existsSync(join(top, path.replace(/\.js$/, '.ts')));
+    expect([...new Set(named)].filter(isMissing)).to.deep.equal([]);
   });
 
   it('show npm scripts that there are', () => {
