@@ -5,27 +5,7 @@
 import type { LocatedResource } from '../model/document.ts';
 import type { Problem } from '../model/problem.ts';
 import type { Kind, Resource, ResourceId } from '../model/resource.ts';
-
-/** A document as it stands, and the revision that last changed it (its ETag). */
-export interface StoredResource {
-  readonly resource: Resource;
-  readonly revision: number;
-}
-
-export interface ResourceChange extends ResourceId {
-  readonly action: 'created' | 'updated' | 'deleted';
-  readonly before: Resource | null;
-  readonly after: Resource | null;
-}
-
-export interface RevisionRecord {
-  readonly revision: number;
-  /** ISO 8601, UTC. */
-  readonly at: string;
-  readonly by: string;
-  readonly message: string;
-  readonly changes: readonly ResourceChange[];
-}
+import type { ResourceChange, RevisionRecord, StoredResource } from '../model/revision.ts';
 
 /** One change of the rules, all or nothing. */
 export interface RuleChange {

@@ -1,10 +1,11 @@
 /** What every call that changes rules does after it: says what changed and how far the new revision has come. */
 import { MeshError } from '../model/errors.ts';
+import type { ResourceChange } from '../model/revision.ts';
 import { changedAnswer } from './answers.ts';
 import type { Answer, AnswerDescription } from './endpoint.ts';
 import { json } from './endpoint.ts';
 import { tagOf } from './parameters.ts';
-import type { AgentsPort, ResourceChange, Rollout, RuleChanged } from './ports.ts';
+import type { AgentsPort, Rollout, RuleChanged } from './ports.ts';
 
 export interface Following {
   readonly waitMs: number | undefined;

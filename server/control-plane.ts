@@ -2,6 +2,8 @@
  * Wires the parts of the control plane along the arrow: store -> rules and registry -> compile -> snapshot cache -> xDS
  * streams; what agents report comes back into the directory, which only readers use.
  */
+
+import type { RevisionRecord } from '../model/revision.ts';
 import type { Logger } from '../process/log.ts';
 import { AgentService } from './agents/agent-service.ts';
 import { absentAgentsConcernedBy, countHolders, createMeshState, hasInstance, knownServices } from './mesh-state.ts';
@@ -16,7 +18,7 @@ import type { AgentRecord, Nack } from './status/agent-record.ts';
 import { type Rollout, Rollouts } from './status/rollouts.ts';
 import { createStreamReport, type ReportedStream } from './status/stream-report.ts';
 import { UseBarrier } from './status/use-barrier.ts';
-import type { Lease, RevisionRecord, Store } from './store/store.ts';
+import type { Lease, Store } from './store/store.ts';
 import { AdsService } from './xds/ads-service.ts';
 import type { AdsStream } from './xds/ads-stream.ts';
 

@@ -4,6 +4,7 @@ import type { LocatedResource } from '../../model/document.ts';
 import { MeshError } from '../../model/errors.ts';
 import type { Problem } from '../../model/problem.ts';
 import { type Kind, kindSchemas, type ResourceId } from '../../model/resource.ts';
+import type { StoredResource } from '../../model/revision.ts';
 import { listOf, storedAnswer } from '../answers.ts';
 import { documentsBody } from '../body.ts';
 import { type Endpoint, endpoint, json } from '../endpoint.ts';
@@ -21,7 +22,7 @@ import {
   tagOf,
   wait,
 } from '../parameters.ts';
-import type { ControlPlane, StoredResource } from '../ports.ts';
+import type { ControlPlane } from '../ports.ts';
 import { answerChanged, answerDryRun, changedDescriptions } from '../rule-change.ts';
 import { parseAll } from './apply.ts';
 

@@ -2,11 +2,12 @@
 import { z } from 'zod';
 import { MeshError } from '../../model/errors.ts';
 import { canonicalJson, type Resource, resourceKey } from '../../model/resource.ts';
+import type { ResourceChange, RevisionRecord } from '../../model/revision.ts';
 import { diffAnswer, listOf, revisionAnswer, revisionInFullAnswer, rolloutAnswer } from '../answers.ts';
 import { type Endpoint, endpoint, json } from '../endpoint.ts';
 import { cursor, cursorOf, limit } from '../page.ts';
 import { author, authorOf, message, revision, wait } from '../parameters.ts';
-import type { ControlPlane, ResourceChange, RevisionRecord, RulesPort } from '../ports.ts';
+import type { ControlPlane, RulesPort } from '../ports.ts';
 import { answerChanged, changedDescriptions, rolloutOf, withoutContents } from '../rule-change.ts';
 
 const params = z.strictObject({ revision });

@@ -1,12 +1,13 @@
 /** Services: those with a document, and those that exist because an instance registered. */
 import { z } from 'zod';
 import type { ResourceId } from '../../model/resource.ts';
+import type { StoredResource } from '../../model/revision.ts';
 import { serviceSchema } from '../../model/service.ts';
 import { listOf, serviceAnswer } from '../answers.ts';
 import { type Endpoint, endpoint, json } from '../endpoint.ts';
 import { cursor, limit, pageOf } from '../page.ts';
 import { namespace } from '../parameters.ts';
-import type { ControlPlane, RegistryPort, StoredResource } from '../ports.ts';
+import type { ControlPlane, RegistryPort } from '../ports.ts';
 import { resourceEndpoints } from './resources.ts';
 
 const serviceList = listOf(serviceAnswer);

@@ -4,9 +4,9 @@ import type { LocatedResource } from '../../model/document.ts';
 import { serviceKey } from '../../model/names.ts';
 import { formatPath, type Path, type Problem } from '../../model/problem.ts';
 import { canonicalJson, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../model/resource.ts';
+import type { ResourceChange } from '../../model/revision.ts';
 import type { Route } from '../../model/route.ts';
 import { defaultPorts, type ServicePort } from '../../model/service.ts';
-import type { ResourceChange } from '../store/store.ts';
 import { ownService, type RuleIndex, servicesOf } from './rule-index.ts';
 
 /** What the rules must know of the rest of the mesh. */

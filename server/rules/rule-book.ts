@@ -12,7 +12,8 @@ import {
   resourceIdKey,
   resourceKey,
 } from '../../model/resource.ts';
-import type { ResourceChange, RevisionRecord, Store, StoredResource } from '../store/store.ts';
+import type { ResourceChange, RevisionRecord, StoredResource } from '../../model/revision.ts';
+import type { Store } from '../store/store.ts';
 import { planChange, type Surroundings, type WantedChange } from './plan-change.ts';
 import { RuleIndex } from './rule-index.ts';
 

@@ -4,10 +4,10 @@
  */
 import { serviceKey } from '../../model/names.ts';
 import { type Kind, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../model/resource.ts';
+import type { ResourceChange, StoredResource } from '../../model/revision.ts';
 import type { Route } from '../../model/route.ts';
 import { defaultPorts, type Service, type ServicePort } from '../../model/service.ts';
 import type { TrafficPolicy } from '../../model/traffic-policy.ts';
-import type { ResourceChange, StoredResource } from '../store/store.ts';
 
 /** A subset of a service that some backend names. */
 export interface SubsetRef {

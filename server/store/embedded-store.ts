@@ -7,11 +7,12 @@ import { dirname, join, resolve } from 'node:path';
 import type { Database } from 'lmdb';
 import { MeshError } from '../../model/errors.ts';
 import { type Resource, resourceIdKey } from '../../model/resource.ts';
+import type { RevisionRecord, StoredResource } from '../../model/revision.ts';
 import { type FileLock, lockFile } from '../../process/file-lock.ts';
 import { ChangeLog } from './change-log.ts';
 import { LeaseBatch } from './lease-batch.ts';
 import { probeInChild } from './probe.ts';
-import type { Appended, Lease, RevisionRecord, Store, StoreChange, StoredResource, StoreState } from './store.ts';
+import type { Appended, Lease, Store, StoreChange, StoreState } from './store.ts';
 import { createStoreFile, hasRoom, type Meta, messageOf, openTables, storeFile, type Tables } from './tables.ts';
 
 /** Writes a watcher may be behind. Within one process it is never behind; the bound guards against leaks. */

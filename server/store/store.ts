@@ -5,35 +5,7 @@
  * Every write has a place in one order, its cursor. `load` answers the whole state as of a cursor, `watch` every write
  * after a cursor, once, in order, whoever wrote it. A watcher that has fallen too far behind is told `gap` and loads again.
  */
-import type { Resource } from '../../model/resource.ts';
-
-export type ChangeAction = 'created' | 'updated' | 'deleted';
-
-/** What one revision did to one document. */
-export interface ResourceChange {
-  readonly kind: Resource['kind'];
-  readonly namespace: string;
-  readonly name: string;
-  readonly action: ChangeAction;
-  readonly before: Resource | null;
-  readonly after: Resource | null;
-}
-
-/** An accepted change of the rules. Numbers rise; `--continue-from` may leave a hole. */
-export interface RevisionRecord {
-  readonly revision: number;
-  /** ISO 8601, UTC. */
-  readonly at: string;
-  readonly by: string;
-  readonly message: string;
-  readonly changes: readonly ResourceChange[];
-}
-
-/** A document as it stands now, with the revision that last changed it. */
-export interface StoredResource {
-  readonly resource: Resource;
-  readonly revision: number;
-}
+import type { RevisionRecord, StoredResource } from '../../model/revision.ts';
 
 /**
  * Something that lives only as long as somebody vouches for it: a registered instance, a known agent. The store keeps

@@ -3,7 +3,8 @@ import { randomUUID } from 'node:crypto';
 import { closeSync, fsyncSync, openSync, renameSync, rmSync, statfsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Database, open, type RootDatabase } from 'lmdb';
-import type { Lease, RevisionRecord, StoredResource } from './store.ts';
+import type { RevisionRecord, StoredResource } from '../../model/revision.ts';
+import type { Lease } from './store.ts';
 
 /** Bumped when the records change so that an older server could not read them. */
 export const format = 1;

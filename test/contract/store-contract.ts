@@ -5,7 +5,8 @@
 import { expect } from 'chai';
 import { parseDocuments } from '../../model/document.ts';
 import { type Resource, resourceKey } from '../../model/resource.ts';
-import type { ResourceChange, RevisionRecord, Store, StoreChange } from '../../server/store/store.ts';
+import type { ResourceChange, RevisionRecord } from '../../model/revision.ts';
+import type { Store, StoreChange } from '../../server/store/store.ts';
 
 /** A place where one store lives, empty at first. */
 export interface StorePlace {

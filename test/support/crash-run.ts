@@ -4,7 +4,7 @@
  */
 import { join } from 'node:path';
 import { expect } from 'chai';
-import type { RevisionRecord, StoredResource } from '../../server/store/store.ts';
+import type { RevisionRecord, StoredResource } from '../../model/revision.ts';
 import { type Processes, top } from './processes.ts';
 
 /** So many documents change in one apply; all of them carry its token. */

@@ -1,11 +1,11 @@
 /** A mesh without sockets: documents and instances in, snapshots out, by the real compiler and rebuild loop. */
 import { parseDocuments } from '../../model/document.ts';
 import { type Resource, resourceKey } from '../../model/resource.ts';
+import type { ResourceChange } from '../../model/revision.ts';
 import type { InstanceRecord } from '../../server/registry/instance.ts';
 import { RuleIndex } from '../../server/rules/rule-index.ts';
 import { RebuildLoop } from '../../server/snapshot/rebuild-loop.ts';
 import { SnapshotCache, type SnapshotChange } from '../../server/snapshot/snapshot-cache.ts';
-import type { ResourceChange } from '../../server/store/store.ts';
 
 export const meshId = 'mesh-1';
 

@@ -2,23 +2,22 @@
  * A control plane in memory, as honest as the real one and without its store and streams: revisions, conditions,
  * conflicts, history, instances; agents whose applying the test decides.
  */
+
 import type {
   AgentInfo,
   ControlPlane,
   InstanceInfo,
   InstanceRef,
   MeshEvent,
-  ResourceChange,
-  RevisionRecord,
   Rollout,
   RuleChange,
   RuleChanged,
   ServiceInfo,
-  StoredResource,
 } from '../../../dashboard-api/ports.ts';
 import { conflictProblems, findConflicts } from '../../../model/conflicts.ts';
 import { MeshError } from '../../../model/errors.ts';
 import { canonicalJson, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../../model/resource.ts';
+import type { ResourceChange, RevisionRecord, StoredResource } from '../../../model/revision.ts';
 
 export const someAgent: AgentInfo = {
   id: 'web-1',
