@@ -1,261 +1,424 @@
-/** Names of tests are the sentences of the design about leases and instances. */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect } from 'chai';
-import { MeshError } from '../../../../model/errors.ts';
-import { createLog } from '../../../../process/log.ts';
-import type { InstanceRecord } from '../../../../server/registry/instance.ts';
-import { Registry } from '../../../../server/registry/registry.ts';
-import { Rush } from '../../../../server/registry/rush.ts';
-import { openEmbeddedStore } from '../../../../server/store/embedded-store.ts';
-import type { Lease, Store } from '../../../../server/store/store.ts';
-import { instanceOf } from '../../../support/model-mesh.ts';
+import type { InstanceState } from '../../../../server/registry/instance.ts';
+import { instance, RegistryWorld, ref } from './registry-world.ts';
 
-const log = createLog('test', 'silent');
+const seconds = 1_000;
 
 describe('the registry', () => {
-  const folder = mkdtempSync(join(tmpdir(), 'sluice-registry-'));
-  let opened = 0;
-  let store: Store;
-  let nowMs: number;
-  let rush: Rush;
-  let registry: Registry;
-  /** "id state" or "id gone", as callers were told. */
-  let told: string[];
+  let world: RegistryWorld;
 
-  function createRegistry(): Registry {
-    rush = new Rush(() => nowMs);
-    return new Registry({
-      store,
-      log,
-      clock: () => nowMs,
-      rush,
-      onChange: ({ id, state }, isGone) => told.push(`${id} ${isGone ? 'gone' : state}`),
-    });
-  }
-
-  beforeEach(async () => {
-    store = await openEmbeddedStore(join(folder, String(opened++)));
-    nowMs = 1_000;
-    told = [];
-    registry = createRegistry();
-    pass(5_000);
-    told = [];
+  beforeEach(() => {
+    world = RegistryWorld.settled();
   });
 
-  afterEach(() => store.close());
-  after(() => rmSync(folder, { recursive: true, force: true }));
+  describe('of an agent that holds its instance by a stream', () => {
+    beforeEach(() => world.held('r1'));
 
-  /** Time goes by, in the steps of the sweeps. */
-  function pass(ms: number): void {
-    for (const untilMs = nowMs + ms; nowMs < untilMs; ) {
-      nowMs += 500;
-      if (rush.hasJustEnded()) registry.restartGraces();
-      registry.sweep();
+    it('keeps it for as long as the stream is there', () => {
+      world.pass(3_600 * seconds);
+      expect(world.state('r1')).to.equal('passing');
+    });
+
+    it('has seen it now, however long ago it registered', () => {
+      world.pass(60 * seconds);
+      expect(world.registry.instance(ref('r1'))?.lastSeenMs).to.equal(world.nowMs);
+    });
+
+    const ages: readonly { afterMs: number; want: InstanceState | undefined; name: string }[] = [
+      { afterMs: 29.5 * seconds, want: 'passing', name: 'keeps it in its grace of 30 s after the stream is lost' },
+      { afterMs: 30 * seconds, want: 'lost', name: 'calls it lost when its grace of 30 s is over' },
+      { afterMs: 44.5 * seconds, want: 'lost', name: 'keeps lost instances, routed last, for 15 s' },
+      { afterMs: 45 * seconds, want: undefined, name: 'forgets a lost instance after 15 s' },
+    ];
+    for (const { name, afterMs, want } of ages) {
+      it(name, () => {
+        world.registry.release(ref('r1'));
+        world.pass(afterMs);
+        expect(world.state('r1')).to.equal(want);
+      });
     }
-  }
 
-  /** A server that starts on what the store has. */
-  async function restart(): Promise<void> {
-    const { leases } = await store.load();
-    registry = createRegistry();
-    registry.restore(leases as Lease<InstanceRecord>[]);
-    told = [];
-  }
-
-  const agents = (id = 'a', more: Partial<InstanceRecord> = {}) => instanceOf('reviews', id, more);
-  const rests = (id = 'r', more: Partial<InstanceRecord> = {}) =>
-    instanceOf('reviews', id, { source: 'rest', ttlMs: 10_000, ...more });
-  const states = () => registry.instances('reviews.default').map(({ record }) => `${record.id} ${record.state}`);
-
-  describe('of an instance that an agent registers', () => {
-    it('keeps it for as long as its stream is there', async () => {
-      await registry.register(agents(), true);
-      pass(3_600_000);
-      expect(states()).to.deep.equal(['a passing']);
+    it('says when it saw it last: when its stream was lost', () => {
+      world.pass(60 * seconds);
+      const lostMs = world.nowMs;
+      world.registry.release(ref('r1'));
+      world.pass(20 * seconds);
+      expect(world.registry.instance(ref('r1'))?.lastSeenMs).to.equal(lostMs);
     });
 
-    it('keeps it as it is for a grace of 30 s after its stream is lost; then it is lost, and after 15 s gone', async () => {
-      await registry.register(agents(), true);
-      registry.release(agents());
-      pass(29_500);
-      expect(states()).to.deep.equal(['a passing']);
-      pass(500);
-      expect(states()).to.deep.equal(['a lost']);
-      pass(14_500);
-      expect(states()).to.deep.equal(['a lost']);
-      pass(500);
-      expect(states()).to.deep.equal([]);
-      expect(told).to.deep.equal(['a passing', 'a lost', 'a gone']);
+    for (const { name, afterMs } of [
+      { name: 'takes it back in its grace as if nothing had been', afterMs: 20 * seconds },
+      { name: 'takes a lost one back', afterMs: 40 * seconds },
+    ]) {
+      it(name, async () => {
+        world.registry.release(ref('r1'));
+        world.pass(afterMs);
+        await world.held('r1');
+        world.pass(3_600 * seconds);
+        expect(world.state('r1')).to.equal('passing');
+      });
+    }
+
+    it('lets go of it at once when it is deregistered', async () => {
+      await world.registry.deregister(ref('r1'));
+      expect([world.state('r1'), [...world.registry.services()], world.registry.size]).to.deep.equal([
+        undefined,
+        [],
+        0,
+      ]);
     });
 
-    it('lets it go on when its agent comes back in time, and when it is lost already', async () => {
-      await registry.register(agents(), true);
-      registry.release(agents());
-      pass(40_000);
-      expect(states()).to.deep.equal(['a lost']);
-      await registry.register(agents(), true);
-      pass(120_000);
-      expect(states()).to.deep.equal(['a passing']);
+    it('is not made to forget it by a heartbeat, which counts for less than a stream', () => {
+      world.registry.heartbeat(ref('r1'));
+      world.pass(3_600 * seconds);
+      expect(world.state('r1')).to.equal('passing');
     });
 
-    it('follows its health: starting, passing, failing, passing', async () => {
-      await registry.register(agents('a', { state: 'starting' }), true);
-      for (const state of ['passing', 'failing', 'passing'] as const) registry.setState(agents(), state);
-      expect(told).to.deep.equal(['a starting', 'a passing', 'a failing', 'a passing']);
+    it('refuses a PUT of its id: the instance would be lost although its agent lives', async () => {
+      const [{ status, reason }] = (await Promise.allSettled([world.put('r1')])) as [PromiseRejectedResult];
+      expect([status, reason.code]).to.deep.equal(['rejected', 'AGENT_ID_TAKEN']);
+      world.pass(60 * seconds);
+      expect(world.state('r1')).to.equal('passing');
     });
 
-    it('does not let one that drains come back by passing a health check', async () => {
-      await registry.register(agents(), true);
-      registry.setState(agents(), 'draining');
-      registry.setState(agents(), 'passing');
-      expect(states()).to.deep.equal(['a draining']);
-    });
-
-    it('lets one that drains go when its grace is over, without another 15 s of requests', async () => {
-      await registry.register(agents(), true);
-      registry.setState(agents(), 'draining');
-      registry.release(agents());
-      pass(30_000);
-      expect(states()).to.deep.equal([]);
-    });
-
-    it('does not let a REST registration take the id of one whose stream is there', async () => {
-      await registry.register(agents('x'), true);
-      const error = await registry.register(rests('x'), false).catch((thrown: unknown) => thrown);
-      expect(MeshError.from(error).code).to.equal('AGENT_ID_TAKEN');
+    it('lets a PUT have its id when nobody holds it any more', async () => {
+      world.registry.release(ref('r1'));
+      await world.put('r1', { address: '10.0.0.9' });
+      expect(world.registry.instance(ref('r1'))?.record).to.deep.include({ address: '10.0.0.9', source: 'rest' });
     });
   });
 
-  describe('of an instance that is registered by REST', () => {
-    it('keeps it by TTL and heartbeat', async () => {
-      await registry.register(rests(), false);
-      for (let beat = 0; beat < 10; beat++) {
-        pass(9_500);
-        registry.heartbeat(rests());
+  describe('of an instance that was PUT', () => {
+    beforeEach(() => world.put('r1', { ttlMs: 10 * seconds }));
+
+    const ages: readonly { afterMs: number; want: InstanceState | undefined; name: string }[] = [
+      { afterMs: 9.5 * seconds, want: 'passing', name: 'keeps it for its TTL' },
+      { afterMs: 10 * seconds, want: 'lost', name: 'calls it lost when its TTL is over' },
+      { afterMs: 24.5 * seconds, want: 'lost', name: 'keeps it, routed last, for 15 s' },
+      { afterMs: 25 * seconds, want: undefined, name: 'forgets it after 15 s' },
+    ];
+    for (const { name, afterMs, want } of ages) {
+      it(name, () => {
+        world.pass(afterMs);
+        expect(world.state('r1')).to.equal(want);
+      });
+    }
+
+    it('keeps it with a heartbeat now and then', () => {
+      for (let beat = 0; beat < 20; beat++) {
+        world.pass(9 * seconds);
+        world.registry.heartbeat(ref('r1'));
       }
-      expect(states()).to.deep.equal(['r passing']);
-      pass(10_000);
-      expect(states()).to.deep.equal(['r lost']);
-      registry.heartbeat(rests());
-      expect(states()).to.deep.equal(['r passing']);
-      pass(25_000);
-      expect(states()).to.deep.equal([]);
+      expect(world.state('r1')).to.equal('passing');
+      expect(world.told).to.deep.equal(['r1 passing']);
     });
 
-    it('says that it is gone to a heartbeat that comes too late', async () => {
-      await registry.register(rests(), false);
-      pass(25_000);
-      expect(() => registry.heartbeat(rests()))
-        .to.throw(MeshError)
-        .with.property('code', 'INSTANCE_NOT_FOUND');
+    it('takes a lost one back by a heartbeat, in the state it was in', () => {
+      world.registry.setState(ref('r1'), 'failing');
+      world.pass(12 * seconds);
+      world.registry.heartbeat(ref('r1'));
+      expect(world.told).to.deep.equal(['r1 passing', 'r1 failing', 'r1 lost', 'r1 failing']);
     });
 
-    it('tells nobody of a registration that says the same again', async () => {
-      await registry.register(rests(), false);
-      const { created } = await registry.register(rests(), false);
-      expect({ created, told }).to.deep.equal({ created: false, told: ['r passing'] });
+    for (const { name, act } of [
+      { name: 'a heartbeat', act: () => world.registry.heartbeat(ref('none')) },
+      { name: 'a state', act: () => world.registry.setState(ref('none'), 'draining') },
+      { name: 'a removal', act: () => world.registry.deregister(ref('none')) },
+    ]) {
+      it(`answers ${name} of one that it does not know with INSTANCE_NOT_FOUND`, async () => {
+        const [{ reason }] = (await Promise.allSettled([(async () => act())()])) as [PromiseRejectedResult];
+        expect([reason.code, reason.message]).to.deep.equal([
+          'INSTANCE_NOT_FOUND',
+          'service "reviews.default" has no instance "none"',
+        ]);
+      });
+    }
+
+    it('replaces it by another PUT, and says that it was there', async () => {
+      const again = await world.registry.register(instance('r1', { source: 'rest', address: '10.0.0.2' }), false);
+      const other = await world.registry.register(instance('r2', { source: 'rest' }), false);
+      expect([again.created, other.created]).to.deep.equal([false, true]);
+      expect(world.registry.instance(ref('r1'))?.record.address).to.equal('10.0.0.2');
     });
 
-    it('tells of one that moves to another address', async () => {
-      await registry.register(rests(), false);
-      await registry.register(rests('r', { address: '127.0.0.2' }), false);
-      expect(told).to.deep.equal(['r passing', 'r passing']);
+    it('tells nobody of a PUT that says what is so already', async () => {
+      await world.put('r1', { ttlMs: 10 * seconds });
+      expect(world.told).to.deep.equal(['r1 passing']);
     });
   });
 
-  describe('after a restart', () => {
-    it('has everybody in the state it left them', async () => {
-      await registry.register(agents('a', { state: 'failing' }), true);
-      await registry.register(rests(), false);
-      await restart();
-      expect(states()).to.deep.equal(['a failing', 'r passing']);
+  describe('states', () => {
+    const steps: readonly { name: string; from: InstanceState; say: InstanceState; want: InstanceState }[] = [
+      { name: 'an application that answers is passing', from: 'starting', say: 'passing', want: 'passing' },
+      { name: 'an application that does not answer is failing', from: 'passing', say: 'failing', want: 'failing' },
+      { name: 'an application that answers again is passing', from: 'failing', say: 'passing', want: 'passing' },
+      { name: 'an instance can be drained', from: 'passing', say: 'draining', want: 'draining' },
+      { name: 'a failing instance can be drained', from: 'failing', say: 'draining', want: 'draining' },
+      { name: 'a draining instance does not come back by passing', from: 'draining', say: 'passing', want: 'draining' },
+      { name: 'a draining instance stays so when it fails', from: 'draining', say: 'failing', want: 'draining' },
+    ];
+    for (const { name, from, say, want } of steps) {
+      it(name, async () => {
+        await world.held('r1', { state: from });
+        world.registry.setState(ref('r1'), say);
+        expect(world.state('r1')).to.equal(want);
+      });
+    }
+
+    it('a draining instance comes back by registering anew', async () => {
+      await world.held('r1', { state: 'draining' });
+      await world.held('r1', { state: 'starting' });
+      expect(world.state('r1')).to.equal('starting');
     });
 
-    it('begins graces when the rush of reconnections is over, not before', async () => {
-      for (const id of ['a', 'b', 'c']) await registry.register(agents(id), true);
-      await restart();
-      for (const id of ['a', 'b']) {
-        pass(4_000);
-        rush.onReconnection();
-        await registry.register(agents(id), true);
+    it('a draining instance that nobody vouches for is forgotten, never lost: it would be sent requests again', async () => {
+      await world.held('r1', { state: 'draining' });
+      world.registry.release(ref('r1'));
+      world.pass(30 * seconds);
+      expect(world.told).to.deep.equal(['r1 draining', 'r1 gone']);
+    });
+
+    it('a lost instance can be drained', async () => {
+      await world.put('r1');
+      world.pass(31 * seconds);
+      world.registry.setState(ref('r1'), 'draining');
+      expect(world.state('r1')).to.equal('draining');
+      world.registry.heartbeat(ref('r1'));
+      expect(world.state('r1')).to.equal('draining');
+    });
+
+    it('tells of each change once, and of nothing that is no change', async () => {
+      await world.held('r1', { state: 'starting' });
+      for (const state of ['starting', 'passing', 'passing', 'failing', 'failing'] as const) {
+        world.registry.setState(ref('r1'), state);
       }
-      pass(4_500 + 30_000);
-      expect(states()).to.deep.equal(['a passing', 'b passing', 'c passing']);
-      pass(500);
-      expect(states()).to.deep.equal(['a passing', 'b passing', 'c lost']);
-    });
-
-    it('does not wait for ever for a rush that does not end', async () => {
-      await registry.register(agents('gone'), true);
-      await restart();
-      for (let passed = 0; passed < 400_000; passed += 2_000) {
-        rush.onReconnection();
-        pass(2_000);
-      }
-      expect(states()).to.deep.equal([]);
-    });
-
-    it('does not know what was deregistered or forgotten before', async () => {
-      await registry.register(agents('a'), true);
-      await registry.register(rests('r'), false);
-      await registry.deregister(agents('a'));
-      pass(25_000);
-      await new Promise((resolve) => setImmediate(resolve));
-      await restart();
-      expect(states()).to.deep.equal([]);
+      expect(world.told).to.deep.equal(['r1 starting', 'r1 passing', 'r1 failing']);
     });
   });
 
-  describe('preserves itself', () => {
-    const register = async (count: number) => {
-      for (let index = 0; index < count; index++) await registry.register(rests(`r${index}`), false);
+  describe('by service', () => {
+    it('lists instances by id, whatever order they came in', async () => {
+      for (const id of ['r2', 'r10', 'r1']) await world.held(id);
+      expect(world.registry.instances('reviews.default').map(({ record }) => record.id)).to.deep.equal([
+        'r1',
+        'r10',
+        'r2',
+      ]);
+    });
+
+    it('keeps services and namespaces apart', async () => {
+      await world.held('r1');
+      await world.held('r1', { service: 'ratings' });
+      await world.held('r1', { namespace: 'books' });
+      expect([...world.registry.services()]).to.deep.equal(['reviews.default', 'ratings.default', 'reviews.books']);
+      await world.registry.deregister(ref('r1'));
+      expect([...world.registry.services()]).to.deep.equal(['ratings.default', 'reviews.books']);
+      expect(world.registry.size).to.equal(2);
+    });
+
+    it('has no instance of a service that nobody registered', () => {
+      expect(world.registry.instances('none.default')).to.deep.equal([]);
+    });
+  });
+
+  describe('after a restart of the server', () => {
+    const shared = () => world.shared;
+
+    beforeEach(async () => {
+      await world.held('r1');
+      await world.put('r2', { ttlMs: 10 * seconds });
+      await world.held('r3', { state: 'draining' });
+      await world.held('r4', { state: 'failing' });
+    });
+
+    it('knows all instances at once, in their states', async () => {
+      const restarted = await RegistryWorld.restarted(shared());
+      expect(restarted.states()).to.deep.equal(['passing', 'passing', 'draining', 'failing']);
+    });
+
+    it('tells nobody of what it knew before', async () => {
+      expect((await RegistryWorld.restarted(shared())).told).to.deep.equal([]);
+    });
+
+    it('drops nothing before its grace has run out, which starts when the rush of reconnections is over', async () => {
+      const restarted = await RegistryWorld.restarted(shared());
+      for (let second = 0; second < 60; second++) {
+        restarted.rush.onReconnection();
+        restarted.pass(1 * seconds);
+      }
+      expect(restarted.states()).to.deep.equal(['passing', 'passing', 'draining', 'failing']);
+      // 5 s of quiet end the rush; then 10 s of TTL, or 30 s of grace.
+      restarted.pass(4 * seconds + 9.5 * seconds);
+      expect(restarted.state('r2')).to.equal('passing');
+      restarted.pass(0.5 * seconds);
+      expect(restarted.state('r2')).to.equal('lost');
+      restarted.pass(19.5 * seconds);
+      expect(restarted.state('r1')).to.equal('passing');
+      restarted.pass(0.5 * seconds);
+      expect(restarted.state('r1')).to.equal('lost');
+    });
+
+    it('waits for a rush that does not end for 5 minutes at most', async () => {
+      const restarted = await RegistryWorld.restarted(shared());
+      for (let second = 0; second < 300 + 30; second++) {
+        expect(restarted.state('r1')).to.equal('passing');
+        restarted.rush.onReconnection();
+        restarted.pass(1 * seconds);
+      }
+      expect(restarted.state('r1')).to.equal('lost');
+    });
+
+    it('takes back an instance whose agent reconnects, without telling anybody', async () => {
+      const restarted = await RegistryWorld.restarted(shared());
+      await restarted.held('r1');
+      restarted.pass(3_600 * seconds);
+      expect(restarted.state('r1')).to.equal('passing');
+      expect(restarted.told.filter((line) => line.startsWith('r1'))).to.deep.equal([]);
+    });
+
+    it('forms its own opinion of an instance that was lost before, starting from how it was when it lived', async () => {
+      world.registry.release(ref('r4'));
+      world.pass(35 * seconds);
+      expect(world.state('r4')).to.equal('lost');
+      await world.stored();
+      expect((await RegistryWorld.restarted(shared())).state('r4')).to.equal('failing');
+    });
+
+    it('does not know what was deregistered or forgotten', async () => {
+      await world.registry.deregister(ref('r1'));
+      world.registry.release(ref('r4'));
+      world.pass(45 * seconds);
+      await world.stored();
+      expect((await RegistryWorld.restarted(shared())).states()).to.deep.equal(['draining']);
+    });
+  });
+
+  describe('that sees most instances go at once', () => {
+    const withInstances = async (count: number) => {
+      for (let n = 0; n < count; n++) await world.held(`r${n}`);
     };
-    const beat = (count: number) => {
-      for (let index = 0; index < count; index++) registry.heartbeat(rests(`r${index}`));
+    const lose = (from: number, to: number) => {
+      for (let n = from; n < to; n++) world.registry.release(ref(`r${n}`));
     };
+    const count = (state: InstanceState | undefined) => world.states().filter((each) => each === state).length;
 
-    it('when more than half of at least 10 instances would expire at once: all are kept, and it says so', async () => {
-      await register(10);
-      pass(9_500);
-      beat(4);
-      pass(5_000);
-      expect(registry.isPreserving).to.equal(true);
-      expect(states().filter((state) => state.endsWith('passing'))).to.have.lengthOf(10);
+    for (const { name, all, lost, want } of [
+      { name: 'keeps them: 6 of 10 are more than half', all: 10, lost: 6, want: { passing: 10, lost: 0 } },
+      { name: 'keeps them: all of 10', all: 10, lost: 10, want: { passing: 10, lost: 0 } },
+      { name: 'believes it of 5 of 10, which are half', all: 10, lost: 5, want: { passing: 5, lost: 5 } },
+      { name: 'believes it of fewer than 10 instances', all: 9, lost: 9, want: { passing: 0, lost: 9 } },
+    ]) {
+      it(name, async () => {
+        await withInstances(all);
+        lose(0, lost);
+        world.pass(31 * seconds);
+        expect({ passing: count('passing'), lost: count('lost') }).to.deep.equal(want);
+        expect(world.registry.isPreserving).to.equal(want.lost === 0);
+      });
+    }
+
+    it('counts those that are lost already, and keeps them too', async () => {
+      await withInstances(10);
+      lose(0, 4);
+      world.pass(10 * seconds);
+      lose(4, 6);
+      world.pass(21 * seconds);
+      expect([world.registry.isPreserving, count('lost')]).to.deep.equal([false, 4]);
+      world.pass(60 * seconds);
+      expect([world.registry.isPreserving, count('lost'), count('passing')]).to.deep.equal([true, 4, 6]);
     });
 
-    it('not when it is half of them', async () => {
-      await register(10);
-      pass(9_500);
-      beat(5);
-      pass(1_000);
-      expect(registry.isPreserving).to.equal(false);
-      expect(states().filter((state) => state.endsWith('lost'))).to.have.lengthOf(5);
+    it('ends when enough of them renew, and lets go of the others', async () => {
+      await withInstances(10);
+      lose(0, 8);
+      world.pass(60 * seconds);
+      for (let n = 0; n < 3; n++) await world.held(`r${n}`);
+      world.pass(1 * seconds);
+      expect([world.registry.isPreserving, count('passing'), count('lost')]).to.deep.equal([false, 5, 5]);
     });
 
-    it('not with fewer than 10', async () => {
-      await register(9);
-      pass(10_000);
-      expect(states().every((state) => state.endsWith('lost'))).to.equal(true);
+    it('ends after 10 minutes, and then believes it', async () => {
+      await withInstances(10);
+      lose(0, 10);
+      world.pass(30 * seconds);
+      world.pass(600 * seconds - 500);
+      expect([world.registry.isPreserving, count('passing')]).to.deep.equal([true, 10]);
+      world.pass(500);
+      expect([world.registry.isPreserving, count('lost')]).to.deep.equal([false, 10]);
+      world.pass(15 * seconds);
+      expect(world.registry.size).to.equal(0);
     });
 
-    it('until they renew', async () => {
-      await register(10);
-      pass(15_000);
-      expect(registry.isPreserving).to.equal(true);
-      beat(6);
-      pass(500);
-      expect(registry.isPreserving).to.equal(false);
-      expect(states().filter((state) => state.endsWith('lost'))).to.have.lengthOf(4);
+    it('can doubt itself again after that', async () => {
+      await withInstances(10);
+      lose(0, 10);
+      world.pass(700 * seconds);
+      expect(world.registry.size).to.equal(0);
+      await withInstances(10);
+      lose(0, 10);
+      world.pass(40 * seconds);
+      expect([world.registry.isPreserving, world.registry.size]).to.deep.equal([true, 10]);
+    });
+  });
+
+  describe('and its leases', () => {
+    it('stores each instance as it is, and each change', async () => {
+      await world.held('r1', { state: 'starting' });
+      expect((await world.stored()).get('r1')).to.deep.equal(instance('r1', { state: 'starting' }));
+      world.registry.setState(ref('r1'), 'passing');
+      expect((await world.stored()).get('r1')).to.deep.equal(instance('r1'));
+      await world.registry.deregister(ref('r1'));
+      expect((await world.stored()).size).to.equal(0);
     });
 
-    it('for 10 minutes at most', async () => {
-      await register(10);
-      pass(10_000 + 599_500);
-      expect(states().filter((state) => state.endsWith('passing'))).to.have.lengthOf(10);
-      pass(1_000);
-      expect(states().filter((state) => state.endsWith('lost'))).to.have.lengthOf(10);
+    it('does not store that an instance is lost, nor a heartbeat', async () => {
+      await world.put('r1');
+      const before = world.shared.log.cursor;
+      world.pass(31 * seconds);
+      world.registry.heartbeat(ref('r1'));
+      await world.stored();
+      expect(world.shared.log.cursor).to.equal(before);
+    });
+
+    it('takes the lease over when the instance registers here', async () => {
+      const elsewhere = RegistryWorld.settled(world.shared);
+      await elsewhere.held('r1', { zone: 'there' });
+      await world.held('r1', { zone: 'here' });
+      elsewhere.registry.setState(ref('r1'), 'failing');
+      expect((await world.stored()).get('r1')).to.deep.include({ zone: 'here', state: 'passing' });
+    });
+
+    it('cannot remove an instance that has moved to another server', async () => {
+      await world.held('r1');
+      const elsewhere = RegistryWorld.settled(world.shared);
+      await elsewhere.held('r1');
+      world.registry.release(ref('r1'));
+      world.pass(60 * seconds);
+      expect(world.state('r1')).to.equal(undefined);
+      expect((await world.stored()).has('r1')).to.equal(true);
+    });
+
+    it('goes on when the store takes no writes: the instance is there all the same', async () => {
+      world.shared.failure = 'the disk is full';
+      await world.held('r1');
+      world.registry.setState(ref('r1'), 'failing');
+      expect(world.state('r1')).to.equal('failing');
+      await world.held('r2');
+      await world.registry.deregister(ref('r2'));
+      expect((await world.stored()).size).to.equal(0);
+    });
+
+    it('stores, when the store takes writes again, how things stand by then', async () => {
+      await world.held('gone');
+      world.shared.failure = 'the disk is full';
+      await world.held('r1', { state: 'starting' });
+      world.registry.setState(ref('r1'), 'passing');
+      await world.held('short-lived');
+      await world.registry.deregister(ref('short-lived'));
+      await world.registry.deregister(ref('gone'));
+      world.shared.failure = undefined;
+      world.pass(500);
+      expect(await world.stored()).to.deep.equal(new Map([['r1', instance('r1')]]));
     });
   });
 });
