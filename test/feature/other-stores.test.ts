@@ -49,6 +49,9 @@ describe('an agent', () => {
   it('obeys the new store after --accept-mesh', async () => {
     await mesh.restartServer({ dataDir: join(mesh.folder, 'another') });
     await mesh.until(async () => (await mesh.agent('web-1')).state === 'foreign-store');
+    for (const id of ['reviews-v1', 'reviews-v2']) {
+      await mesh.until(async () => (await mesh.instance('reviews', id))?.state === 'passing');
+    }
     await web.agent.close();
     const { body } = await mesh.call<{ meshId: string }>('GET', '/../../readyz');
     web = await mesh.startCaller('web', 'web-1', { acceptMesh: body.meshId });
