@@ -42,7 +42,7 @@ export function planChange(
   isRollback: boolean,
 ): PlannedChange {
   const changes = findChanges(wanted, rules);
-  const merged = merge(rules, changes);
+  const merged = merge(rules, wanted, changes);
   // What a rollback brings back was written long ago: its faults have no place in a file.
   const documents = isRollback ? [] : wanted.put;
   const written = new Map(documents.map((located) => [resourceKey(located.resource), located]));
@@ -98,11 +98,12 @@ export function matches(labels: Readonly<Record<string, string>>, wanted: Readon
   return Object.entries(wanted).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
 }
 
-/** All documents as they would stand: what is in force already first, so that what is new gets the blame. */
-function merge(rules: RuleIndex, changes: readonly ResourceChange[]): Resource[] {
+/** All documents as they would stand: of two that conflict the new one gets the blame, of two new ones the later. */
+function merge(rules: RuleIndex, { put }: WantedChange, changes: readonly ResourceChange[]): Resource[] {
   const changed = new Set(changes.map(resourceIdKey));
+  const added = new Set(changes.map(({ after }) => after));
   const kept = [...rules.all()].map(({ resource }) => resource).filter((item) => !changed.has(resourceKey(item)));
-  return [...kept, ...changes.flatMap(({ after }) => after ?? [])];
+  return [...kept, ...put.map(({ resource }) => resource).filter((resource) => added.has(resource))];
 }
 
 function stillNamed(changes: readonly ResourceChange[], merged: readonly Resource[]): Problem[] {
