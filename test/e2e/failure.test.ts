@@ -1,8 +1,9 @@
 /** Real processes that die: what others say of it, and what is there when they come back. */
 
-import http from 'node:http';
+import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { ask } from '../support/ask.ts';
 import {
   type AgentProcess,
   type Processes,
@@ -23,7 +24,7 @@ spec: { service: reviews, rules: [ { backends: [ { subset: v1, weight: ${v1} }, 
 
 /** A caller behind an agent, on kept connections. */
 class Traffic {
-  readonly #agent = new http.Agent({ keepAlive: true, maxSockets: 4 });
+  readonly #agent = new Agent({ keepAlive: true, maxSockets: 4 });
   readonly failures: string[] = [];
   readonly versions: string[] = [];
   #isOver = false;
@@ -35,21 +36,9 @@ class Traffic {
   }
 
   async get(): Promise<string> {
-    const [host, port] = this.#outbound.split(':');
-    return new Promise((resolve, reject) => {
-      const request = http.get({ host, port, agent: this.#agent, headers: { host: 'reviews' } }, (response) => {
-        let text = '';
-        response.setEncoding('utf8').on('data', (part: string) => {
-          text += part;
-        });
-        response.on('error', reject);
-        response.on('end', () => {
-          if (response.statusCode === 200) resolve(String(JSON.parse(text).version));
-          else reject(new Error(`${response.statusCode} ${text}`));
-        });
-      });
-      request.on('error', reject);
-    });
+    const { status, body } = await ask({ at: this.#outbound, host: 'reviews', agent: this.#agent });
+    if (status !== 200) throw new Error(`${status} ${body}`);
+    return String(JSON.parse(body).version);
   }
 
   start(): void {

@@ -10,15 +10,18 @@ import { join } from 'node:path';
 import { loadAgentSettings } from '../../agent/config.ts';
 import { type RunningAgent, startAgent } from '../../agent/start.ts';
 import { systemClock } from '../../process/clock.ts';
+import { formatHostPort } from '../../process/host-port.ts';
 import { createLog } from '../../process/log.ts';
 import { loadServerSettings } from '../../server/config.ts';
 import { type RunningServer, startServer } from '../../server/main.ts';
+import { ask } from './ask.ts';
+import { CountingAgent } from './counting-agent.ts';
 
 const log = createLog('test', 'silent');
 
 export interface Answer {
   readonly status: number;
-  readonly headers: http.IncomingHttpHeaders;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly text: string;
 }
 
@@ -67,34 +70,20 @@ export class App {
 /** A caller with connections that it keeps, and a count of those that were closed on it. */
 export class Caller {
   readonly agent: RunningAgent;
-  readonly #connections = new http.Agent({ keepAlive: true, maxSockets: 16 });
-  closedConnections = 0;
-  #isClosing = false;
+  readonly #connections = new CountingAgent(16);
 
   constructor(agent: RunningAgent) {
     this.agent = agent;
   }
 
-  get(host: string, path = '/', headers: Record<string, string> = {}): Promise<Answer> {
-    const { host: hostname, port } = this.agent.addresses.outbound;
-    return new Promise((resolve, reject) => {
-      const request = http.get(
-        { host: hostname, port, path, headers: { host, ...headers }, agent: this.#connections },
-        (response) => {
-          const parts: Buffer[] = [];
-          response.on('data', (part: Buffer) => parts.push(part));
-          response.on('error', reject);
-          response.on('end', () => {
-            const text = Buffer.concat(parts).toString();
-            resolve({ status: response.statusCode ?? 0, headers: response.headers, text });
-          });
-        },
-      );
-      request.on('socket', (socket) => {
-        if (socket.listenerCount('close', this.#onClosed) === 0) socket.on('close', this.#onClosed);
-      });
-      request.on('error', reject);
-    });
+  get closedConnections(): number {
+    return this.#connections.closed;
+  }
+
+  async get(host: string, path = '/', headers: Record<string, string> = {}): Promise<Answer> {
+    const at = formatHostPort(this.agent.addresses.outbound);
+    const { body, ...answer } = await ask({ at, host, target: path, headers, agent: this.#connections });
+    return { ...answer, text: body };
   }
 
   /** How often each answer came in so many requests, one after the other. */
@@ -109,13 +98,8 @@ export class Caller {
   }
 
   close(): void {
-    this.#isClosing = true;
     this.#connections.destroy();
   }
-
-  readonly #onClosed = () => {
-    if (!this.#isClosing) this.closedConnections++;
-  };
 }
 
 export class Mesh {

@@ -1,0 +1,91 @@
+/** Splits and rule changes under load, with a real process for everything. */
+import { expect } from 'chai';
+import { ask } from '../support/ask.ts';
+import { CountingAgent } from '../support/counting-agent.ts';
+import {
+  type AgentProcess,
+  runSluice,
+  type ServerProcess,
+  startAgent,
+  startReviews,
+  startServer,
+  useProcesses,
+} from '../support/processes.ts';
+
+const route = (v1: number, v2: number, more = '') => `
+apiVersion: sluice.dev/v1
+kind: Route
+metadata: { name: reviews }
+spec: { service: reviews, rules: [ { backends: [ { subset: v1, weight: ${v1} }, { subset: v2, weight: ${v2} } ] ${more} } ] }
+`;
+
+describe('real processes under load', () => {
+  const processes = useProcesses();
+  let server: ServerProcess;
+  let web: AgentProcess;
+  let connections: CountingAgent;
+
+  beforeEach(async () => {
+    server = await startServer(processes);
+    for (const version of ['v1', 'v2']) {
+      const { address } = await startReviews(processes, { version });
+      const args = ['--service', 'reviews', '--version', version, '--id', `reviews-${version}`, '--app', address];
+      await startAgent(processes, { server, args });
+    }
+    web = await startAgent(processes, { server, args: ['--service', 'web', '--id', 'web-1'] });
+    connections = new CountingAgent(8);
+    await get();
+  });
+
+  afterEach(() => connections.destroy());
+
+  /** The version that answered; anything but 200 is a failure. */
+  async function get(): Promise<string> {
+    const { status, body } = await ask({ at: web.outbound, host: 'reviews', agent: connections });
+    if (status !== 200) throw new Error(`${status} ${body}`);
+    return String(JSON.parse(body).version);
+  }
+
+  async function apply(text: string): Promise<void> {
+    const response = await fetch(`${server.api}/api/v1/apply?wait=10s`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/yaml' },
+      body: text,
+    });
+    const { rollout } = (await response.json()) as { rollout: { pending: unknown[]; rejected: unknown[] } };
+    expect([...rollout.pending, ...rollout.rejected]).to.deep.equal([]);
+  }
+
+  it('split 10,000 requests through one agent exactly: 90/10 gives 1,000 to v2, give or take 1', async () => {
+    await apply(route(90, 10));
+    const counts: Record<string, number> = {};
+    for (let i = 0; i < 10_000; i++) {
+      const version = await get();
+      counts[version] = (counts[version] ?? 0) + 1;
+    }
+    expect(counts.v2).to.be.within(999, 1_001);
+    expect((counts.v1 ?? 0) + (counts.v2 ?? 0)).to.equal(10_000);
+  }).timeout(60_000);
+
+  it('fail no request and close no connection while 100 random rule changes are applied', async () => {
+    const failures: string[] = [];
+    let requests = 0;
+    let isOver = false;
+    const load = Array.from({ length: 8 }, async () => {
+      while (!isOver) {
+        await get().catch((error: Error) => failures.push(error.message));
+        requests++;
+      }
+    });
+    for (let change = 0; change < 100; change++) {
+      const share = Math.floor(Math.random() * 101);
+      const more = ['', ', timeout: 5s', ', sticky: { header: x-user-id }'][change % 3];
+      if (change % 10 === 9) await runSluice(processes, ['delete', 'route', 'reviews', '--api', server.api]);
+      await apply(route(share, 101 - share, more));
+    }
+    isOver = true;
+    await Promise.all(load);
+    expect({ failures, closedConnections: connections.closed }).to.deep.equal({ failures: [], closedConnections: 0 });
+    expect(requests).to.be.greaterThan(1_000);
+  }).timeout(60_000);
+});
