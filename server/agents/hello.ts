@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { z } from 'zod';
 import { MeshError } from '../../model/errors.ts';
 import { dnsLabel, labels } from '../../model/names.ts';
-import { formatPath } from '../../model/problem.ts';
+import { faultProblem, parseValue } from '../../model/parse.ts';
 import { type Health, HealthState, type Hello } from '../../proto/types.ts';
 import type { InstanceRecord, InstanceState } from '../registry/instance.ts';
 import { agentGraceMs } from '../registry/registry.ts';
@@ -24,20 +24,20 @@ const helloSchema = z.object({
   namespace: dnsLabel,
   service: dnsLabel,
   key: z.instanceof(Uint8Array).refine(({ length }) => length >= 16 && length <= 64, 'must be 16 to 64 random bytes'),
-  agentVersion: z.string().max(100, 'must be at most 100 characters'),
+  agentVersion: z.string().max(100),
   instance: z
     .object({
       address: z
         .string()
-        .refine((text) => isIP(text) !== 0, 'must be an IP address')
+        .refine((text) => isIP(text) !== 0, { message: 'must be an IP address', abort: true })
         .refine((text) => !/^[0:.]*$/.test(text), 'must be an address that others can dial'),
       ports: z
         .record(z.union([z.literal(''), dnsLabel]), z.int().min(1).max(65_535))
         .refine((ports) => Object.keys(ports).length > 0, 'needs a port')
         .refine((ports) => Object.keys(ports).length <= mostLabels, `at most ${mostLabels} ports`),
       labels: labels.refine((map) => Object.keys(map).length <= mostLabels, `at most ${mostLabels} labels`),
-      weight: z.int().max(1_000_000, 'must be at most 1000000'),
-      zone: z.string().max(253, 'must be at most 253 characters'),
+      weight: z.int().max(1_000_000),
+      zone: z.string().max(253),
     })
     .nullable(),
 });
@@ -54,15 +54,12 @@ export interface Registration {
 
 /** Throws INVALID_REGISTRATION with every fault. */
 export function readHello(hello: Hello): Registration {
-  const parsed = helloSchema.safeParse(hello);
-  if (!parsed.success) {
-    const problems = parsed.error.issues.map(({ path, message }) => ({
-      path: formatPath(path.map((segment) => (typeof segment === 'number' ? segment : String(segment)))),
-      message,
-    }));
-    throw new MeshError('INVALID_REGISTRATION', [problems.length], { problems: problems.slice(0, mostFaults) });
+  const parsed = parseValue(helloSchema, hello);
+  if (!parsed.ok) {
+    const problems = parsed.faults.slice(0, mostFaults).map(faultProblem);
+    throw new MeshError('INVALID_REGISTRATION', [parsed.faults.length], { problems });
   }
-  const { id, namespace, service, key, agentVersion, instance } = parsed.data;
+  const { id, namespace, service, key, agentVersion, instance } = parsed.value;
   return {
     id,
     namespace,

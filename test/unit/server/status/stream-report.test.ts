@@ -1,0 +1,118 @@
+import { expect } from 'chai';
+import { pino } from 'pino';
+import { Rush } from '../../../../server/registry/rush.ts';
+import { AgentDirectory } from '../../../../server/status/agent-directory.ts';
+import type { AgentRecord } from '../../../../server/status/agent-record.ts';
+import { Rollouts } from '../../../../server/status/rollouts.ts';
+import { createStreamReport } from '../../../../server/status/stream-report.ts';
+import type { StreamIdentity } from '../../../../server/xds/ads-service.ts';
+import { MemoryStore } from '../../../support/memory-store.ts';
+
+describe('the report of a stream', () => {
+  const clock = () => 1_000;
+  let directory: AgentDirectory;
+  let refusals: string[];
+
+  beforeEach(() => {
+    refusals = [];
+    directory = new AgentDirectory({
+      store: new MemoryStore().open(),
+      log: pino({ level: 'silent' }),
+      clock,
+      rush: new Rush(clock),
+      rollouts: new Rollouts(() => {}),
+      onAgent: () => {},
+    });
+  });
+
+  const open = (more: Partial<StreamIdentity> = {}) =>
+    createStreamReport(
+      {
+        id: 'web-1',
+        namespace: 'default',
+        service: 'web',
+        userAgent: 'sluice',
+        version: '1.0.0',
+        hasApp: false,
+        presented: { meshId: '', revision: 0 },
+        ...more,
+      },
+      {
+        directory,
+        meshId: 'mesh-1',
+        revision: () => 5,
+        wallClock: () => 77,
+        onRefusal: (agent, { revision }) => refusals.push(`${agent.id} refuses ${revision}`),
+      },
+    );
+
+  const hold = () => directory.hold({ id: 'web-1', namespace: 'default', service: 'web', keyHash: 'x' });
+
+  describe('begins with what the agent presents, whatever its earlier self had applied', () => {
+    for (const { name, presented, want } of [
+      { name: 'a revision of this mesh', presented: { meshId: 'mesh-1', revision: 4 }, want: 4 },
+      { name: 'nothing', presented: { meshId: '', revision: 0 }, want: 0 },
+      {
+        name: 'a revision of another mesh, which says nothing here',
+        presented: { meshId: 'mesh-9', revision: 4 },
+        want: 0,
+      },
+      { name: 'a revision that this server never had', presented: { meshId: 'mesh-1', revision: 6 }, want: 0 },
+    ]) {
+      it(name, async () => {
+        const record = await hold();
+        Object.assign(record, { applied: 5, appliedSequence: 9 });
+        expect(open({ presented }).record).to.equal(record);
+        expect([record.applied, record.appliedSequence, record.streams]).to.deep.equal([want, 0, 1]);
+      });
+    }
+  });
+
+  it('writes down what is sent, applied and refused', async () => {
+    const { record, report } = open();
+    report.sent(3);
+    report.sent(2);
+    report.applied(2, 11);
+    report.refused({ is: 'refused', revision: 3, message: 'no', resources: [] });
+    report.names(['reviews.default']);
+    expect(record).to.deep.include({
+      sent: 3,
+      applied: 2,
+      appliedSequence: 11,
+      nack: { revision: 3, atMs: 77, message: 'no', resources: [] },
+      names: ['reviews.default'],
+      version: '1.0.0',
+    } satisfies Partial<AgentRecord>);
+    expect(refusals).to.deep.equal(['web-1 refuses 3']);
+  });
+
+  for (const { name, applied, isKept } of [
+    { name: 'keeps a refusal while the agent stays behind it', applied: 2, isKept: true },
+    { name: 'forgets a refusal when the agent applies that revision', applied: 3, isKept: false },
+    { name: 'forgets a refusal when the agent applies a later one', applied: 4, isKept: false },
+  ]) {
+    it(name, () => {
+      const { record, report } = open();
+      report.refused({ is: 'refused', revision: 3, message: 'no', resources: [] });
+      report.applied(applied, 1);
+      expect(record.nack !== undefined).to.equal(isKept);
+    });
+  }
+
+  it('of an agent leaves its record when the stream ends; its lease decides', async () => {
+    const record = await hold();
+    open().report.closed();
+    expect([directory.size, record.streams]).to.deep.equal([1, 0]);
+  });
+
+  it('of a client of another make takes its record with it', () => {
+    const { record, report } = open({ userAgent: 'envoy' });
+    expect([record.key, record.kind]).to.deep.equal(['envoy:default/web-1', 'envoy']);
+    report.closed();
+    expect(directory.size).to.equal(0);
+  });
+
+  it('of a client that does not say what it is calls it unknown', () => {
+    expect(open({ userAgent: '' }).record.kind).to.equal('unknown');
+  });
+});
