@@ -49,6 +49,12 @@ export const errorCodes = {
     grpc: grpc.NOT_FOUND,
     text: (service: string, id: string) => `service "${service}" has no instance "${id}"`,
   },
+  INSTANCE_HELD: {
+    http: 409,
+    grpc: grpc.FAILED_PRECONDITION,
+    text: (service: string, id: string) =>
+      `instance "${id}" of service "${service}" is held by its agent; stop or drain the agent`,
+  },
   AGENT_NOT_FOUND: { http: 404, grpc: grpc.NOT_FOUND, text: (id: string) => `no agent with the id "${id}"` },
   REVISION_NOT_FOUND: {
     http: 404,

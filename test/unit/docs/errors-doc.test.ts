@@ -19,6 +19,7 @@ const examples: { [Code in ErrorCode]: ErrorDetails<Code> } = {
   RESOURCE_NOT_FOUND: ['Route', 'default', 'canary'],
   SERVICE_NOT_FOUND: ['reviews.default'],
   INSTANCE_NOT_FOUND: ['reviews.default', 'reviews-1'],
+  INSTANCE_HELD: ['reviews.default', 'reviews-1'],
   AGENT_NOT_FOUND: ['web-1'],
   REVISION_NOT_FOUND: [7],
   ROUTE_PATH_NOT_FOUND: ['/api/v2'],
