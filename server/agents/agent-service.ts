@@ -15,10 +15,8 @@ import type { AgentDirectory } from '../status/agent-directory.ts';
 import { type AgentRecord, agentKey } from '../status/agent-record.ts';
 import { type Registration, readHello, stateOf } from './hello.ts';
 
-const pingTimeoutMs = 2_000;
-
-/** A stream that does not introduce itself is of no use. */
-const helloTimeoutMs = 10_000;
+/** How long an agent has to show that it is alive when another claims its id, and how long to introduce itself. */
+const patience = { pingMs: 2_000, helloMs: 10_000 };
 
 /** The longest that a draining agent may ask the server to wait. */
 const drainAtMostMs = 60_000;
@@ -32,14 +30,15 @@ export interface AgentServiceOptions {
   readonly revision: () => number;
   /** Resolves when every agent but this that holds the service uses its present state, or with the ids of those who do not. */
   readonly waitUntilUsed: (service: string, timeoutMs: number, except: AgentRecord) => Promise<readonly string[]>;
-  /** How long an agent has to show that it is alive when another claims its id; 2 s unless given. */
-  readonly pingTimeoutMs?: number;
+  /** Shorter in tests. */
+  readonly patience?: { readonly pingMs: number; readonly helloMs: number };
 }
 
 type Call = ServerDuplexStream<Received<AgentMessage>, Input<ServerMessage>>;
 
 export class AgentService {
   readonly #options: AgentServiceOptions;
+  readonly #patience: typeof patience;
   /** Agent key -> its stream. */
   readonly #streams = new Map<string, AgentStream>();
   /** Agent key -> the newest claim of it: claims are dealt with one after the other. */
@@ -49,6 +48,7 @@ export class AgentService {
 
   constructor(options: AgentServiceOptions) {
     this.#options = options;
+    this.#patience = options.patience ?? patience;
   }
 
   start(): void {
@@ -63,7 +63,7 @@ export class AgentService {
     this.#calls.add(call);
     let opened: Promise<AgentStream | undefined> | undefined;
     let isOver = false;
-    const timeout = setTimeout(() => refuse(call, status.DEADLINE_EXCEEDED, 'no hello came'), helloTimeoutMs);
+    const timeout = setTimeout(() => refuse(call, status.DEADLINE_EXCEEDED, 'no hello came'), this.#patience.helloMs);
     call.on('data', (received: Received<AgentMessage>) => {
       clearTimeout(timeout);
       if ('fault' in received) {
@@ -128,8 +128,7 @@ export class AgentService {
     const key = agentKey(namespace, id);
     const present = this.#streams.get(key);
     if (!present) return;
-    const timeoutMs = this.#options.pingTimeoutMs ?? pingTimeoutMs;
-    if (present.registration.keyHash !== keyHash && (await present.answers(timeoutMs))) {
+    if (present.registration.keyHash !== keyHash && (await present.answers(this.#patience.pingMs))) {
       throw new MeshError('AGENT_ID_TAKEN', [id, namespace]);
     }
     present.replace();

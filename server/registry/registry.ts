@@ -78,14 +78,14 @@ export class Registry {
 
   /**
    * Registers, or replaces what was registered under the same id. `isHeld`: a stream vouches for it from now on. Without
-   * one, throws AGENT_ID_TAKEN when a stream does: it would be lost although its agent lives.
+   * one, throws INSTANCE_HELD when a stream does: it would be lost although its agent lives.
    */
   async register(record: InstanceRecord, isHeld: boolean): Promise<{ readonly created: boolean }> {
     const nowMs = this.#options.clock();
     const key = instanceKey(record);
     const present = this.#entries.get(key);
     if (!isHeld && present?.liveness.is === 'held')
-      throw new MeshError('AGENT_ID_TAKEN', [record.id, record.namespace]);
+      throw new MeshError('INSTANCE_HELD', [serviceKey(record.namespace, record.service), record.id]);
     const liveness = isHeld ? held : counting(nowMs, record.ttlMs);
     this.#add({ record, liveness, lastSeenMs: nowMs, stateWhenAlive: record.state });
     if (!present || JSON.stringify(present.record) !== JSON.stringify(record)) this.#options.onChange(record, false);
@@ -163,6 +163,11 @@ export class Registry {
   instance(ref: InstanceRef): RegisteredInstance | undefined {
     const entry = this.#entries.get(instanceKey(ref));
     return entry && this.#seen(entry);
+  }
+
+  /** Whether a stream vouches for it. */
+  isHeld(ref: InstanceRef): boolean {
+    return this.#entries.get(instanceKey(ref))?.liveness.is === 'held';
   }
 
   /** Keys ("reviews.default") of all services with an instance. */

@@ -76,7 +76,7 @@ describe('the registry', () => {
 
     it('refuses a PUT of its id: the instance would be lost although its agent lives', async () => {
       const [{ status, reason }] = (await Promise.allSettled([world.put('r1')])) as [PromiseRejectedResult];
-      expect([status, reason.code]).to.deep.equal(['rejected', 'AGENT_ID_TAKEN']);
+      expect([status, reason.code]).to.deep.equal(['rejected', 'INSTANCE_HELD']);
       world.pass(60 * seconds);
       expect(world.state('r1')).to.equal('passing');
     });

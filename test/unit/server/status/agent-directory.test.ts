@@ -30,6 +30,7 @@ describe('the directory of agents', () => {
       clock,
       rush,
       rollouts,
+      onUsed: () => {},
       onAgent: (agent, isGone) => told.push(`${agent.key}${isGone ? ' gone' : ''}`),
     });
   }

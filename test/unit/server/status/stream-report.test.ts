@@ -22,6 +22,7 @@ describe('the report of a stream', () => {
       rush: new Rush(clock),
       rollouts: new Rollouts(() => {}),
       onAgent: () => {},
+      onUsed: () => {},
     });
   });
 
