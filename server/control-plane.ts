@@ -79,8 +79,8 @@ export class ControlPlane {
       clock,
       rush: this.#rush,
       rollouts: this.rollouts,
+      onUsed: (agent) => this.#barrier.onAgent(agent),
       onAgent: (agent, isGone) => {
-        this.#barrier.onAgent(agent);
         this.#rebuild.onRelease();
         observer.onAgent(agent, isGone);
       },

@@ -9,6 +9,7 @@ import type { ControlPlane } from '../control-plane.ts';
 import { resourceOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotCache } from '../snapshot/snapshot-cache.ts';
 import { type AgentRecord, agentState, isConnected } from '../status/agent-record.ts';
+import { whyPending } from '../status/rollouts.ts';
 import type { ToIso } from './registry-port.ts';
 
 export function createAgentsPort(plane: ControlPlane, toIso: ToIso): AgentsPort {
@@ -37,14 +38,15 @@ function find({ directory }: ControlPlane, namespace: string, id: string): Agent
 }
 
 export function agentInfo(agent: AgentRecord, toIso: ToIso): AgentInfo {
-  const { id, namespace, service, kind, detail, touched, sent, applied, nack, names, version } = agent;
+  const state = agentState(agent);
+  const { id, namespace, service, kind, touched, sent, applied, nack, names, version } = agent;
   return {
     id,
     namespace,
     service,
     kind,
-    state: agentState(agent),
-    detail,
+    state,
+    detail: state === 'current' ? agent.detail : whyPending(agent),
     connected: isConnected(agent),
     revision: { sent, applied },
     touched,

@@ -38,7 +38,13 @@ export function createRegistryPort(plane: ControlPlane, toIso: ToIso): RegistryP
       plane.registry.setState(ref, 'draining');
       return info(ref);
     },
-    deregister: (ref) => plane.registry.deregister(ref),
+    deregister: async (ref) => {
+      // It would be missing although its agent lives, until that registers anew.
+      if (plane.registry.isHeld(ref)) {
+        throw new MeshError('INSTANCE_HELD', [serviceKey(ref.namespace, ref.service), ref.id]);
+      }
+      await plane.registry.deregister(ref);
+    },
   };
 }
 

@@ -139,7 +139,8 @@ function emptyBackends(
           : (declared?.spec.subsets.find(({ name }) => name === subset)?.labels ?? { version: subset });
       if (weight === 0 || surroundings.hasInstance(key, labels)) return [];
       const what = subset === undefined ? `service "${key}"` : `subset "${subset}" of service "${key}"`;
-      const message = `${what} has no instance, its requests would fail; start one first, or set spec.allowEmpty: true`;
+      const remedy = route.spec.allowEmpty ? '' : '; start one first, or set spec.allowEmpty: true';
+      const message = `${what} has no instance, its requests would fail${remedy}`;
       const path: Path = ['spec', 'rules', rule, 'backends', index];
       return [{ problem: problemAt(located, path, message, resourceKey(route)), isAllowed: route.spec.allowEmpty }];
     }),

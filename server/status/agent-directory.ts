@@ -28,6 +28,8 @@ export interface AgentDirectoryOptions {
   readonly rush: Rush;
   readonly rollouts: Rollouts;
   readonly onAgent: (agent: AgentRecord, gone: boolean) => void;
+  /** It uses another state of the snapshot cache; also called before `onAgent`. */
+  readonly onUsed: (agent: AgentRecord) => void;
 }
 
 interface Entry {
@@ -89,6 +91,7 @@ export class AgentDirectory {
     const record = isSame ? present.record : createAgentRecord({ id, namespace, service, kind: 'agent' }, nowMs);
     this.#entries.set(record.key, { record, keyHash, untilMs: undefined });
     this.#options.rush.onReconnection();
+    this.#options.rollouts.onReturned(record);
     this.changed(record);
     await this.#leases.claim(leaseKey(record), leaseOf(record, keyHash));
     return record;
@@ -138,10 +141,17 @@ export class AgentDirectory {
     void this.#leases.change(leaseKey(record), leaseOf(record, entry.keyHash));
   }
 
+  /** It uses a newer state of the cache, which changes nothing that anybody is told of. */
+  used(record: AgentRecord): void {
+    record.lastSeenMs = this.#options.clock();
+    this.#options.onUsed(record);
+  }
+
   /** Something of the record was changed. */
   changed(record: AgentRecord): void {
     record.lastSeenMs = this.#options.clock();
     this.#options.rollouts.onAgent(record);
+    this.#options.onUsed(record);
     this.#options.onAgent(record, false);
   }
 
@@ -167,6 +177,7 @@ export class AgentDirectory {
   #remove(record: AgentRecord, reason: string): void {
     this.#entries.delete(record.key);
     this.#options.rollouts.onGone(record, reason);
+    this.#options.onUsed(record);
     this.#options.onAgent(record, true);
   }
 }

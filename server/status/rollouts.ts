@@ -27,7 +27,7 @@ interface OpenRollout {
   readonly sequence: number;
   readonly agents: number;
   readonly pending: Map<string, AgentRecord>;
-  readonly gone: Laggard[];
+  readonly gone: Map<string, Laggard>;
   /** Called when the wait is over. */
   readonly waiters: Set<() => void>;
 }
@@ -54,7 +54,7 @@ export class Rollouts {
   publish({ revision, sequence }: Published, concerned: Iterable<AgentRecord>): void {
     const pending = new Map([...concerned].map((agent) => [agent.key, agent]));
     for (const agent of pending.values()) agent.touched = revision;
-    this.#add({ revision, sequence, agents: pending.size, pending, gone: [], waiters: new Set() });
+    this.#add({ revision, sequence, agents: pending.size, pending, gone: new Map(), waiters: new Set() });
   }
 
   /** The agent's numbers, its connection or its refusal changed. */
@@ -73,8 +73,17 @@ export class Rollouts {
   onGone(agent: AgentRecord, reason: string): void {
     for (const rollout of this.#open) {
       if (!rollout.pending.delete(agent.key)) continue;
-      rollout.gone.push({ id: agent.id, reason });
+      rollout.gone.set(agent.key, { id: agent.id, reason });
       this.#progress(rollout, false);
+    }
+  }
+
+  /** An agent that had been given up is back: it counts again. */
+  onReturned(agent: AgentRecord): void {
+    for (const rollout of this.#rollouts.values()) {
+      if (!rollout.gone.delete(agent.key)) continue;
+      rollout.pending.set(agent.key, agent);
+      this.#open.add(rollout);
     }
   }
 
@@ -144,7 +153,7 @@ function fromNumbers(revision: number, agents: Iterable<AgentRecord>): OpenRollo
     sequence: 0,
     agents: concerned.length,
     pending: new Map(pending.map((agent) => [agent.key, agent])),
-    gone: [],
+    gone: new Map(),
     waiters: new Set(),
   };
 }
@@ -168,21 +177,22 @@ function describe(rollout: OpenRollout): Rollout {
   return {
     revision,
     agents,
-    applied: agents - pending.size - gone.length,
+    applied: agents - pending.size - gone.size,
     pending: waiting
       .filter((agent) => !hasRefused(agent, rollout))
       .map((agent) => ({ id: agent.id, reason: whyPending(agent) })),
     rejected: waiting
       .filter((agent) => hasRefused(agent, rollout))
       .map((agent) => ({ id: agent.id, reason: whyRefused(agent) })),
-    gone,
+    gone: [...gone.values()],
   };
 }
 
-function whyPending(agent: AgentRecord): string {
+/** Why an agent is not current, as a sentence. */
+export function whyPending(agent: AgentRecord): string {
   const { condition, detail } = agent;
-  if (!isConnected(agent)) return 'not connected; counted until its lease runs out';
   if (condition !== '') return detail === '' ? condition : `${condition}: ${detail}`;
+  if (!isConnected(agent)) return 'not connected; counted until its lease runs out';
   return 'has not acknowledged yet';
 }
 

@@ -41,8 +41,12 @@ function reportTo(record: AgentRecord, { directory, wallClock, onRefusal }: Repo
       record.sent = Math.max(record.sent, revision);
     },
     applied: (revision, sequence) => {
-      record.applied = revision;
       record.appliedSequence = sequence;
+      if (record.applied === revision && !record.nack) {
+        directory.used(record);
+        return;
+      }
+      record.applied = revision;
       if (record.nack && revision >= record.nack.revision) record.nack = undefined;
       directory.changed(record);
     },

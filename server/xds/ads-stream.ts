@@ -151,9 +151,9 @@ export class AdsStream {
     if (!session) return;
     const { index, report } = this.#options;
     if (session instanceof AgentSession) {
-      // A stream that waits for this server to catch up has to hear of every revision.
-      if (session.phase === 'behind') index.holdEverything(this);
-      else index.releaseEverything(this);
+      // Until it has been answered it has to hear of every revision: that it is touched, or that the server has caught up.
+      if (session.phase === 'live') index.releaseEverything(this);
+      else index.holdEverything(this);
       const condition = conditions[session.phase];
       report.condition(condition.name, condition.detail);
       const names = session.takeChangedNames();

@@ -124,11 +124,15 @@ export class AgentSession implements Session {
   isTouchedBy({ services }: SnapshotChange): boolean {
     return services.some(
       ({ before, after, isRuleChange }) =>
-        isRuleChange &&
-        changedResources(before, after).some(([typeUrl, name]) =>
-          typeUrl === typeUrls.name ? this.#names.has(name) : this.#holdings.isNeeded(typeUrl, name),
-        ),
+        isRuleChange && changedResources(before, after).some(([typeUrl, name]) => this.#concerns(typeUrl, name)),
     );
+  }
+
+  #concerns(typeUrl: string, name: string): boolean {
+    if (typeUrl === typeUrls.name && this.#names.has(name)) return true;
+    // Before its first batch it has what it came with.
+    if (this.#phase !== 'live') return this.#holdings.versionsOf(typeUrl).has(name);
+    return this.#holdings.isNeeded(typeUrl, name);
   }
 
   /** The agent counts for this revision: it gets a mark for it, also if nothing that it holds differs. */

@@ -144,6 +144,17 @@ describe('rollouts', () => {
       });
     });
 
+    it('counts an agent again that had vanished and is back', async () => {
+      const [a, b] = [agent('a'), agent('b')];
+      publish(1, a, b);
+      applies(a, 1);
+      rollouts.onGone(b, 'its lease ran out');
+      rollouts.onReturned(b);
+      expect(await wait(1, 0)).to.deep.include({ applied: 1, gone: [] });
+      applies(b, 1);
+      expect(await wait(1)).to.deep.include({ agents: 2, applied: 2, pending: [], gone: [] });
+    });
+
     it('ends when its time is over, and says how far it has come', async () => {
       const [a, b] = [agent('a'), agent('b')];
       publish(1, a, b);
