@@ -1,7 +1,6 @@
 /** The server, put together: store, control plane, gRPC, REST. The only server file that handles signals or exits. */
 import { randomUUID } from 'node:crypto';
 import { type RunningApi, startApi } from '../dashboard-api/start-api.ts';
-import { MeshError } from '../model/errors.ts';
 import { isLoopback } from '../process/host-port.ts';
 import { createLog, type Logger } from '../process/log.ts';
 import { sluiceVersion } from '../process/version.ts';
@@ -11,6 +10,7 @@ import { type RunningGrpcServer, startGrpcServer } from './grpc-server.ts';
 import { agentInfo, createAgentsPort } from './ports/agents-port.ts';
 import { MeshEvents } from './ports/event-hub.ts';
 import { createRegistryPort, instanceInfo } from './ports/registry-port.ts';
+import { startFailure } from './start-failure.ts';
 import { openEmbeddedStore } from './store/embedded-store.ts';
 import type { Store } from './store/store.ts';
 import { createMetrics } from './telemetry/metrics.ts';
@@ -118,7 +118,9 @@ export async function runServer(settings: ServerSettings): Promise<number> {
     await server.close();
     return 0;
   } catch (error) {
-    log.fatal({ err: error }, error instanceof MeshError ? error.toText() : String(error));
+    const sentence = startFailure(error);
+    if (sentence === undefined) log.fatal({ err: error }, String(error));
+    else log.fatal(sentence);
     return 1;
   }
 }
