@@ -17,6 +17,8 @@ export interface ListenersOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** A request for the application could not be passed on to it. */
+  readonly onAppUnreachable: () => void;
 }
 
 export interface Listeners {
@@ -68,10 +70,13 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       const listener = await start(name, listen, (common) => startUpstream({ ...common, ...mesh, service, port }));
       upstreams.push({ name, address: listener.address });
     }
+    const { onAppUnreachable } = options;
     const identity = { service: `${settings.service}.${settings.namespace}`, id: settings.id };
     for (const { name, app, inbound: listen } of settings.appPorts) {
       const counted = name === '' ? 'inbound' : `inbound|${name}`;
-      const listener = await start(counted, listen, (common) => startInbound({ ...common, app, identity }));
+      const listener = await start(counted, listen, (common) =>
+        startInbound({ ...common, app, identity, onAppUnreachable }),
+      );
       inbound.push({ name, address: listener.address, listener });
     }
     return {

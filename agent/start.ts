@@ -9,7 +9,7 @@ import { type Readiness, readinessOf } from './admin/readiness.ts';
 import type { AgentSettings } from './config.ts';
 import { declaredNames, startListeners } from './listeners.ts';
 import { ControlPlane } from './registration/control-plane.ts';
-import { type AppState, probeByTcp, startHealthCheck } from './registration/health-check.ts';
+import { type AppState, type HealthCheck, probeByTcp, startHealthCheck } from './registration/health-check.ts';
 import { instanceFor, type ListeningPort } from './registration/instance.ts';
 import { openAgentState } from './state/agent-state.ts';
 import { viewCreator } from './xds/create-view.ts';
@@ -76,10 +76,13 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     });
     closing.push(() => directory.disconnected());
 
-    const listeners = await startListeners({ settings, directory, clock, random, log });
+    // Requests for the application may come while the last of the listeners is still starting.
+    let health: HealthCheck | undefined;
+    const onAppUnreachable = () => health?.lookSoon();
+    const listeners = await startListeners({ settings, directory, clock, random, log, onAppUnreachable });
     closing.push(() => listeners.close());
 
-    const health = startAppCheck(settings, context, (appState) => controlPlane.health(appState));
+    health = startAppCheck(settings, context, (appState) => controlPlane.health(appState));
     closing.push(() => health?.close());
 
     const identity = identityOf(settings);

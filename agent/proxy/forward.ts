@@ -3,8 +3,8 @@
  * for how long, is its caller's decision.
  *
  * One instance is asked after another only where nothing can have been carried out: no connection came about, or an agent
- * said that it is someone else (421), or a kept connection turned out closed and the request may be repeated. That is no
- * retry; retries are for answers that are bad.
+ * said that it is someone else (421) or that its application takes no connections (503), or a kept connection turned out
+ * closed and the request may be repeated. That is no retry; retries are for answers that are bad.
  */
 import { pipeline, type Readable, type Writable } from 'node:stream';
 import type { Clock } from '../../process/clock.ts';
@@ -19,7 +19,7 @@ import {
   type RequestHead,
   type ResponseHead,
 } from '../http1/message.ts';
-import { type Ending, type Reason, reasonHeader, refuse } from './local-answer.ts';
+import { type Ending, isReason, type Reason, reasonHeader, reasons, refuse } from './local-answer.ts';
 import { RequestBody } from './request-body.ts';
 import type { Attempt, Statistics } from './statistics.ts';
 
@@ -139,13 +139,13 @@ class Forwarding<T extends Target> {
   async #conclude(outcome: UpstreamOutcome, target: T): Promise<Ending | 'ask another'> {
     if (this.#stopped !== undefined) return this.#endStopped();
     switch (outcome.is) {
-      case 'answered':
-        if (isSomeoneElse(target, outcome.head) && this.#body.canBeSentAgain) {
-          this.#body.detach();
-          this.#call?.abort();
-          return this.#askAnother('wrong-instance', `${addressOf(target)} is another instance now`);
-        }
-        return this.#relay(outcome.head, outcome.body);
+      case 'answered': {
+        const turnedAway = turnedAwayBy(target, outcome.head);
+        if (turnedAway === undefined || !this.#body.canBeSentAgain) return this.#relay(outcome.head, outcome.body);
+        this.#body.detach();
+        this.#call?.abort();
+        return this.#askAnother(turnedAway.attempt, `${addressOf(target)}${turnedAway.fault}`);
+      }
       case 'unreachable':
         return this.#askAnother('unreachable', `${addressOf(target)}: ${outcome.detail}`);
       case 'lost':
@@ -197,9 +197,26 @@ class Forwarding<T extends Target> {
 
 const idempotent: readonly string[] = ['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE'];
 
-/** The word of an agent, not of an application: inbounds take the reason header off what applications answer. */
-function isSomeoneElse({ identity }: Target, { status, fields }: ResponseHead): boolean {
-  return identity !== '' && status === 421 && fieldValue(fields, reasonHeader) === 'wrong-instance';
+interface TurnedAway {
+  readonly attempt: Attempt;
+  /** Continues a sentence that begins with the address. */
+  readonly fault: string;
+}
+
+/** The reasons by which an inbound says that its application saw nothing of the request. */
+const turnedAway: { readonly [Of in Reason]?: TurnedAway } = {
+  'wrong-instance': { attempt: 'wrong-instance', fault: ' is another instance now' },
+  'upstream-connect-failure': { attempt: 'app-unreachable', fault: ': its application takes no connections' },
+};
+
+/**
+ * The word of an agent, not of an application: inbounds take the reason header off what applications answer, and an
+ * instance without identity has no inbound.
+ */
+function turnedAwayBy({ identity }: Target, { status, fields }: ResponseHead): TurnedAway | undefined {
+  const reason = fieldValue(fields, reasonHeader);
+  if (identity === '' || reason === undefined || !isReason(reason)) return undefined;
+  return status === reasons[reason].status ? turnedAway[reason] : undefined;
 }
 
 /** Whether all of it arrived; on any error both ends are broken off. */

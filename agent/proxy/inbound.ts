@@ -13,6 +13,8 @@ export interface InboundOptions extends ListenerOptions {
   readonly app: HostPort;
   /** Who the application is in the mesh. Requests that name nobody are accepted: their callers have no agent. */
   readonly identity: InstanceIdentity;
+  /** A request could not be passed on: the application took no connection. */
+  readonly onAppUnreachable?: () => void;
 }
 
 /** The application is on the same machine: it accepts at once or not at all. */
@@ -20,7 +22,7 @@ const connectTimeoutMs = 1_000;
 
 /** Rejects when it cannot listen. */
 export function startInbound(options: InboundOptions): Promise<ProxyListener> {
-  const { app, identity, clock, statistics } = options;
+  const { app, identity, clock, statistics, onAppUnreachable } = options;
   const client = createUpstreamClient(options);
   const self = instanceHeaderValue(identity);
   const application: Target = { address: app.host, port: app.port, identity: '', load: { active: 0 } };
@@ -47,7 +49,9 @@ export function startInbound(options: InboundOptions): Promise<ProxyListener> {
       timeoutMs: 0,
       upstream,
     };
-    return forward(exchange, plan, { client, clock, statistics });
+    const ending = await forward(exchange, plan, { client, clock, statistics });
+    if (ending.is === 'refused' && ending.reason === 'upstream-connect-failure') onAppUnreachable?.();
+    return ending;
   };
   return startListener(options, { client, serve });
 }

@@ -41,6 +41,10 @@ export const reasons = {
 
 export type Reason = keyof typeof reasons;
 
+export function isReason(word: string): word is Reason {
+  return Object.hasOwn(reasons, word);
+}
+
 export interface Refusal {
   readonly reason: Reason;
   readonly sentence: string;

@@ -23,8 +23,11 @@ export interface StatisticsSnapshot extends Counters {
   readonly attempts: Readonly<Record<Attempt, number>>;
 }
 
-/** What led to another attempt: no connection, an instance that was another, a kept connection that had been closed. */
-export type Attempt = 'unreachable' | 'wrong-instance' | 'stale-connection';
+/**
+ * What led to another attempt: no connection, an instance that was another, one whose application took no connection, a
+ * kept connection that had been closed.
+ */
+export type Attempt = 'unreachable' | 'wrong-instance' | 'app-unreachable' | 'stale-connection';
 
 /** One request, from its head to its end. */
 export interface RequestRecord {
@@ -46,7 +49,12 @@ export function createStatistics(): Statistics {
   const total = new Counter();
   // Bounded by the clusters of the services that the application has addressed.
   const clusters = new Map<string, Counter>();
-  const attempts: Record<Attempt, number> = { unreachable: 0, 'wrong-instance': 0, 'stale-connection': 0 };
+  const attempts: Record<Attempt, number> = {
+    unreachable: 0,
+    'wrong-instance': 0,
+    'app-unreachable': 0,
+    'stale-connection': 0,
+  };
   return {
     begin() {
       const counters = [total];

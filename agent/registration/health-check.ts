@@ -1,4 +1,7 @@
-/** Whether the application takes connections: asked at once, then every second. Its state is what callers are told. */
+/**
+ * Whether the application takes connections: asked at once, then every second, and soon after a request found that it does
+ * not. Its state is what callers are told.
+ */
 import { connect } from 'node:net';
 import type { Clock } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
@@ -18,6 +21,8 @@ export const unproven: AppHealth = { is: 'starting', contrary: 0 };
 const needed = 2;
 const intervalMs = 1_000;
 const timeoutMs = 1_000;
+/** Requests that fail ask for a look; thousands in a second get twenty. */
+const soonMs = 50;
 
 /** The first success counts at once: until then nobody is sent here at all. */
 export function onProbe(health: AppHealth, isUp: boolean): AppHealth {
@@ -40,16 +45,21 @@ export interface HealthCheckOptions {
 
 export interface HealthCheck {
   readonly state: AppState;
+  /** Looks within 50 ms: there is reason to believe that the state has changed. */
+  lookSoon(): void;
   close(): void;
 }
 
 export function startHealthCheck({ addresses, clock, probe, onChange }: HealthCheckOptions): HealthCheck {
   let health = unproven;
   let isClosed = false;
+  /** While a look is under way, or is to come soon. */
+  let isLooking = true;
   let cancelNext = () => {};
   let current = new AbortController();
 
   const check = async () => {
+    isLooking = true;
     current = new AbortController();
     const cancelTimeout = clock.after(timeoutMs, () => current.abort());
     const answers = await Promise.all(addresses.map((address) => probe(address, current.signal)));
@@ -58,6 +68,7 @@ export function startHealthCheck({ addresses, clock, probe, onChange }: HealthCh
     const before = health.is;
     health = onProbe(health, answers.every(Boolean));
     if (health.is !== before) onChange(health.is);
+    isLooking = false;
     cancelNext = clock.after(intervalMs, check);
   };
   void check();
@@ -65,6 +76,12 @@ export function startHealthCheck({ addresses, clock, probe, onChange }: HealthCh
   return {
     get state() {
       return health.is;
+    },
+    lookSoon: () => {
+      if (isLooking || isClosed) return;
+      isLooking = true;
+      cancelNext();
+      cancelNext = clock.after(soonMs, check);
     },
     close: () => {
       isClosed = true;

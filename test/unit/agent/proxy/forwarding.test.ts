@@ -51,6 +51,14 @@ describe('forwarding', () => {
     });
   }
 
+  /** An inbound whose application is down: no byte of the request reached it. */
+  function withoutApp(): Promise<number> {
+    return world.app('down', (request, response) => {
+      request.resume();
+      response.writeHead(503, { 'x-sluice-reason': 'upstream-connect-failure' }).end('no');
+    });
+  }
+
   function activeRequests(): number[] {
     return [...world.directory.view.clusters.values()].flatMap(({ endpoints }) =>
       endpoints.map(({ load }) => load.active),
@@ -243,6 +251,39 @@ describe('forwarding', () => {
       const outbound = await outboundTo([{ port }, { port: await echo() }]);
       const { status, body } = await ask(outbound, '/');
       expect({ status, body }).to.deep.equal({ status: 421, body: 'app' });
+    });
+
+    it('when the application of one has died and no byte reached it', async () => {
+      const outbound = await outboundTo([
+        { id: 'a', port: await withoutApp() },
+        { id: 'b', port: await echo() },
+      ]);
+      const answer = await ask(outbound, '/', { method: 'POST', body: 'once' });
+      const { headers, body } = JSON.parse(answer.body);
+      expect([headers['x-sluice-instance'], body]).to.deep.equal(['reviews.default/b', 'once']);
+      expect(world.statistics.snapshot().attempts).to.deep.include({ 'app-unreachable': 1, unreachable: 0 });
+    });
+
+    it('but says 503 when the applications of all have died', async () => {
+      const [first, second] = [await withoutApp(), await withoutApp()];
+      const outbound = await outboundTo([
+        { id: 'a', port: first },
+        { id: 'b', port: second },
+      ]);
+      const { status, reason, sentence } = reasonOf(await ask(outbound, '/'));
+      expect({ status, reason }).to.deep.equal({ status: 503, reason: 'upstream-connect-failure' });
+      expect(sentence).to.match(
+        new RegExp(
+          `^reviews.default\\|http\\| cannot be reached: 127.0.0.1:(${first}|${second}): its application takes no connections$`,
+        ),
+      );
+      expect(world.statistics.snapshot().attempts['app-unreachable']).to.equal(2);
+    });
+
+    it('but not for a 503 of what is no inbound: the request named nobody', async () => {
+      const outbound = await outboundTo([{ port: await withoutApp() }, { port: await echo() }]);
+      const { status, body } = await ask(outbound, '/');
+      expect({ status, body }).to.deep.equal({ status: 503, body: 'no' });
     });
 
     it('but each only once, and says why none could be reached', async () => {

@@ -47,23 +47,44 @@ describe('inbound', () => {
     expect(seen).to.deep.equal([]);
   });
 
-  it('says 503 when the application does not accept connections', async () => {
+  it('says 503 when the application does not accept connections, and tells who checks its health', async () => {
     const port = await world.deadPort();
-    const { status, reason, sentence } = reasonOf(await ask(await inboundTo(port), '/'));
-    expect({ status, reason }).to.deep.equal({ status: 503, reason: 'upstream-connect-failure' });
+    let told = 0;
+    const onAppUnreachable = () => {
+      told += 1;
+    };
+    const inbound = await world.inbound({ app: { host: '127.0.0.1', port }, onAppUnreachable });
+    const { status, reason, sentence } = reasonOf(await ask(inbound, '/'));
+    expect({ status, reason, told }).to.deep.equal({ status: 503, reason: 'upstream-connect-failure', told: 1 });
     expect(sentence).to.include(`the application at 127.0.0.1:${port} cannot be reached`);
   });
 
-  it('does not let an application speak for the agent', async () => {
-    const port = await world.app('app', (_request, response) =>
-      response.writeHead(421, { 'x-sluice-reason': 'wrong-instance' }).end('app'),
-    );
-    const { status, headers, body } = await ask(await inboundTo(port), '/');
-    expect({ status, reason: headers['x-sluice-reason'], body }).to.deep.equal({
-      status: 421,
-      reason: undefined,
-      body: 'app',
+  for (const { word, status } of [
+    { word: 'wrong-instance', status: 421 },
+    { word: 'upstream-connect-failure', status: 503 },
+  ]) {
+    it(`does not let an application say ${word} for the agent`, async () => {
+      const port = await world.app('app', (_request, response) =>
+        response.writeHead(status, { 'x-sluice-reason': word }).end('app'),
+      );
+      const answer = await ask(await inboundTo(port), '/');
+      expect([answer.status, answer.headers['x-sluice-reason'], answer.body]).to.deep.equal([status, undefined, 'app']);
     });
+  }
+
+  it('is passed over by the caller’s agent while its application is dead', async () => {
+    const [dead, alive] = [
+      await inboundTo(await world.deadPort(), 'reviews-1'),
+      await inboundTo(await world.app('alive'), 'reviews-2'),
+    ];
+    const endpoints = [
+      { id: 'reviews-1', port: dead.address.port },
+      { id: 'reviews-2', port: alive.address.port },
+    ];
+    world.directory.swap(serviceResources({ routes: [route('', { cluster: all })], clusters: { [all]: endpoints } }));
+    const outbound = await world.outbound({ random: () => 0 });
+    const answers = [await ask(outbound, '/'), await ask(outbound, '/', { method: 'POST', body: 'x' })];
+    expect(answers.map(({ body }) => body)).to.deep.equal(['alive', 'alive']);
   });
 
   it('says 400 to a request without a Host', async () => {

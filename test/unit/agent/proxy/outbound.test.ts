@@ -387,7 +387,7 @@ describe('outbound', () => {
       brokenOff: 0,
       clientGone: 0,
       clusters: { [v1]: cluster, [v2]: cluster },
-      attempts: { unreachable: 0, 'wrong-instance': 0, 'stale-connection': 0 },
+      attempts: { unreachable: 0, 'wrong-instance': 0, 'app-unreachable': 0, 'stale-connection': 0 },
     });
   });
 });

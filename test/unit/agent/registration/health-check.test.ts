@@ -73,6 +73,31 @@ describe('health of the application', () => {
     expect(asked).to.equal(4);
   });
 
+  it('looks soon when a request could not reach the application, however many could not', async () => {
+    const clock = new FakeClock();
+    const told: AppState[] = [];
+    const answers = [true, false, false];
+    let asked = 0;
+    const probe = async () => {
+      asked += 1;
+      return answers.shift() ?? false;
+    };
+    const addresses = [{ host: '127.0.0.1', port: 1 }];
+    const check = startHealthCheck({ addresses, clock, probe, onChange: (state) => told.push(state) });
+    check.lookSoon();
+    await settle();
+    for (const _failure of [1, 2]) {
+      for (let requests = 0; requests < 10; requests++) check.lookSoon();
+      clock.advance(50);
+      await settle();
+    }
+    expect({ asked, told }).to.deep.equal({ asked: 3, told: ['passing', 'failing'] });
+    check.close();
+    check.lookSoon();
+    clock.advance(10_000);
+    expect(asked).to.equal(3);
+  });
+
   it('takes no answer within a second for a failure', async () => {
     const clock = new FakeClock();
     const aborted: boolean[] = [];
