@@ -24,7 +24,11 @@ function foreignClient(mesh: Mesh, id: string, { accepts = true } = {}) {
   });
   const names = ['reviews.default:80'];
   send({ node: { id, userAgentName: 'envoy' }, typeUrl: typeUrls.routeConfiguration, resourceNamesSubscribe: names });
-  return { ready, close: () => client.close() };
+  const close = () => {
+    stream.cancel();
+    client.close();
+  };
+  return { ready, close };
 }
 
 describe('who counts in a wait', () => {
