@@ -29,12 +29,37 @@ describe('the five minutes of the README', () => {
   let shell: TestProcess;
   /** Ends what it started, with job control: each job is a group of its own. */
   afterEach(() => {
-    shell.write('exit\n');
+    if (shell.isRunning) shell.write('exit\n');
     return shell.ended;
   });
 
-  it('work as they are written, with free ports in place of its own', async function () {
-    this.timeout(120_000);
+  it('work as they are written, with free ports in place of its own', async () => {
+    const { start, adapt } = await prepare();
+    shell = start('step by step');
+    for (const step of steps) await take(shell, { ...step, text: adapt(step.text) });
+  }).timeout(120_000);
+
+  it('work pasted as one block, and once more after starting over', async () => {
+    const { start, adapt } = await prepare();
+    const block = adapt(steps.map(({ text }) => text).join(''));
+    // The block ends with starting over, so that it may be taken again: by a new shell, whose jobs count from 1.
+    for (const how of ['in one block', 'in one block again']) {
+      shell = start(how);
+      shell.write(`${block}exit\n`);
+      await shell.ended;
+      const { stdout, stderr } = shell;
+      expect(
+        stdout.match(/^(?:revision \d|applied on .+(?= in \d+ ms)| +\d+ "version":"v\d")/gm),
+        stderr,
+      ).to.deep.equal([
+        ...['revision 1', 'applied on 1 agent', '     90 "version":"v1"', '     10 "version":"v2"'],
+        ...['revision 2', 'applied on 1 agent', 'revision 3', 'applied on 1 agent'],
+      ]);
+    }
+  }).timeout(120_000);
+
+  /** A folder like the checkout, and what stands in the text with ports that are free. */
+  async function prepare() {
     const [outbound, first, second, http, grpc, admin] = await findFreePorts(6);
     const substitutes = [outbound, first, second].map(String);
     const folder = processes.makeFolder('checkout');
@@ -44,22 +69,27 @@ describe('the five minutes of the README', () => {
     // Two seconds a call, which say nothing about the page: another test runs the real one.
     writeScript(join(bin, 'npx'), `shift; exec '${process.execPath}' '${programs.sluice}' "$@"`);
     if (!isCurlThere) writeScript(join(bin, 'curl'), `exec '${process.execPath}' '${curlStandIn}' "$@"`);
-    shell = processes.start(['bash', '--norc'], {
-      name: 'the shell of the README',
-      cwd: folder,
-      environment: {
-        PATH: `${bin}:${process.env.PATH}`,
-        SLUICE_HTTP: `127.0.0.1:${http}`,
-        SLUICE_GRPC: `127.0.0.1:${grpc}`,
-        SLUICE_API: `http://127.0.0.1:${http}`,
-        SLUICE_SERVER: `127.0.0.1:${grpc}`,
-        SLUICE_OUTBOUND: `127.0.0.1:${outbound}`,
-        SLUICE_ADMIN: `127.0.0.1:${admin}`,
-      },
-    });
-    shell.write("set -m; trap 'for job in $(jobs -p); do kill -9 -- -$job; done' EXIT\n");
-    for (const step of steps) await take(shell, step, substitutes);
-  });
+    const start = (how: string) => {
+      const started = processes.start(['bash', '--norc'], {
+        name: `the shell of the README, ${how}`,
+        cwd: folder,
+        environment: {
+          PATH: `${bin}:${process.env.PATH}`,
+          SLUICE_HTTP: `127.0.0.1:${http}`,
+          SLUICE_GRPC: `127.0.0.1:${grpc}`,
+          SLUICE_API: `http://127.0.0.1:${http}`,
+          SLUICE_SERVER: `127.0.0.1:${grpc}`,
+          SLUICE_OUTBOUND: `127.0.0.1:${outbound}`,
+          SLUICE_ADMIN: `127.0.0.1:${admin}`,
+        },
+      });
+      started.write("set -m; trap 'for job in $(jobs -p); do kill -9 -- -$job; done' EXIT\n");
+      return started;
+    };
+    const adapt = (text: string) =>
+      portsInText.reduce((adapted, port, index) => adapted.replaceAll(port, substitutes[index] ?? port), text);
+    return { start, adapt };
+  }
 
   it('are about the command that npx finds in a checkout', async () => {
     shell = processes.start(['npx', '--no', 'sluice', 'version'], { cwd: top, input: '' });
@@ -68,8 +98,8 @@ describe('the five minutes of the README', () => {
   }).timeout(60_000);
 });
 
-async function take(shell: TestProcess, step: Fence & { shown: string | undefined }, ports: readonly string[]) {
-  const commands = portsInText.reduce((text, port, index) => text.replaceAll(port, ports[index] ?? port), step.text);
+async function take(shell: TestProcess, step: Fence & { shown: string | undefined }) {
+  const commands = step.text;
   const endMs = Date.now() + patienceMs;
   for (;;) {
     const output = await run(shell, commands);
