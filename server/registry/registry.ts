@@ -84,8 +84,9 @@ export class Registry {
     const nowMs = this.#options.clock();
     const key = instanceKey(record);
     const present = this.#entries.get(key);
-    if (!isHeld && present?.liveness.is === 'held')
+    if (!isHeld && present?.liveness.is === 'held') {
       throw new MeshError('INSTANCE_HELD', [serviceKey(record.namespace, record.service), record.id]);
+    }
     const liveness = isHeld ? held : counting(nowMs, record.ttlMs);
     this.#add({ record, liveness, lastSeenMs: nowMs, stateWhenAlive: record.state });
     if (!present || JSON.stringify(present.record) !== JSON.stringify(record)) this.#options.onChange(record, false);

@@ -155,6 +155,17 @@ describe('rollouts', () => {
       expect(await wait(1)).to.deep.include({ agents: 2, applied: 2, pending: [], gone: [] });
     });
 
+    it('counts an agent again that had been given up and is back', async () => {
+      const a = agent('a', { streams: 0 });
+      publish(1, a);
+      rollouts.onGone(a, 'its lease ran out');
+      const again = agent('a');
+      rollouts.onReturned(again);
+      const waiting = wait(1);
+      applies(again, 1);
+      expect(await waiting).to.deep.include({ agents: 1, applied: 1, gone: [] });
+    });
+
     it('ends when its time is over, and says how far it has come', async () => {
       const [a, b] = [agent('a'), agent('b')];
       publish(1, a, b);
