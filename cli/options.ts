@@ -1,7 +1,8 @@
 /** Options that several commands share, each parsed at the door: a bad value is wrong usage. */
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
-import { duration, durationMs } from '../model/duration.ts';
+import { prune, wait } from '../dashboard-api/parameters.ts';
+import { parseValue } from '../model/parse.ts';
 import { ApiClient, defaultApi } from './api-client.ts';
 import type { Context } from './context.ts';
 import { isOutput, type Output, outputs } from './render.ts';
@@ -45,11 +46,23 @@ export function filesOption(): Option {
     .makeOptionMandatory();
 }
 
+export function pruneOption(description: string): Option {
+  return new Option('--prune <selector>', description).argParser((text) => {
+    parseParameter(prune, text);
+    return text;
+  });
+}
+
 /** Milliseconds. */
-export function parseWait(text: string): number {
-  const parsed = duration.safeParse(text);
-  if (parsed.success) return durationMs(parsed.data);
-  throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? 'must be a duration');
+export function parseWait(text: string): number | undefined {
+  return parseParameter(wait, text);
+}
+
+/** What the API would refuse is wrong usage here, before anybody is asked. */
+function parseParameter<Schema extends z.ZodType>(schema: Schema, text: string): z.output<Schema> {
+  const parsed = parseValue(schema, text);
+  if (parsed.ok) return parsed.value;
+  throw new InvalidArgumentError(`${parsed.faults.map(({ message }) => message).join('; ')}.`);
 }
 
 export function parseRevision(text: string): number {

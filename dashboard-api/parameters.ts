@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { duration, durationMs } from '../model/duration.ts';
 import { dnsLabel, labels } from '../model/names.ts';
+import { parseValue } from '../model/parse.ts';
 
 /** Longer waits are asked for again: `GET /revisions/{n}/rollout?wait=…`. */
 const longestWaitMs = 3_600_000;
@@ -47,21 +48,22 @@ export const message = z
 export const prune = z
   .string()
   .transform((text, context) => {
+    const refuse = (message: string) => context.addIssue({ code: 'custom', message });
     const pairs = text.split(',').map((pair) => pair.trim());
-    const entries = pairs.map((pair): [string, string] => {
-      const at = pair.indexOf('=');
-      if (at < 1) context.addIssue({ code: 'custom', message: 'must be LABEL=VALUE, or several with "," between' });
-      return [pair.slice(0, at), pair.slice(at + 1)];
-    });
-    const parsed = labels.safeParse(Object.fromEntries(entries));
-    for (const issue of parsed.error?.issues ?? []) context.addIssue({ code: 'custom', message: issue.message });
-    if (new Set(entries.map(([key]) => key)).size < entries.length) {
-      context.addIssue({ code: 'custom', message: 'names a label twice' });
-    }
-    return parsed.data ?? z.NEVER;
+    const isPair = (pair: string) => pair.indexOf('=') > 0;
+    if (!pairs.every(isPair)) refuse('must be LABEL=VALUE, or several with "," between');
+    const entries = pairs.filter(isPair).map((pair) => divided(pair, pair.indexOf('=')));
+    const parsed = parseValue(labels, Object.fromEntries(entries));
+    for (const { message } of parsed.ok ? [] : parsed.faults) refuse(message);
+    if (new Set(entries.map(([key]) => key)).size < entries.length) refuse('names a label twice');
+    return parsed.ok ? parsed.value : z.NEVER;
   })
   .optional()
   .meta({ description: 'Delete also every document that has all these labels and is not in the body: k=v,k2=v2' });
+
+function divided(text: string, at: number): [string, string] {
+  return [text.slice(0, at), text.slice(at + 1)];
+}
 
 const entityTag = /^(?:W\/)?"?(0|[1-9]\d{0,14})"?$/;
 

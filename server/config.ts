@@ -43,7 +43,7 @@ export const serverSettings = z.object({
       placeholder: 'N',
     }),
   logLevel: z
-    .enum(logLevels)
+    .enum(logLevels, `must be one of ${logLevels.join(', ')}`)
     .prefault('info')
     .meta({ description: `One of ${logLevels.join(', ')}.`, placeholder: 'LEVEL' }),
 });

@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { makeChange } from '../change.ts';
 import type { Context } from '../context.ts';
-import { filesOption, given, ifMatchOption, messageOption, waitOption, withApi } from '../options.ts';
+import { filesOption, given, ifMatchOption, messageOption, pruneOption, waitOption, withApi } from '../options.ts';
 import { readRuleFiles } from '../rule-files.ts';
 import type { Run } from '../run.ts';
 
@@ -12,7 +12,7 @@ export function addApply(program: Command, context: Context, run: Run): void {
     .addOption(filesOption())
     .addOption(waitOption())
     .option('--dry-run', 'check everything, change nothing')
-    .option('--prune <selector>', 'delete also every document with these labels that is not in the files: k=v,k2=v2')
+    .addOption(pruneOption('delete also every document with these labels that is not in the files: k=v,k2=v2'))
     .addOption(messageOption())
     .addOption(ifMatchOption())
     .addHelpText(

@@ -5,7 +5,7 @@ import type { z } from 'zod';
 import { changedAnswer } from '../../dashboard-api/answers.ts';
 import { type Context, exitCodes, type Screen } from '../context.ts';
 import { diffLines } from '../line-diff.ts';
-import { filesOption, given, withApi } from '../options.ts';
+import { filesOption, given, pruneOption, withApi } from '../options.ts';
 import { paint, print } from '../render.ts';
 import { readRuleFiles } from '../rule-files.ts';
 import type { Run } from '../run.ts';
@@ -20,7 +20,7 @@ export function addDiff(program: Command, context: Context, run: Run): void {
   withApi(program.command('diff'))
     .description('what applying these files would change; exit code 4 when there is something')
     .addOption(filesOption())
-    .option('--prune <selector>', 'as for apply: k=v,k2=v2')
+    .addOption(pruneOption('as for apply: k=v,k2=v2'))
     .addHelpText('after', example('diff -f rules/'))
     .action(
       run(async (command) => {

@@ -68,6 +68,18 @@ describe('sluice without a server', () => {
     { sentence: 'apply without files', args: ['apply'], says: "required option '-f, --file <path>' not specified" },
     { sentence: 'a wait without unit', args: ['apply', '-f', 'x', '--wait=30'], says: 'must be a duration' },
     { sentence: 'a wait of nothing', args: ['apply', '-f', 'x', '--wait=0s'], says: 'above 0' },
+    { sentence: 'a wait longer than the server allows', args: ['apply', '-f', 'x', '--wait=2h'], says: 'at most 1h' },
+    { sentence: 'a selector that is none', args: ['apply', '-f', 'x', '--prune', '!!'], says: 'must be LABEL=VALUE' },
+    {
+      sentence: 'a selector with a bad label',
+      args: ['diff', '-f', 'x', '--prune', 'a b=c'],
+      says: 'is no label key',
+    },
+    {
+      sentence: 'a log level that is none',
+      args: ['server', '--log-level', 'loud'],
+      says: '--log-level: must be one of debug, info',
+    },
     {
       sentence: 'an --if-match that is no number',
       args: ['apply', '-f', 'x', '--if-match', 'abc'],

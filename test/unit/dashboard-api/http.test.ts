@@ -60,6 +60,14 @@ describe('requests that are wrong', () => {
       at: 'query.prune',
     },
     {
+      sentence: 'a prune that is no label',
+      path: `${apply}?prune=!!`,
+      options: { yaml: '' },
+      status: 400,
+      code: 'INVALID_REQUEST',
+      at: 'query.prune',
+    },
+    {
       sentence: 'an empty prune',
       path: `${apply}?prune=`,
       options: { yaml: '' },
@@ -224,6 +232,16 @@ describe('requests that are wrong', () => {
       expect(api.fake.revision).to.equal(0);
     });
   }
+
+  it('name one fault of a selector once, in words of ours', async () => {
+    const faults = async (prune: string) =>
+      (await api.expect(400, `${apply}?prune=${encodeURIComponent(prune)}`, { yaml: '' })).body.errors;
+    const mustBe = 'must be LABEL=VALUE, or several with "," between';
+    expect(await faults('!!')).to.deep.equal([{ path: 'query.prune', message: mustBe }]);
+    const [malformed, ...more] = await faults('!!,?,a b=c');
+    expect([malformed.message, more.length]).to.deep.equal([mustBe, 1]);
+    expect(more[0].message).to.match(/^is no label key: .+; found "a b"$/);
+  });
 
   it('says in Allow what is allowed, and answers OPTIONS with it', async () => {
     for (const [method, status] of [
