@@ -41,7 +41,9 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   const signal = await Promise.race([signalled, ...(child === undefined ? [] : [child.ended.then(() => undefined)])]);
   await agent.drain();
   await agent.closeInbound();
-  const code = child === undefined ? 0 : await endChild(child, signal);
+  // What an application that ended by itself left behind is asked in its place.
+  const code =
+    child === undefined ? 0 : await child.end(signal ?? 'SIGTERM', { clock: systemClock, graceMs: childEndMs });
   await agent.close();
   log.info({ code }, 'ended');
   return code;
@@ -78,16 +80,8 @@ function nextSignal(beforeExit: () => void): Promise<NodeJS.Signals> {
 
 function startApplication(command: readonly string[], log: Logger): Child {
   log.info({ command: command[0] }, 'starting the application');
-  const child = startChild(command);
+  const onFault = (sentence: string) => log.error(`cannot start the application "${command[0]}": ${sentence}`);
+  const child = startChild(command, { onFault });
   for (const name of passedSignals) process.on(name, () => child.signal(name));
   return child;
-}
-
-/** Passes the signal on, if there was one, and waits for the end. */
-async function endChild(child: Child, signal: NodeJS.Signals | undefined): Promise<number> {
-  if (signal !== undefined) child.signal(signal);
-  const cancel = systemClock.after(childEndMs, () => child.signal('SIGKILL'));
-  const code = await child.ended;
-  cancel();
-  return code;
 }

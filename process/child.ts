@@ -1,21 +1,77 @@
-/** The application as a child of this process: it shares our terminal, and its end is told as a shell tells it. */
+/**
+ * The application as a child of this process: its end is told as a shell tells it. It has our standard streams but its own
+ * session, so that what it starts can be ended with it, and so that Ctrl-C at the terminal comes to us alone, who drain
+ * first.
+ */
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
+import type { Clock } from './clock.ts';
+import { isGroupRunning, signalGroup } from './process-group.ts';
 
 export interface Child {
   /** Its exit code; 128+n when signal n ended it; 127 when there is no such command, 126 when it cannot be run. */
   readonly ended: Promise<number>;
-  /** Does nothing when it has ended. */
+  /** To the child and what it started. Does nothing when all have ended. */
   signal(name: NodeJS.Signals): void;
+  /** Signals all of them, kills those that are left after the grace, and resolves with the exit code when all have ended. */
+  end(name: NodeJS.Signals, grace: { readonly clock: Clock; readonly graceMs: number }): Promise<number>;
 }
 
-export function startChild([file = '', ...args]: readonly string[]): Child {
-  const child = spawn(file, args, { stdio: 'inherit' });
+export interface ChildOptions {
+  /** Told in words when the command cannot be run. */
+  readonly onFault?: (sentence: string) => void;
+}
+
+/** How often to look whether what the child left behind has ended: nobody tells us. */
+const lookMs = 20;
+
+export function startChild([file = '', ...args]: readonly string[], { onFault }: ChildOptions = {}): Child {
+  const child = spawn(file, args, { stdio: 'inherit', detached: true });
+  const { pid } = child;
+  // A number that was free once may be another group's soon: from then on it is left alone.
+  let isGone = pid === undefined;
+  const isRunning = () => {
+    isGone ||= pid === undefined || !isGroupRunning(pid);
+    return !isGone;
+  };
+  const signal = (name: NodeJS.Signals) => {
+    if (!isGone && pid !== undefined) isGone = !signalGroup(pid, name);
+  };
   const ended = new Promise<number>((resolve) => {
-    child.once('error', (cause) => resolve('code' in cause && cause.code === 'ENOENT' ? 127 : 126));
-    child.once('exit', (code, signal) => resolve(code ?? signalExitCode(signal)));
+    child.once('error', (cause) => {
+      onFault?.(faultOf(cause));
+      resolve('code' in cause && cause.code === 'ENOENT' ? 127 : 126);
+    });
+    child.once('exit', (code, by) => {
+      isRunning();
+      resolve(code ?? signalExitCode(by));
+    });
   });
-  return { ended, signal: (name) => void child.kill(name) };
+
+  const end: Child['end'] = async (name, { clock, graceMs }) => {
+    let isOver = false;
+    signal(name);
+    const cancel = clock.after(graceMs, () => {
+      isOver = true;
+      signal('SIGKILL');
+    });
+    const code = await ended;
+    while (!isOver && isRunning()) await new Promise<void>((resolve) => clock.after(lookMs, resolve));
+    cancel();
+    return code;
+  };
+  return { ended, signal, end };
+}
+
+function faultOf(cause: Error & { readonly code?: unknown }): string {
+  switch (cause.code) {
+    case 'ENOENT':
+      return 'there is no such command (ENOENT)';
+    case 'EACCES':
+      return 'it may not be executed (EACCES)';
+    default:
+      return cause.message;
+  }
 }
 
 /** What a shell reports of a process that this signal ended. */

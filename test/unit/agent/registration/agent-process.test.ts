@@ -1,6 +1,6 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -133,9 +133,27 @@ describe('an agent as a process', () => {
     expect(await agent.exitCode()).to.equal(143);
   });
 
-  it('ends with 127 when there is no such command', async () => {
+  for (const signal of ['SIGTERM', 'SIGINT'] as const) {
+    it(`leaves nothing behind that the application's shell started, on ${signal}`, async () => {
+      const file = join(folder, `pid-${signal}`);
+      const agent = start(['sh', '-c', `sh -c 'echo $$ > ${file}; exec sleep 100'; true`]);
+      await applyRevision();
+      while (!existsSync(file) || readFileSync(file, 'utf8') === '')
+        await new Promise((resolve) => setTimeout(resolve, 10));
+      const pid = Number(readFileSync(file, 'utf8'));
+      agent.signal(signal);
+      await letDrain();
+      await agent.exitCode();
+      expect(existsSync(`/proc/${pid}/exe`)).to.equal(false);
+    });
+  }
+
+  it('ends with 127 when there is no such command, and says which', async () => {
     const agent = start(['no-such-command-anywhere']);
     await applyRevision();
+    expect((await agent.said(/^cannot start/)).msg).to.equal(
+      'cannot start the application "no-such-command-anywhere": there is no such command (ENOENT)',
+    );
     await letDrain();
     expect(await agent.exitCode()).to.equal(127);
   });
