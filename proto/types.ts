@@ -219,6 +219,7 @@ export interface Hello {
   readonly service: string;
   readonly instance: Instance | null;
   readonly agentVersion: string;
+  readonly names: readonly string[];
 }
 
 /** sluice.v1.Instance */

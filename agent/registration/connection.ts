@@ -83,9 +83,10 @@ export class Connection {
   }
 
   #hello(): Input<Hello> {
-    const { identity, key, instance } = this.#options;
+    const { identity, key, instance, directory } = this.#options;
     const { id, namespace, service, version } = identity;
-    return { id, namespace, service, key, agentVersion: version, ...(instance && { instance }) };
+    const { names } = directory;
+    return { id, namespace, service, key, agentVersion: version, names, ...(instance && { instance }) };
   }
 
   #onWelcome(welcome: Welcome): void {

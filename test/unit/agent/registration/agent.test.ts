@@ -107,6 +107,16 @@ describe('an agent and its control plane', () => {
       await mesh.server.nextSession('pong');
     });
 
+    it('with the names it asks for, so that it counts in waits while it takes nothing from this server', async () => {
+      await lastRun();
+      mesh.server.welcome = { meshId: 'mesh-b' };
+      await mesh.agent({ upstream: ['ratings=127.0.0.1:0', 'reviews=127.0.0.1:0'] });
+      expect([...(await mesh.server.nextSession('hello')).names].sort()).to.deep.equal([
+        'ratings.default',
+        'reviews.default',
+      ]);
+    });
+
     it('with the same key after a restart', async () => {
       const first = await mesh.agent();
       const before = await mesh.server.nextSession('hello');
