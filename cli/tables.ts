@@ -74,7 +74,7 @@ function ruleText(rule: Rule): string {
 }
 
 export function instancesTable(out: Screen, instances: readonly Instance[]): string {
-  const rows = instances.map(({ id, address, port, ports, state: word, labels, zone, source, lastSeen }) => [
+  const rows = instances.map(({ id, address, port, ports = {}, state: word, labels, zone, source, lastSeen }) => [
     id,
     address,
     port === null

@@ -120,7 +120,10 @@ export const instanceAnswer = named(
     namespace: z.string(),
     address: z.string(),
     port: z.int().nullable().meta({ description: 'Null when the instance has several; then `ports` names them' }),
-    ports: z.record(z.string(), z.int()),
+    ports: z
+      .record(z.string(), z.int())
+      .optional()
+      .meta({ description: 'Port name -> number; absent when the instance has one port without a name' }),
     labels: z.record(z.string(), z.string()),
     weight: z.int(),
     zone: z.string(),

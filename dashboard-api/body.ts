@@ -97,8 +97,12 @@ function mediaType(raw: RawBody, allowed: readonly string[]): string {
   const charset = parameters.find((parameter) => parameter.startsWith('charset='))?.slice('charset='.length);
   const isUtf8 = charset === undefined || ['utf-8', 'utf8', '"utf-8"', 'us-ascii'].includes(charset);
   if (allowed.includes(type) && isUtf8) return type;
-  const shown = raw.type === '' ? 'unknown' : raw.type.slice(0, 100);
-  throw new MeshError('UNSUPPORTED_MEDIA_TYPE', [shown, `${allowed.join(', ')} in UTF-8`]);
+  const wanted = `${allowed.join(', ')} in UTF-8`;
+  if (raw.type === '' && raw.bytes.byteLength === 0) {
+    const problem = { path: bodyName, message: `is missing; send ${wanted}` };
+    throw MeshError.ofProblems('INVALID_REQUEST', [problem]);
+  }
+  throw new MeshError('UNSUPPORTED_MEDIA_TYPE', [raw.type.slice(0, 100), wanted]);
 }
 
 function textOf(raw: RawBody): string {

@@ -21,7 +21,7 @@ export const errorCodes = {
   INVALID_DOCUMENTS: {
     http: 422,
     grpc: grpc.INVALID_ARGUMENT,
-    text: (faults: number) => `the documents were refused, nothing changed: ${count(faults, 'fault')}`,
+    text: (faults: number) => `the change was refused, nothing changed: ${count(faults, 'fault')}`,
   },
   NO_DOCUMENTS: {
     http: 422,
@@ -36,12 +36,19 @@ export const errorCodes = {
   ETAG_CONFLICT: {
     http: 409,
     grpc: grpc.ABORTED,
-    text: (resource: string, now: number) => `${resource} changed meanwhile; its revision is ${now}`,
+    text: (resource: string, now: number) =>
+      now === 0 ? `${resource} does not exist` : `${resource} changed meanwhile; its revision is ${now}`,
+  },
+  RESOURCE_EXISTS: {
+    http: 409,
+    grpc: grpc.ALREADY_EXISTS,
+    text: (resource: string, now: number) => `${resource} exists already; its revision is ${now}`,
   },
   RESOURCE_NOT_FOUND: {
     http: 404,
     grpc: grpc.NOT_FOUND,
-    text: (kind: string, namespace: string, name: string) => `no ${kind} named "${name}" in namespace "${namespace}"`,
+    text: (kind: string, namespace: string, name: string) =>
+      `no ${kind} document named "${name}" in namespace "${namespace}"`,
   },
   SERVICE_NOT_FOUND: { http: 404, grpc: grpc.NOT_FOUND, text: (name: string) => `no service named "${name}"` },
   INSTANCE_NOT_FOUND: {
@@ -84,7 +91,10 @@ export const errorCodes = {
   UNSUPPORTED_MEDIA_TYPE: {
     http: 415,
     grpc: grpc.INVALID_ARGUMENT,
-    text: (type: string, allowed: string) => `cannot read a body of type "${type}"; send ${allowed}`,
+    text: (type: string, allowed: string) =>
+      type === ''
+        ? `the body has no Content-Type; send ${allowed}`
+        : `cannot read a body of type "${type}"; send ${allowed}`,
   },
   INVALID_REGISTRATION: {
     http: 400,

@@ -128,9 +128,9 @@ export function instanceEndpoints({ registry, defaultNamespace }: ControlPlane):
   ];
 }
 
-/** Most instances have one port, and whoever reads them wants it without a map around it. */
-export function presentInstance(instance: InstanceInfo) {
-  const numbers = Object.values(instance.ports);
-  const port = numbers.length === 1 ? (numbers[0] ?? null) : null;
-  return { ...instance, port };
+/** Most instances have one port, and whoever reads them wants it without a map around it, as PUT takes it. */
+export function presentInstance({ ports, ...instance }: InstanceInfo) {
+  const [[name, number] = ['', null], ...more] = Object.entries(ports);
+  const port = more.length === 0 ? number : null;
+  return name === '' && port !== null ? { ...instance, port } : { ...instance, port, ports };
 }

@@ -3,7 +3,7 @@ import { z } from 'zod';
 import type { LocatedResource } from '../../model/document.ts';
 import { MeshError } from '../../model/errors.ts';
 import type { Problem } from '../../model/problem.ts';
-import { type Kind, kindSchemas, type ResourceId } from '../../model/resource.ts';
+import { type Kind, kindSchemas, type ResourceId, resourceIdKey } from '../../model/resource.ts';
 import type { StoredResource } from '../../model/revision.ts';
 import { listOf, storedAnswer } from '../answers.ts';
 import { documentsBody } from '../body.ts';
@@ -100,13 +100,20 @@ export function resourceEndpoints(controlPlane: ControlPlane, { kind, implicit }
       async handle(call) {
         const { query, headers, signal } = call;
         const id = idOf(call);
-        const changed = await rules.change({
+        const change = {
           put: [theOne(parseAll(call.body), id)],
           remove: [],
           by: authorOf(headers['x-sluice-by'], call.remoteAddress),
           message: query.message,
           dryRun: query.dryRun,
           ...condition(controlPlane, id, headers),
+        };
+        const changed = await rules.change(change).catch((error: unknown) => {
+          const present = rules.get(id);
+          // To the rules it is a revision that differs; who wanted to create wants to hear that it is there.
+          const isThere = error instanceof MeshError && error.code === 'ETAG_CONFLICT' && present !== undefined;
+          if (headers['if-none-match'] === undefined || !isThere) throw error;
+          throw new MeshError('RESOURCE_EXISTS', [resourceIdKey(id), present.revision]);
         });
         if (query.dryRun) return answerDryRun(changed);
         return answerChanged(agents, changed, { waitMs: query.wait, signal });
@@ -169,7 +176,7 @@ function condition(
   if (match === undefined) return {};
   if (match !== 'any') return { ifResourceRevision: match };
   const stored = rules.get(id);
-  if (stored === undefined) throw new MeshError('ETAG_CONFLICT', [`${id.kind}/${id.namespace}/${id.name}`, 0]);
+  if (stored === undefined) throw new MeshError('ETAG_CONFLICT', [resourceIdKey(id), 0]);
   return { ifResourceRevision: stored.revision };
 }
 

@@ -227,7 +227,7 @@ describe('sluice', () => {
 
     it('says when there is no such thing', async () => {
       const ran = await cli.sluice(['get', 'route', 'nobody', '-n', 'prod']);
-      expect([ran.code, ran.err]).to.deep.equal([1, 'error: no Route named "nobody" in namespace "prod"\n']);
+      expect([ran.code, ran.err]).to.deep.equal([1, 'error: no Route document named "nobody" in namespace "prod"\n']);
     });
   });
 

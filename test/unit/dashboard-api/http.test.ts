@@ -243,6 +243,26 @@ describe('requests that are wrong', () => {
     expect(more[0].message).to.match(/^is no label key: .+; found "a b"$/);
   });
 
+  for (const { sentence, raw, status, says } of [
+    {
+      sentence: 'that there is no body',
+      raw: { bytes: new Uint8Array() },
+      status: 400,
+      says: 'is missing; send application/yaml',
+    },
+    {
+      sentence: 'that its body has no type',
+      raw: { bytes: new Uint8Array([97]) },
+      status: 415,
+      says: 'the body has no Content-Type; send application/yaml',
+    },
+  ]) {
+    it(`tells an apply ${sentence}`, async () => {
+      const { text } = await api.expect(status, apply, { method: 'POST', raw });
+      expect(text).to.contain(says);
+    });
+  }
+
   it('says in Allow what is allowed, and answers OPTIONS with it', async () => {
     for (const [method, status] of [
       ['PATCH', 405],

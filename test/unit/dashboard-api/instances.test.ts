@@ -22,7 +22,6 @@ describe('instances by REST', () => {
       namespace: 'default',
       address: '10.0.0.7',
       port: 9080,
-      ports: { '': 9080 },
       labels: {},
       weight: 1,
       zone: '',
@@ -43,6 +42,11 @@ describe('instances by REST', () => {
   it('takes several ports by name', async () => {
     const { body } = await register(201, { address: '::1', ports: { http: 8080, grpc: 8081 } });
     expect([body.port, body.ports]).to.deep.equal([null, { http: 8080, grpc: 8081 }]);
+  });
+
+  it('answers one port with a name under both', async () => {
+    const { body } = await register(201, { address: '::1', ports: { http: 8080 } });
+    expect([body.port, body.ports]).to.deep.equal([8080, { http: 8080 }]);
   });
 
   it('renews, drains and removes', async () => {

@@ -57,7 +57,18 @@ describe('resources one by one', () => {
 
   it('PUT with If-Match: * refuses to create', async () => {
     const { body } = await api.expect(409, one, put(canary(10), { 'if-match': '*' }));
-    expect(body.code).to.equal('ETAG_CONFLICT');
+    const { code, detail } = body;
+    expect({ code, detail }).to.deep.equal({ code: 'ETAG_CONFLICT', detail: 'Route/default/canary does not exist' });
+  });
+
+  it('PUT with If-None-Match: * says that it exists already', async () => {
+    await apply(canary(10));
+    const { body } = await api.expect(409, one, put(canary(20), { 'if-none-match': '*' }));
+    const { code, detail } = body;
+    expect({ code, detail }).to.deep.equal({
+      code: 'RESOURCE_EXISTS',
+      detail: 'Route/default/canary exists already; its revision is 1',
+    });
   });
 
   it('PUT with If-None-Match: * creates', async () => {
@@ -90,7 +101,7 @@ describe('resources one by one', () => {
     const { body } = await api.expect(200, `${one}?message=gone`, { method: 'DELETE', headers: { 'if-match': '1' } });
     expect(body).to.deep.include({ revision: 2 });
     const { body: missing } = await api.expect(404, one, { method: 'DELETE' });
-    expect(missing.detail).to.equal('no Route named "canary" in namespace "default"');
+    expect(missing.detail).to.equal('no Route document named "canary" in namespace "default"');
   });
 
   it('shows a service that no document describes as the document that would change nothing', async () => {

@@ -16,6 +16,7 @@ const examples: { [Code in ErrorCode]: ErrorDetails<Code> } = {
   NO_DOCUMENTS: [],
   REVISION_CONFLICT: [7],
   ETAG_CONFLICT: ['Route/default/canary', 7],
+  RESOURCE_EXISTS: ['Route/default/canary', 7],
   RESOURCE_NOT_FOUND: ['Route', 'default', 'canary'],
   SERVICE_NOT_FOUND: ['reviews.default'],
   INSTANCE_NOT_FOUND: ['reviews.default', 'reviews-1'],

@@ -5,7 +5,7 @@ describe('an error that leaves Sluice', () => {
   it('has the sentence and the statuses of its code', () => {
     const error = new MeshError('RESOURCE_NOT_FOUND', ['Route', 'default', 'canary']);
     expect(error).to.include({ name: 'MeshError', code: 'RESOURCE_NOT_FOUND', http: 404, grpc: 5 });
-    expect(error.message).to.equal('no Route named "canary" in namespace "default"');
+    expect(error.message).to.equal('no Route document named "canary" in namespace "default"');
     expect(error).to.be.instanceOf(Error);
   });
 
@@ -17,7 +17,7 @@ describe('an error that leaves Sluice', () => {
     const error = MeshError.ofProblems('INVALID_DOCUMENTS', problems);
     expect(error.problems).to.deep.equal(problems);
     expect(error.toText()).to.equal(
-      'the documents were refused, nothing changed: 2 faults\na.yaml:1:2: kind: is missing\nspec: is missing',
+      'the change was refused, nothing changed: 2 faults\na.yaml:1:2: kind: is missing\nspec: is missing',
     );
     expect(MeshError.ofProblems('INVALID_REQUEST', problems.slice(1)).message).to.equal(
       'the request was refused: 1 fault',
