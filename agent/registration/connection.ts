@@ -10,6 +10,7 @@ import type { Hello, Instance, Welcome } from '../../proto/types.ts';
 import { type AdsStream, type Decision, type StreamEnd, startAdsStream } from '../xds/ads-stream.ts';
 import { type AgentIdentity, type CreateView, DeltaSession } from '../xds/delta-session.ts';
 import type { Directory } from '../xds/directory.ts';
+import { holdsRoutes } from '../xds/resources.ts';
 import type { AppState } from './health-check.ts';
 import { type Condition, type SessionStream, startSessionStream } from './session-stream.ts';
 
@@ -95,10 +96,10 @@ export class Connection {
     this.#welcomedAt = this.#options.clock.now();
     this.#options.onRegistered(welcome);
     const { acceptMesh, directory } = this.#options;
-    const { meshId } = directory.held;
-    if (meshId === '' || meshId === welcome.meshId) this.#openAds(undefined);
+    const { held } = directory;
+    if (!holdsRoutes(held) || held.meshId === welcome.meshId) this.#openAds(undefined);
     else if (acceptMesh === welcome.meshId) this.#openAds(acceptMesh);
-    else this.#keepForeign(meshId, welcome.meshId);
+    else this.#keepForeign(held.meshId, welcome.meshId);
   }
 
   /** Stays registered, for its application is the same; but what it routes by is not this server's to change. */

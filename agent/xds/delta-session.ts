@@ -13,9 +13,11 @@ import {
   closureKinds,
   copyTables,
   type HeldMesh,
+  holdsRoutes,
   kindOf,
   markName,
   markTypeUrl,
+  nothingHeld,
   type Tables,
   typeUrls,
   versionsOf,
@@ -79,6 +81,8 @@ const longestReason = 500;
 export class DeltaSession {
   readonly #options: SessionOptions;
   #held: HeldMesh;
+  /** Of what is held, and then of each mark that is used; nothing, until the first one, when no routes were held. */
+  #obeyed: { readonly meshId: string; readonly revision: number };
   #view: MeshView;
   #batch = new StagedBatch();
   /** Names this stream is subscribed to. */
@@ -94,6 +98,7 @@ export class DeltaSession {
   constructor(options: SessionOptions) {
     this.#options = options;
     this.#held = options.held;
+    this.#obeyed = holdsRoutes(options.held) ? options.held : nothingHeld;
     this.#view = options.view;
     this.#wanted = new Set(options.names);
     this.#asked = new Set(options.names);
@@ -176,13 +181,14 @@ export class DeltaSession {
 
     const answers = this.#settle(batch, held.tables);
     this.#held = held;
+    this.#obeyed = held;
     this.#view = created.view;
     return [{ do: 'swap', held, view: created.view, answers }, ack(response)];
   }
 
   /** What speaks against a mark as such: an emptied, foreign or restored server must not change what is held. */
   #faultOf(meshId: string, revision: number) {
-    const held = this.#held;
+    const held = this.#obeyed;
     if (held.meshId === '') return undefined;
     if (held.meshId !== meshId) {
       if (meshId === this.#options.acceptMesh) return undefined;
@@ -242,8 +248,8 @@ export class DeltaSession {
   /** An agent that was told to obey another mesh presents none, so that no server takes it for a stranger. */
   #presented(): { readonly meshId: string; readonly revision: number } {
     const { acceptMesh } = this.#options;
-    const obeysAnother = acceptMesh !== undefined && acceptMesh !== this.#held.meshId;
-    return obeysAnother ? { meshId: '', revision: 0 } : this.#held;
+    const obeysAnother = acceptMesh !== undefined && acceptMesh !== this.#obeyed.meshId;
+    return obeysAnother ? nothingHeld : this.#obeyed;
   }
 }
 

@@ -49,6 +49,11 @@ export interface HeldMesh {
 
 export const nothingHeld: HeldMesh = { meshId: '', revision: 0, tables: copyTables() };
 
+/** Without a name of a service nothing is routed by what is held: no other mesh can take anything away. */
+export function holdsRoutes({ tables }: HeldMesh): boolean {
+  return tables.names.size > 0;
+}
+
 export function kindOf(typeUrl: string): ResourceKind | undefined {
   return resourceKinds.find((kind) => typeUrls[kind] === typeUrl);
 }

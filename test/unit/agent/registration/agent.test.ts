@@ -252,6 +252,23 @@ describe('an agent and its control plane', () => {
       expect((await admin(agent, '/config_dump')).body.clusters).to.have.length(1);
     });
 
+    it('is obeyed by an agent without routes: it has nothing to protect', async () => {
+      const before = await mesh.agent();
+      await mesh.server.next('ads', ({ request }) => request.typeUrl === markTypeUrl);
+      mesh.server.send(response(markTypeUrl, [markOf({ revision: 5 })]));
+      await mesh.server.nextMarkVerdict();
+      await before.close();
+      await mesh.server.next('session-end');
+      mesh.server.forget();
+      mesh.server.welcome = { meshId: 'mesh-b' };
+      const agent = await mesh.agent();
+      const { request } = await mesh.server.next('ads');
+      expect(fromStruct(request.node?.metadata ?? null).sluice).to.deep.include({ meshId: '', revision: 0 });
+      mesh.server.send(response(markTypeUrl, [markOf({ meshId: 'mesh-b', revision: 1 })]));
+      expect(await mesh.server.nextMarkVerdict()).to.equal(undefined);
+      expect((await admin(agent, '/config_dump')).body).to.deep.include({ meshId: 'mesh-b', revision: 1 });
+    });
+
     it('is obeyed when the operator accepts it', async () => {
       await lastRun();
       mesh.server.welcome = { meshId: 'mesh-b' };

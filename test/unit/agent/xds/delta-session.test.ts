@@ -80,6 +80,12 @@ describe('delta session', () => {
         want: { meshId: mesh, revision: 5 },
       },
       {
+        name: 'nothing when it holds no name of a service: there are no routes to protect',
+        held: holding([]),
+        acceptMesh: undefined,
+        want: { meshId: '', revision: 0 },
+      },
+      {
         name: 'nothing when it is to obey another mesh',
         held: holding(['reviews.default']),
         acceptMesh: 'mesh-b',
@@ -317,6 +323,24 @@ describe('delta session', () => {
         { ack: 'Revision' },
       ]);
       expect(harness.held).to.deep.include({ meshId: 'mesh-b', revision: 1 });
+    });
+
+    it('gives way to any mesh at any revision while there are no routes to protect, and to no third one', () => {
+      const harness = new SessionHarness({ held: holding([]), names: ['reviews.default'] });
+      harness.start();
+      const adopted = batchOf(['reviews.default'], { meshId: 'mesh-b', revision: 1 });
+      expect(harness.receive(...adopted)).to.deep.equal(acks);
+      expect(harness.held).to.deep.include({ meshId: 'mesh-b', revision: 1 });
+      const third = harness.receive(response(markTypeUrl, [markOf({ meshId: 'mesh-c', revision: 9 })]));
+      expect(third.map((message) => Object.keys(message)[0])).to.deep.equal(['nack']);
+    });
+
+    it('is not given up on the stream on which its last name was let go of', () => {
+      const harness = new SessionHarness({ held: holding(['reviews.default']), names: ['reviews.default'] });
+      harness.start();
+      harness.unsubscribe('reviews.default');
+      const said = harness.receive(response(markTypeUrl, [markOf({ revision: 4 })]));
+      expect(said.map((message) => Object.keys(message)[0])).to.deep.equal(['nack']);
     });
 
     it('takes the same revision again: instances come and go without one', () => {
