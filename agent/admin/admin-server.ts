@@ -3,6 +3,7 @@ import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import type { HostPort } from '../../process/host-port.ts';
 import type { AgentReport } from './agent-report.ts';
+import { objectionTo } from './browser-guard.ts';
 import { dumpClusters, dumpConfig } from './config-dump.ts';
 import { metricsContentType, renderMetrics } from './metrics.ts';
 import { readinessOf } from './readiness.ts';
@@ -86,6 +87,8 @@ export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
 }
 
 async function answer(request: IncomingMessage, options: AdminOptions): Promise<Answer> {
+  const objection = objectionTo(request.headers);
+  if (objection !== undefined) return problem(objection.status, objection.sentence);
   const [path = ''] = (request.url ?? '').split('?');
   const endpoint = Object.hasOwn(endpoints, path) ? endpoints[path] : undefined;
   if (endpoint === undefined) {

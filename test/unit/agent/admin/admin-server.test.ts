@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { request } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { type AdminServer, startAdmin } from '../../../../agent/admin/admin-server.ts';
 import type { AgentReport } from '../../../../agent/admin/agent-report.ts';
@@ -179,6 +182,53 @@ describe('the admin server', () => {
     expect({ status: answer.status, drains }).to.deep.equal({ status: 200, drains: 1 });
     expect(await json(answer)).to.deep.include({ ready: false, reason: 'the agent is draining' });
   });
+
+  /** As a browser sends it: `fetch` does not let us choose these headers. */
+  async function send(method: string, path: string, headers: Record<string, string>) {
+    const { host, port } = server.address;
+    const sent = request({ host, port, method, path, headers, agent: false }).end();
+    const [response] = await once(sent, 'response');
+    return { status: response.statusCode, body: JSON.parse(await text(response)) };
+  }
+
+  for (const { who, origin } of [
+    { who: 'a page from elsewhere', origin: () => 'http://evil.example' },
+    { who: 'a page that hides where it is from', origin: () => 'null' },
+    { who: 'a page from another port of this machine', origin: () => 'http://127.0.0.1:1' },
+  ]) {
+    it(`does not drain for ${who} in a browser`, async () => {
+      const host = formatHostPort(server.address);
+      const { status, body } = await send('POST', '/drain', { host, origin: origin() });
+      expect({ status, drains }).to.deep.equal({ status: 403, drains: 0 });
+      expect(body.error).to.match(/^requests of pages from .* are refused$/);
+    });
+  }
+
+  it('drains for a page of its own', async () => {
+    const host = formatHostPort(server.address);
+    const { status } = await send('POST', '/drain', { host, origin: `http://${host}` });
+    expect({ status, drains }).to.deep.equal({ status: 200, drains: 1 });
+  });
+
+  for (const { host, want } of [
+    { host: 'evil.example', want: 421 },
+    { host: 'evil.example:15000', want: 421 },
+    { host: '127.0.0.1.evil.example:15000', want: 421 },
+    { host: '127.0.0.1@evil.example', want: 421 },
+    { host: 'localhost', want: 200 },
+    { host: 'LocalHost:15000', want: 200 },
+    { host: '10.0.0.7:15000', want: 200 },
+    { host: '[::1]', want: 200 },
+    { host: '[fd00::7]:15000', want: 200 },
+  ]) {
+    it(`answers a request to the host "${host}" with ${want}: a name may be anyone's`, async () => {
+      const answer = await send('GET', '/config_dump', { host });
+      expect({ status: answer.status, hasMesh: 'meshId' in answer.body }).to.deep.equal({
+        status: want,
+        hasMesh: want === 200,
+      });
+    });
+  }
 
   it('answers HEAD as GET, without a body', async () => {
     const answer = await get('/ready', { method: 'HEAD' });
