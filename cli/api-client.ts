@@ -37,8 +37,9 @@ export class Refused extends CommandError {
   readonly status: number;
   readonly body: unknown;
 
-  constructor(status: number, body: unknown) {
-    super(sentenceOf(status, body));
+  /** `hint` ends the sentence with what the command knows and the server does not. */
+  constructor(status: number, body: unknown, hint = '') {
+    super(sentenceOf(status, body) + hint);
     this.status = status;
     this.body = body;
   }

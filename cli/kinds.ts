@@ -21,17 +21,22 @@ const documents: Readonly<Partial<Record<Thing, Kind>>> = {
 
 /** `svc`, `Service`, `services` … are one thing. */
 export function parseThing(text: string): Thing {
-  const found = things().find((thing) => names[thing].includes(text.toLowerCase()));
+  const found = find(text);
   if (found !== undefined) return found;
   throw usageError(`there is no kind "${text}"; there are ${things().join(', ')}`);
 }
 
 /** Only kinds that have documents: these can be written and deleted. */
 export function parseDocumentKind(text: string): { readonly thing: Thing; readonly kind: Kind } {
-  const thing = parseThing(text);
-  const kind = documents[thing];
-  if (kind === undefined) throw usageError(`${thing} have no documents; services, routes and trafficpolicies have`);
-  return { thing, kind };
+  const thing = find(text);
+  const kind = thing && documents[thing];
+  if (thing !== undefined && kind !== undefined) return { thing, kind };
+  const fault = thing === undefined ? `there is no kind "${text}" of documents` : `${thing} have no documents`;
+  throw usageError(`${fault}; there are ${Object.keys(documents).join(', ')}`);
+}
+
+function find(text: string): Thing | undefined {
+  return things().find((thing) => names[thing].includes(text.toLowerCase()));
 }
 
 /** `services (service, svc), …` for help texts. */

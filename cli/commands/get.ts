@@ -9,7 +9,7 @@ import {
   serviceAnswer,
   storedAnswer,
 } from '../../dashboard-api/answers.ts';
-import type { ApiClient } from '../api-client.ts';
+import { type ApiClient, Refused } from '../api-client.ts';
 import { type Context, exitCodes, usageError } from '../context.ts';
 import { kindsText, parseThing, type Thing } from '../kinds.ts';
 import { type Given, given, namespaceOption, withApi } from '../options.ts';
@@ -29,7 +29,10 @@ export function addGet(program: Command, context: Context, run: Run): void {
   withApi(program.command('get'))
     .description('show one thing, or all of a kind')
     .argument('<kind>', kindsText)
-    .argument('[name]', 'name of a document, id of an agent, number of a revision, service of the instances')
+    .argument(
+      '[name]',
+      'name of a document, id of an agent, number of a revision; for instances the name of their service',
+    )
     .addOption(namespaceOption())
     .addHelpText(
       'after',
@@ -42,12 +45,26 @@ export function addGet(program: Command, context: Context, run: Run): void {
         const thing = parseThing(kind);
         if (thing === 'instances') {
           if (name === undefined) throw usageError('get instances: of which service? sluice get instances SERVICE');
-          await showInstances(asked, name);
+          await showInstancesOf(asked, name);
         } else if (name === undefined) await showAll(asked, thing);
         else await showOne(asked, thing, name);
         return exitCodes.done;
       }),
     );
+}
+
+/** `get instance ID` is what one would write; but ids are unique within a service alone. */
+async function showInstancesOf(asked: Asked, service: string): Promise<void> {
+  try {
+    await showInstances(asked, service);
+  } catch (error) {
+    if (!(error instanceof Refused) || error.status !== 404) throw error;
+    throw new Refused(
+      404,
+      error.body,
+      '; `get instances` takes the name of their service: sluice get instances SERVICE',
+    );
+  }
 }
 
 async function showAll(asked: Asked, thing: Exclude<Thing, 'instances'>): Promise<void> {

@@ -9,7 +9,11 @@ import { example } from './apply.ts';
 export function addRollback(program: Command, context: Context, run: Run): void {
   withApi(program.command('rollback'))
     .description('back to how the rules stood at a revision; itself a new revision')
-    .addArgument(new Argument('<revision>', 'number, see `sluice history`').argParser(parseRevision))
+    .addArgument(
+      new Argument('<revision>', 'number, see `sluice history`; 0: before the first, no rules at all').argParser(
+        parseRevision,
+      ),
+    )
     .addOption(waitOption())
     .addOption(messageOption())
     .addHelpText('after', example('rollback 11 --wait -m "v2 leaks memory"'))

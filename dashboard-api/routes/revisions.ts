@@ -74,13 +74,14 @@ export function revisionEndpoints({ rules, agents }: ControlPlane): Endpoint[] {
     endpoint({
       method: 'post',
       path: '/api/v1/revisions/{revision}/rollback',
-      summary: 'Back to how the rules stood at this revision; itself a new revision',
+      summary: 'Back to how the rules stood at this revision (0: no rules); itself a new revision',
       params,
       query: z.strictObject({ wait, message }),
       headers: z.object({ 'x-sluice-by': author }),
       answers: { ...changedDescriptions, 404: notFound },
       async handle({ params: { revision }, query, headers, remoteAddress, signal }) {
-        await find(revision);
+        // Before the first revision there were no rules: no record, but a state to go back to.
+        if (revision !== 0) await find(revision);
         const changed = await rules.rollback(revision, {
           by: authorOf(headers['x-sluice-by'], remoteAddress),
           message: query.message,

@@ -225,6 +225,14 @@ describe('sluice', () => {
       expect((await apply(out)).out).to.contain('nothing changed; revision 1 stands');
     });
 
+    it('says whose instances it would show, when it was given something else', async () => {
+      const ran = await cli.sluice(['get', 'instance', 'reviews-1']);
+      expect([ran.code, ran.err]).to.deep.equal([
+        1,
+        'error: no service named "reviews-1.default"; `get instances` takes the name of their service: sluice get instances SERVICE\n',
+      ]);
+    });
+
     it('says when there is no such thing', async () => {
       const ran = await cli.sluice(['get', 'route', 'nobody', '-n', 'prod']);
       expect([ran.code, ran.err]).to.deep.equal([1, 'error: no Route document named "nobody" in namespace "prod"\n']);
@@ -257,6 +265,8 @@ describe('sluice', () => {
     await apply(canary(20));
     const ran = await cli.sluice(['rollback', '1', '--wait', '-m', 'v2 leaks']);
     expect([ran.code, ran.out.split('\n')[0]]).to.deep.equal([0, 'revision 3']);
+    const toNothing = await cli.sluice(['rollback', '0']);
+    expect([toNothing.code, toNothing.out.split('\n')[1]]).to.deep.equal([0, '  deleted  Route default/canary']);
     expect((await cli.sluice(['rollback', '9'])).err).to.equal('error: there is no revision 9\n');
   });
 

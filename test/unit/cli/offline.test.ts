@@ -92,6 +92,16 @@ describe('sluice without a server', () => {
     },
     { sentence: 'an --api that is no URL', args: ['get', 'routes', '--api', 'localhost'], says: 'must be a URL' },
     { sentence: 'an unknown kind', args: ['get', 'pods'], says: 'there is no kind "pods"' },
+    {
+      sentence: 'an unknown kind to delete',
+      args: ['delete', 'pods', 'x'],
+      says: 'there is no kind "pods" of documents; there are services, routes, trafficpolicies\n',
+    },
+    {
+      sentence: 'the schema of a kind without documents',
+      args: ['schema', 'agents'],
+      says: 'agents have no documents; there are services, routes, trafficpolicies\n',
+    },
     { sentence: 'too many operands', args: ['get', 'a', 'b', 'c'], says: 'too many arguments' },
     { sentence: 'instances of nothing', args: ['get', 'instances'], says: 'of which service' },
     { sentence: 'a rollback to no number', args: ['rollback', 'x'], says: 'number of a revision' },

@@ -77,6 +77,16 @@ describe('agents and revisions', () => {
     expect([record.message, record.by]).to.deep.equal(['rollback to revision 1', 'rest:127.0.0.1']);
   });
 
+  it('rolls back to 0: before the first revision there were no rules', async () => {
+    await apply(canary(10));
+    const { body } = await api.expect(200, '/api/v1/revisions/0/rollback', { method: 'POST' });
+    expect([body.revision, body.changes.map((change: { action: string }) => change.action)]).to.deep.equal([
+      2,
+      ['deleted'],
+    ]);
+    expect((await api.expect(200, '/api/v1/routes')).body.items).to.deep.equal([]);
+  });
+
   it('answers how far a revision has come, now or when it is decided', async () => {
     await apply(canary(10));
     api.fake.setAgent({ id: 'web-1', state: 'pending' });
@@ -93,7 +103,7 @@ describe('agents and revisions', () => {
 
   it('answers 404 to a rollback to nowhere, and changes nothing', async () => {
     await apply(canary(10));
-    for (const number of [0, 2]) await api.expect(404, `/api/v1/revisions/${number}/rollback`, { method: 'POST' });
+    for (const number of [2, 9]) await api.expect(404, `/api/v1/revisions/${number}/rollback`, { method: 'POST' });
     expect(api.fake.revision).to.equal(1);
   });
 
