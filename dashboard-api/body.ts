@@ -2,8 +2,8 @@
 import { z } from 'zod';
 import { type DocumentFile, maxDocumentBytes } from '../model/document.ts';
 import { MeshError } from '../model/errors.ts';
+import { findJsonFault } from '../model/json-fault.ts';
 import { parseValue } from '../model/parse.ts';
-import { findJsonFault } from './json-fault.ts';
 import { problemAt } from './problem-response.ts';
 
 export interface RawBody {

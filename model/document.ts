@@ -4,6 +4,7 @@
  */
 import type { Node } from 'yaml';
 import { z } from 'zod';
+import { findJsonFault } from './json-fault.ts';
 import { createLineIndex, type Place } from './line-index.ts';
 import { apiVersion, defaultNamespace } from './metadata.ts';
 import { findNotYet } from './not-yet.ts';
@@ -80,16 +81,26 @@ interface FileFault extends Place {
   readonly message: string;
 }
 
-function readFile({ text }: DocumentFile): { documents: FileDocument[]; faults: FileFault[] } {
+function readFile({ name, text }: DocumentFile): { documents: FileDocument[]; faults: FileFault[] } {
   const placeOf = createLineIndex(typeof text === 'string' ? text : '');
   const documents: FileDocument[] = [];
   const faults: FileFault[] = [];
   for (const item of readYaml(text, maxDocumentBytes)) {
+    const jsonFault = item.is === 'fault' && item.isSyntax && isJsonFile(name) ? findJsonFault(text) : undefined;
+    if (jsonFault !== undefined) {
+      faults.push({ ...jsonFault, path: '' });
+      break;
+    }
     if (item.is === 'fault') faults.push({ ...placeOf(item.offset), path: '', message: item.message });
     else readResources(item.document, placeOf, { documents, faults });
     if (faults.length > mostProblems) break;
   }
   return { documents, faults };
+}
+
+/** YAML in it is taken as well; but who wrote JSON wants to hear where it stops being JSON. */
+function isJsonFile(name: string): boolean {
+  return name.toLowerCase().endsWith('.json');
 }
 
 function readResources(

@@ -9,6 +9,8 @@ export interface TextFault {
   readonly is: 'fault';
   readonly offset: number;
   readonly message: string;
+  /** It is no YAML, and the message says so in words of YAML. */
+  readonly isSyntax?: true;
 }
 
 /** A document without syntax faults and not empty; comments alone are no document. */
@@ -138,9 +140,10 @@ function tooDeepAt(document: CST.Document): number | undefined {
 }
 
 function faultOfSyntax({ code, message, pos }: YAMLError): TextFault {
-  if (code === 'TAB_AS_INDENT') return fault(pos[0], 'is no valid YAML: a tab is used for indentation; use spaces');
   const [first = ''] = message.split('\n');
-  return fault(pos[0], `is no valid YAML: ${first.slice(0, 1).toLowerCase()}${first.slice(1, 200)}`);
+  const words = `${first.slice(0, 1).toLowerCase()}${first.slice(1, 200)}`;
+  const said = code === 'TAB_AS_INDENT' ? 'a tab is used for indentation; use spaces' : words;
+  return { ...fault(pos[0], `is no valid YAML: ${said}`), isSyntax: true };
 }
 
 function fault(offset: number, message: string): TextFault {

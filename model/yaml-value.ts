@@ -90,11 +90,11 @@ class NodeReader {
 
   #readKey({ key }: Pair, map: YAMLMap, path: Path): string | undefined {
     const offset = key === null ? startOf(map) : startOf(key);
-    const refuse = (message: string) => this.#fault(offset, path, message);
+    const refuse = (message: string, at = path) => this.#fault(offset, at, message);
     this.#refuseProperties(key, path);
     if (isAlias(key)) refuse('YAML aliases (*name) are not supported; write the value out');
     else if (!isScalar(key)) refuse('a field name must be text; found a map or a list');
-    else if (key.value === '__proto__') refuse('unknown field "__proto__"');
+    else if (key.value === '__proto__') refuse('unknown field "__proto__"', [...path, key.value]);
     else if (typeof key.value === 'string') return key.value;
     else if (key.value === null) refuse('a field name is missing; if it is meant to be "null", put it in quotes');
     else refuse(`a field name must be text; put ${describe(key.value)} in quotes`);

@@ -140,7 +140,7 @@ describe('rule files', () => {
         'a.yaml:4:1: a field name must be text; put 8080 in quotes',
         'a.yaml:5:1: a field name must be text; found a map or a list',
         'a.yaml:6:1: a field name is missing; if it is meant to be "null", put it in quotes',
-        'a.yaml:7:1: unknown field "__proto__"',
+        'a.yaml:7:1: __proto__: unknown field "__proto__"',
       ],
     },
     {
@@ -193,6 +193,29 @@ describe('rule files', () => {
     },
   ]) {
     it(`with ${name} are refused, saying where and why`, () => expect(faultsIn(text)).to.deep.equal(want));
+  }
+
+  it('name the path of a field that JavaScript would take for its own', () => {
+    const text = JSON.stringify([service({ ports: [{ name: 'http', port: 80 }] })]).replace(
+      '"http"',
+      '"http","__proto__":{}',
+    );
+    expect(faultsIn(text).map((fault) => fault.replace(/^a\.yaml:1:\d+: /, ''))).to.deep.equal([
+      'spec.ports[0].__proto__: unknown field "__proto__"',
+    ]);
+  });
+
+  for (const { name, file, text, want } of [
+    {
+      name: 'in words of JSON when its name ends with .json, once',
+      file: 'rules/a.json',
+      text: '{\n  "kind": "Route"\n  "metadata": {"name": "a"}\n}\n{',
+      want: ['rules/a.json:3:3: is not JSON: expected "," or the end of this map or list, found "\\""'],
+    },
+    { name: 'not at all when it is YAML that JSON would refuse', file: 'a.json', text: canary, want: [] },
+  ]) {
+    it(`tell where a file goes wrong ${name}`, () =>
+      expect(parseDocuments([{ name: file, text }]).problems.map(formatProblem)).to.deep.equal(want));
   }
 
   it('report everything that is wrong in all documents and files at once', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
-import { findJsonFault } from '../../../dashboard-api/json-fault.ts';
+import { findJsonFault } from '../../../model/json-fault.ts';
 
 const runs = Number(process.env.SLUICE_FUZZ_RUNS ?? 200);
 
