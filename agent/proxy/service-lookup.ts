@@ -56,10 +56,14 @@ export class ServiceLookup {
         return this.#look(name) ?? { is: 'absent' };
       case 'absent':
         return { is: 'absent' };
+      case 'unusable':
+        return { is: 'unavailable', detail: 'what the control plane sent for it cannot be used' };
       case 'unavailable':
-        return { is: 'unavailable', detail: 'the control plane cannot be asked' };
-      case 'too late':
-        return { is: 'unavailable', detail: `the control plane did not answer within ${resolveTimeoutMs} ms` };
+        return { is: 'unavailable', detail: directory.obstacle || 'the control plane has not answered' };
+      case 'too late': {
+        const detail = directory.obstacle || `the control plane did not answer within ${resolveTimeoutMs} ms`;
+        return { is: 'unavailable', detail };
+      }
     }
   }
 }

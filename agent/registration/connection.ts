@@ -5,7 +5,7 @@
 import { type Client, status } from '@grpc/grpc-js';
 import type { Clock } from '../../process/clock.ts';
 import type { Logger } from '../../process/log.ts';
-import type { Input } from '../../proto/load.ts';
+import { type Input, toNumber } from '../../proto/load.ts';
 import type { Hello, Instance, Welcome } from '../../proto/types.ts';
 import { type AdsStream, type Decision, type StreamEnd, startAdsStream } from '../xds/ads-stream.ts';
 import { type AgentIdentity, type CreateView, DeltaSession } from '../xds/delta-session.ts';
@@ -97,9 +97,23 @@ export class Connection {
     this.#options.onRegistered(welcome);
     const { acceptMesh, directory } = this.#options;
     const { held } = directory;
-    if (!holdsRoutes(held) || held.meshId === welcome.meshId) this.#openAds(undefined);
+    if (!holdsRoutes(held)) this.#openAds(undefined);
+    else if (held.meshId === welcome.meshId) this.#resume(toNumber(welcome.revision));
     else if (acceptMesh === welcome.meshId) this.#openAds(acceptMesh);
     else this.#keepForeign(held.meshId, welcome.meshId);
+  }
+
+  /** A server that is behind holds its answer until it has caught up, so it is from the welcome that we know. */
+  #resume(offered: number): void {
+    const { revision } = this.#options.directory.held;
+    if (offered < revision) {
+      this.#report(
+        'older-store',
+        `the server is older than what this agent has seen: it has revision ${offered}, this agent holds revision ` +
+          `${revision} and keeps it`,
+      );
+    }
+    this.#openAds(undefined);
   }
 
   /** Stays registered, for its application is the same; but what it routes by is not this server's to change. */
@@ -113,7 +127,7 @@ export class Connection {
 
   #openAds(acceptMesh: string | undefined): void {
     const { client, identity, directory, createView, log } = this.#options;
-    if (directory.swaps === 0 && directory.held.meshId !== '') {
+    if (this.#condition === '' && directory.swaps === 0 && directory.held.meshId !== '') {
       this.#report('stale', `routes by revision ${directory.held.revision} of its last run`);
     }
     const { held, made, names } = directory;
@@ -153,6 +167,8 @@ export class Connection {
   #report(condition: Condition, detail: string): void {
     if (condition === this.#condition) return;
     this.#condition = condition;
+    // What is stale is so because no answer has come yet: no reason why none should.
+    this.#options.directory.hindered(condition === 'stale' ? '' : detail);
     this.#options.onCondition(condition, detail);
     this.#session.report(condition, detail);
   }

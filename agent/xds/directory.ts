@@ -46,6 +46,7 @@ export class Directory implements MeshDirectory {
   #made: MeshView;
   #view: MeshView;
   #asker: NameAsker | undefined;
+  #hindrance = '';
   #stopSweeping: () => void = () => {};
   #swaps = 0;
 
@@ -62,6 +63,11 @@ export class Directory implements MeshDirectory {
 
   get view(): MeshView {
     return this.#view;
+  }
+
+  get obstacle(): string {
+    if (this.#hindrance !== '') return this.#hindrance;
+    return this.#asker === undefined ? 'the control plane cannot be asked' : '';
   }
 
   get held(): HeldMesh {
@@ -102,9 +108,15 @@ export class Directory implements MeshDirectory {
     this.#sweepLater();
   }
 
+  /** The server is there, but for this reason may not answer; '' when it will. Holds as long as the connection. */
+  hindered(why: string): void {
+    this.#hindrance = why;
+  }
+
   /** Nobody can be asked any more. What is in use stays in use. */
   disconnected(): void {
     this.#asker = undefined;
+    this.#hindrance = '';
     this.#stopSweeping();
     this.#names.forgetUnknown();
     for (const name of [...this.#waiting.keys()]) this.#settle(name, 'unavailable');
@@ -129,7 +141,7 @@ export class Directory implements MeshDirectory {
   refuse(names: readonly string[]): void {
     for (const name of names) {
       this.#names.settle(name, 'refused');
-      this.#settle(name, 'unavailable');
+      this.#settle(name, 'unusable');
     }
   }
 
@@ -153,7 +165,7 @@ export class Directory implements MeshDirectory {
     if (name.length > longestName) return 'absent';
     const state = this.#names.stateOf(name);
     if (state === 'known' || state === 'absent') return state;
-    return state === 'refused' ? 'unavailable' : undefined;
+    return state === 'refused' ? 'unusable' : undefined;
   }
 
   #ask(name: string, asker: NameAsker): void {

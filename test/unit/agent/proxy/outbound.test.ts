@@ -88,15 +88,32 @@ describe('outbound', () => {
       });
     });
 
-    it('and says 503 when nobody can be asked', async () => {
-      world.directory.answer = () => 'unavailable';
-      const outbound = await world.outbound();
-      expect(reasonOf(await ask(outbound, '/'))).to.deep.equal({
-        status: 503,
-        reason: 'unavailable',
-        sentence: 'whether "reviews" is a service of the mesh is not known: the control plane cannot be asked',
+    for (const { when, resolution, obstacle, why } of [
+      {
+        when: 'nobody can be asked',
+        resolution: 'unavailable',
+        obstacle: 'no server is there',
+        why: 'no server is there',
+      },
+      { when: 'nobody answers', resolution: 'unavailable', obstacle: '', why: 'the control plane has not answered' },
+      {
+        when: 'what came for it cannot be used',
+        resolution: 'unusable',
+        obstacle: '',
+        why: 'what the control plane sent for it cannot be used',
+      },
+    ] as const) {
+      it(`and says 503 and why when ${when}`, async () => {
+        world.directory.answer = () => resolution;
+        world.directory.obstacle = obstacle;
+        const outbound = await world.outbound();
+        expect(reasonOf(await ask(outbound, '/'))).to.deep.equal({
+          status: 503,
+          reason: 'unavailable',
+          sentence: `whether "reviews" is a service of the mesh is not known: ${why}`,
+        });
       });
-    });
+    }
 
     it('and says 503 when the answer takes longer than 3 s', async () => {
       const clock = new ManualClock();

@@ -33,6 +33,7 @@ export interface Ask {
 /** A directory whose view the test swaps, and whose answers it gives. */
 export class FakeDirectory implements MeshDirectory {
   view: MeshView = createEmptyMeshView();
+  obstacle = '';
   /** Every name that was asked for. */
   readonly asked: string[] = [];
   /** What `resolve` answers. */

@@ -5,6 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { createServer, request, type Server } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { loadAgentSettings } from '../../../../agent/config.ts';
 import { type RunningAgent, startAgent } from '../../../../agent/start.ts';
@@ -75,18 +76,23 @@ export class AgentHarness {
 
 export async function admin(agent: RunningAgent, path: string, method = 'GET') {
   const response = await fetch(`http://${formatHostPort(agent.addresses.admin)}${path}`, { method });
-  const text = await response.text();
+  const body = await response.text();
   const isJson = response.headers.get('content-type')?.startsWith('application/json');
-  return { status: response.status, body: isJson ? JSON.parse(text) : text };
+  return { status: response.status, body: isJson ? JSON.parse(body) : body };
 }
 
 /** A request of the application through the outbound port. */
 export async function through(agent: RunningAgent, host: string) {
+  const { status, reason } = await answerTo(agent, host);
+  return { status, reason };
+}
+
+/** The same, with the sentence of the answer. */
+export async function answerTo(agent: RunningAgent, host: string) {
   const { outbound } = agent.addresses;
   const sent = request({ host: outbound.host, port: outbound.port, path: '/', headers: { host }, agent: false });
   sent.end();
   const [response] = await once(sent, 'response');
-  response.resume();
-  await once(response, 'end');
-  return { status: response.statusCode, reason: response.headers['x-sluice-reason'] };
+  const sentence = (await text(response)).trim();
+  return { status: response.statusCode, reason: response.headers['x-sluice-reason'], sentence };
 }

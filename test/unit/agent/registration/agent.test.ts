@@ -6,7 +6,7 @@ import { markTypeUrl, typeUrls } from '../../../../agent/xds/resources.ts';
 import { fromStruct } from '../../../../proto/struct.ts';
 import { HealthState } from '../../../../proto/types.ts';
 import { batchOf, markOf, response } from '../xds/mesh-fixture.ts';
-import { AgentHarness, admin, through } from './agent-harness.ts';
+import { AgentHarness, admin, answerTo, through } from './agent-harness.ts';
 
 describe('an agent and its control plane', () => {
   let mesh: AgentHarness;
@@ -239,6 +239,16 @@ describe('an agent and its control plane', () => {
   });
 
   describe('a server with another mesh', () => {
+    it('is why a new name is not known', async () => {
+      await lastRun();
+      mesh.server.welcome = { meshId: 'mesh-b' };
+      const agent = await mesh.agent();
+      await mesh.server.nextSession('report');
+      expect((await answerTo(agent, 'ratings')).sentence).to.match(
+        /^whether "ratings" is a service of the mesh is not known: this agent holds mesh mesh-a and keeps it/,
+      );
+    });
+
     it('does not get to change anything: the agent says foreign-store, stays registered and asks for no resources', async () => {
       await lastRun();
       mesh.server.welcome = { meshId: 'mesh-b' };
@@ -295,6 +305,60 @@ describe('an agent and its control plane', () => {
       await mesh.server.nextSession('report');
       expect((await mesh.server.nextSession('report')).condition).to.equal('older-store');
       expect((await admin(agent, '/ready')).body).to.deep.include({ ready: true, stale: true, revision: 5 });
+    });
+
+    describe('that is behind and holds its answer', () => {
+      const older =
+        'the server is older than what this agent has seen: it has revision 4, this agent holds revision 5 and keeps it';
+
+      /** Connected to a server at revision 4 after it had applied revision 5. */
+      async function ahead() {
+        const agent = await mesh.agent({ upstream: 'reviews=127.0.0.1:0' });
+        await mesh.server.next('ads', ({ request }) => request.typeUrl === markTypeUrl);
+        mesh.server.send(...batchOf(['reviews.default'], { revision: 5 }));
+        await mesh.server.nextMarkVerdict();
+        mesh.server.welcome = { meshId: 'mesh-a', revision: 4 };
+        mesh.server.forget();
+        mesh.server.endStreams();
+        await mesh.server.next('session-end');
+        while (!mesh.clock.waiting.includes(100)) await new Promise((resolve) => setImmediate(resolve));
+        mesh.clock.advance(100);
+        await mesh.server.next('ads', ({ request }) => request.typeUrl === markTypeUrl);
+        return agent;
+      }
+
+      it('is why: /ready, /stats and the report to the server say so', async () => {
+        const agent = await ahead();
+        expect({ ...(await mesh.server.nextSession('report')) }).to.deep.equal({
+          condition: 'older-store',
+          detail: older,
+        });
+        expect((await admin(agent, '/ready')).body).to.deep.include({ ready: true, reason: older });
+        const { condition, conditionDetail } = (await admin(agent, '/stats')).body.controlPlane;
+        expect({ condition, conditionDetail }).to.deep.equal({ condition: 'older-store', conditionDetail: older });
+      });
+
+      it('is why a new name is not known, and a second one', async () => {
+        const agent = await ahead();
+        for (const name of ['ratings', 'cart']) {
+          const answer = answerTo(agent, name);
+          await mesh.server.next('ads', ({ request }) => request.resourceNamesSubscribe.includes(`${name}.default`));
+          mesh.clock.advance(5_000);
+          expect(await answer).to.deep.equal({
+            status: 503,
+            reason: 'unavailable',
+            sentence: `whether "${name}" is a service of the mesh is not known: ${older}`,
+          });
+        }
+      });
+
+      it('is forgotten when it has caught up', async () => {
+        const agent = await ahead();
+        mesh.server.send(response(markTypeUrl, [markOf({ revision: 5 })]));
+        await mesh.server.nextMarkVerdict();
+        expect((await admin(agent, '/ready')).body).to.deep.include({ ready: true, reason: '' });
+        expect((await admin(agent, '/stats')).body.controlPlane.condition).to.equal('');
+      });
     });
   });
 

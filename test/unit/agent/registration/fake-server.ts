@@ -31,7 +31,7 @@ export class FakeServer {
   #session: ServerDuplexStream<AgentMessage, Input<ServerMessage>> | undefined;
   #ads: ServerDuplexStream<DeltaDiscoveryRequest, Buffer> | undefined;
   address: HostPort = { host: '127.0.0.1', port: 0 };
-  /** What a hello is answered with; undefined leaves it unanswered. */
+  /** What a hello is answered with, at a revision that no test's agent is ahead of; undefined leaves it unanswered. */
   welcome: { readonly meshId: string; readonly revision?: number } | undefined = { meshId: 'mesh-a' };
 
   /** On `port`, or a free one. */
@@ -121,7 +121,7 @@ export class FakeServer {
       if ((message.hello !== null) !== (count === 1)) this.#faults.push('hello is the first message, and no other one');
       this.#emit({ on: 'session', message });
       if (message.hello !== null && this.welcome !== undefined) {
-        const { meshId, revision = 1 } = this.welcome;
+        const { meshId, revision = 9 } = this.welcome;
         call.write({ welcome: { meshId, revision, serverId: 'fake' } });
       }
     });

@@ -45,6 +45,19 @@ describe('the directory of the mesh', () => {
     expect(await directory().resolve('a.default')).to.equal('unavailable');
   });
 
+  it('says what stands in the way of an answer, as long as the connection lasts', () => {
+    const one = directory();
+    const said = [one.obstacle];
+    one.connected(asker);
+    said.push(one.obstacle);
+    one.hindered('the server is older');
+    said.push(one.obstacle);
+    one.disconnected();
+    said.push(one.obstacle);
+    const nobody = 'the control plane cannot be asked';
+    expect(said).to.deep.equal([nobody, '', 'the server is older', nobody]);
+  });
+
   it('asks once for all who wait, and answers all of them', async () => {
     const one = directory();
     one.connected(asker);
@@ -84,14 +97,14 @@ describe('the directory of the mesh', () => {
     expect(said).to.deep.equal(['+a.default']);
   });
 
-  it('answers unavailable when the connection is lost, or the configuration is refused', async () => {
+  it('answers unavailable when the connection is lost, and unusable when the configuration is refused', async () => {
     const one = directory();
     one.connected(asker);
     const refused = one.resolve('a.default');
     one.refuse(['a.default']);
     const lost = one.resolve('b.default');
     one.disconnected();
-    expect(await Promise.all([refused, lost])).to.deep.equal(['unavailable', 'unavailable']);
+    expect(await Promise.all([refused, lost])).to.deep.equal(['unusable', 'unavailable']);
   });
 
   it('subscribes to declared names again on every connection, and not to those it only asked about', () => {
