@@ -77,8 +77,8 @@ export function absentAgentsConcernedBy(
     resourcesOf(snapshot, typeUrls.routeConfiguration).some(({ typeUrl, name }) => isChanged(typeUrl, name)) ||
     snapshot?.references.some((cluster) => isChanged(typeUrls.cluster, cluster));
   return absentAgents(directory).filter(
-    ({ id, namespace, service, names }) =>
-      names.some(
+    ({ id, namespace, service, names, asked }) =>
+      [...names, ...asked].some(
         (name) => isChanged(typeUrls.name, name) || isServiceChanged(cache.service(cache.ownerOfName(name) ?? '')),
       ) ||
       (isChanged(typeUrls.listener, inboundListenerName(serviceKey(namespace, service))) &&

@@ -116,6 +116,7 @@ export class AgentService {
     const { directory, registry, meshId, serverId, revision } = this.#options;
     const record = await directory.hold(registration);
     record.version = registration.version;
+    record.asked = registration.names;
     if (registration.instance) await registry.register(registration.instance, true);
     const stream = new AgentStream(call, registration, record, this.#options);
     this.#streams.set(record.key, stream);

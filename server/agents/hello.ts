@@ -25,6 +25,7 @@ const helloSchema = z.object({
   service: dnsLabel,
   key: z.instanceof(Uint8Array).refine(({ length }) => length >= 16 && length <= 64, 'must be 16 to 64 random bytes'),
   agentVersion: z.string().max(100),
+  names: z.array(z.string().max(253)).max(20_000),
   instance: z
     .object({
       address: z
@@ -48,6 +49,8 @@ export interface Registration {
   readonly service: string;
   readonly keyHash: string;
   readonly version: string;
+  /** The names that it asks for, known here or not. */
+  readonly names: readonly string[];
   /** Undefined for an agent without application. */
   readonly instance: InstanceRecord | undefined;
 }
@@ -59,13 +62,14 @@ export function readHello(hello: Hello): Registration {
     const problems = parsed.faults.slice(0, mostFaults).map(faultProblem);
     throw new MeshError('INVALID_REGISTRATION', [parsed.faults.length], { problems });
   }
-  const { id, namespace, service, key, agentVersion, instance } = parsed.value;
+  const { id, namespace, service, key, agentVersion, names, instance } = parsed.value;
   return {
     id,
     namespace,
     service,
     keyHash: createHash('sha256').update(key).digest('hex'),
     version: agentVersion,
+    names,
     instance: instance
       ? {
           ...instance,

@@ -34,6 +34,11 @@ export interface AgentRecord {
   detail: string;
   /** The names it asks for that stand for something; stored with its lease. */
   names: readonly string[];
+  /**
+   * The names it asked for when it registered: it counts by them also while it takes no configuration from this server,
+   * because it keeps another mesh's.
+   */
+  asked: readonly string[];
   lastSeenMs: number;
 }
 
@@ -60,6 +65,7 @@ export function createAgentRecord(
     condition: '',
     detail: '',
     names: [],
+    asked: [],
     lastSeenMs: nowMs,
   };
 }

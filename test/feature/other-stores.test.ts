@@ -42,7 +42,13 @@ describe('an agent', () => {
     await mesh.restartServer({ dataDir: join(mesh.folder, 'another') });
     await mesh.until(async () => (await mesh.agent('web-1')).state === 'foreign-store');
     await isServing();
-    await mesh.apply(route('reviews', { v1: 1, v2: 0 }, ', timeout: 3s'), 'wait=100ms');
+    for (const id of ['reviews-v1', 'reviews-v2']) {
+      await mesh.until(async () => (await mesh.instance('reviews', id))?.state === 'passing');
+    }
+    const { body } = await mesh.apply(route('reviews', { v1: 1, v2: 0 }, ', timeout: 3s'), 'wait=100ms');
+    expect(body.rollout.pending.map(({ id, reason }) => `${id} ${reason.split(':')[0]}`)).to.include(
+      'web-1 foreign-store',
+    );
     await isServing();
   });
 

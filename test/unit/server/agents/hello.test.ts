@@ -29,6 +29,7 @@ describe('a hello', () => {
       service: 'web',
       keyHash: '4bb06f8e4e3a7715d201d573d0aa423762e55dabd61a2c02278fa56cc6d294e0',
       version: '1.0.0',
+      names: [],
       instance: undefined,
     });
   });
