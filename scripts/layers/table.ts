@@ -189,7 +189,11 @@ export const homes: readonly { readonly name: string; readonly paths: readonly s
   { name: 'express', paths: ['dashboard-api'], rule: 'what answers HTTP stays inside the API' },
   { name: 'commander', paths: ['cli'], rule: 'the command line ends at its door' },
   { name: 'koffi', paths: ['process'], rule: 'system calls are wrapped once' },
-  { name: 'pino', paths: ['process/log.ts'], rule: 'a log is made in one place, where secrets are taken out' },
+  {
+    name: 'pino',
+    paths: ['process/log.ts', 'process/redact.ts'],
+    rule: 'a log is made in one place, where secrets are taken out',
+  },
   { name: 'prom-client', paths: ['server/telemetry'], rule: 'metrics are read where they are shown' },
   {
     name: 'node:http',
