@@ -20,7 +20,8 @@ export interface ServiceInput {
   readonly portsOf: (service: string) => readonly ServicePort[];
 }
 
-export interface EndpointsInput {
+/** What the rules say of the endpoints of a service; with its instances it is all there is to them. */
+export interface EndpointRules {
   /** "reviews.default". */
   readonly key: string;
   readonly ports: readonly ServicePort[];
@@ -28,7 +29,20 @@ export interface EndpointsInput {
   readonly hasOnePort: boolean;
   readonly document: Service | undefined;
   readonly subsets: readonly string[];
+}
+
+export interface EndpointsInput extends EndpointRules {
   readonly instances: readonly InstanceRecord[];
+}
+
+/** Whether two services pick their endpoints from the same instances in the same way. */
+export function haveSameEndpointRules(a: EndpointRules, b: EndpointRules): boolean {
+  return describeRules(a) === describeRules(b);
+}
+
+function describeRules({ ports, hasOnePort, document, subsets }: EndpointRules): string {
+  const labels = subsets.map((subset) => Object.entries(subsetLabels(document, subset)).sort());
+  return JSON.stringify([portNames(ports), hasOnePort, subsets, labels]);
 }
 
 /** Each port name once, in order: clusters and endpoints are by name. */

@@ -8,11 +8,9 @@ import type { Route } from '../../model/route.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
 import type { TrafficPolicy } from '../../model/traffic-policy.ts';
 import { compileService } from '../compile/compile.ts';
-import type { EncodedResource } from '../compile/encoded-resource.ts';
-import { compileEndpoints } from '../compile/endpoints.ts';
 import { subsetsOf } from '../compile/service-input.ts';
 import type { InstanceRecord } from '../registry/instance.ts';
-import { createServiceSnapshot, isSameService, type ServiceSnapshot, withEndpoints } from './service-snapshot.ts';
+import { createServiceSnapshot, isSameService, type ServiceSnapshot, withInstances } from './service-snapshot.ts';
 import type { ServiceChange, SnapshotCache } from './snapshot-cache.ts';
 
 /** Where the state stands that is compiled. Services by their keys: "reviews.default". */
@@ -98,7 +96,7 @@ export class RebuildLoop {
   #refresh(key: string): ServiceChange | undefined {
     const before = this.#cache.service(key);
     if (!before || this.#borrowed.has(key) || !this.#hasBasis(key)) return this.#compile(key, this.#cache.revision);
-    return endpointsChange(before, this.#endpoints(key, before.ports));
+    return instanceChange(before, this.#state.instances(key));
   }
 
   /** Undefined when nothing about the service differs. */
@@ -122,22 +120,18 @@ export class RebuildLoop {
       namedSubsets: this.#state.namedSubsets(key),
       portsOf: (service) => this.#state.ports(service),
     });
-    const endpoints = this.#endpoints(key, ports);
-    if (before && isSameService(before, compiled)) return endpointsChange(before, endpoints);
-    const after = createServiceSnapshot(compiled, { endpoints, ports, revision });
-    return { key, before, after, isRuleChange: true };
-  }
-
-  #endpoints(key: string, ports: readonly ServicePort[]): EncodedResource[] {
     const document = this.#state.service(key);
-    return compileEndpoints({
+    const endpointRules = {
       key,
       ports,
       hasOnePort: this.#state.ports(key).length === 1,
       document,
       subsets: subsetsOf(document, this.#state.namedSubsets(key)),
-      instances: this.#state.instances(key),
-    });
+    };
+    const instances = this.#state.instances(key);
+    if (before && isSameService(before, compiled, endpointRules)) return instanceChange(before, instances);
+    const after = createServiceSnapshot(compiled, { endpointRules, instances, revision });
+    return { key, before, after, isRuleChange: true };
   }
 
   /** Ports that the rules no longer know stay on the wire while somebody holds the service and may be using them. */
@@ -153,7 +147,7 @@ export class RebuildLoop {
   }
 }
 
-function endpointsChange(before: ServiceSnapshot, endpoints: readonly EncodedResource[]): ServiceChange | undefined {
-  const after = withEndpoints(before, endpoints);
+function instanceChange(before: ServiceSnapshot, instances: readonly InstanceRecord[]): ServiceChange | undefined {
+  const after = withInstances(before, instances);
   return after === before ? undefined : { key: before.key, before, after, isRuleChange: false };
 }

@@ -3,6 +3,9 @@ import type { ServicePort } from '../../model/service.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { CompiledService } from '../compile/compile.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { compileEndpoints } from '../compile/endpoints.ts';
+import { type EndpointRules, haveSameEndpointRules } from '../compile/service-input.ts';
+import type { InstanceRecord } from '../registry/instance.ts';
 
 export interface ServiceSnapshot {
   /** "reviews.default". */
@@ -15,36 +18,46 @@ export interface ServiceSnapshot {
   readonly references: readonly string[];
   /** The ports it was compiled with, those included that are kept only for callers who may still use them. */
   readonly ports: readonly ServicePort[];
+  /** What its endpoints are made of: the rules, and the instances as they are now. */
+  readonly endpointRules: EndpointRules;
+  readonly instances: readonly InstanceRecord[];
 }
 
-/** Whether a compilation says the same as the snapshot, endpoints aside. */
-export function isSameService(snapshot: ServiceSnapshot, compiled: CompiledService): boolean {
+/** Whether a compilation says the same as the snapshot, its instances aside. */
+export function isSameService(
+  snapshot: ServiceSnapshot,
+  compiled: CompiledService,
+  endpointRules: EndpointRules,
+): boolean {
+  if (!haveSameEndpointRules(snapshot.endpointRules, endpointRules)) return false;
   return listsOf(compiled).every(([typeUrl, resources]) => areHeld(snapshot, typeUrl, resources));
 }
 
 export function createServiceSnapshot(
   compiled: CompiledService,
   rest: {
-    readonly endpoints: readonly EncodedResource[];
-    readonly ports: readonly ServicePort[];
+    readonly endpointRules: EndpointRules;
+    readonly instances: readonly InstanceRecord[];
     readonly revision: number;
   },
 ): ServiceSnapshot {
-  const lists = [...listsOf(compiled), [typeUrls.endpoint, rest.endpoints] as const];
+  const endpoints = compileEndpoints({ ...rest.endpointRules, instances: rest.instances });
+  const lists = [...listsOf(compiled), [typeUrls.endpoint, endpoints] as const];
   return {
     key: compiled.key,
-    revision: rest.revision,
-    ports: rest.ports,
+    ports: rest.endpointRules.ports,
+    ...rest,
     resources: new Map(lists.map(([typeUrl, resources]) => [typeUrl, byName(resources)])),
     references: compiled.references,
   };
 }
 
-/** The same service with these endpoints: itself when it has them already. */
-export function withEndpoints(snapshot: ServiceSnapshot, endpoints: readonly EncodedResource[]): ServiceSnapshot {
+/** The same service with these instances: itself when its endpoints stay the same. */
+export function withInstances(snapshot: ServiceSnapshot, instances: readonly InstanceRecord[]): ServiceSnapshot {
+  const endpoints = compileEndpoints({ ...snapshot.endpointRules, instances });
   if (areHeld(snapshot, typeUrls.endpoint, endpoints)) return snapshot;
   const resources = new Map(snapshot.resources).set(typeUrls.endpoint, byName(endpoints));
-  return { ...snapshot, resources };
+  return { ...snapshot, instances, resources };
 }
 
 /** Whether two snapshots of a service differ in endpoints at most: all else is then shared, not only equal. */
@@ -52,12 +65,12 @@ export function haveSameRules(a: ServiceSnapshot, b: ServiceSnapshot): boolean {
   return a.resources.get(typeUrls.routeConfiguration) === b.resources.get(typeUrls.routeConfiguration);
 }
 
-/** Type URL and name of all but endpoints that came, went or changed between two snapshots of a service. */
+/** Type URL and name of what came, went or changed between two snapshots of a service. */
 export function changedResources(
   before: ServiceSnapshot | undefined,
   after: ServiceSnapshot | undefined,
 ): [typeUrl: string, name: string][] {
-  const types = [typeUrls.name, typeUrls.routeConfiguration, typeUrls.cluster, typeUrls.listener];
+  const types = [...((after ?? before)?.resources.keys() ?? [])];
   return types.flatMap((typeUrl) => {
     const names = new Set([...resourcesOf(before, typeUrl), ...resourcesOf(after, typeUrl)].map(({ name }) => name));
     const versionIn = (snapshot: ServiceSnapshot | undefined, name: string) =>

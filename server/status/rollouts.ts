@@ -150,7 +150,8 @@ function fromNumbers(revision: number, agents: Iterable<AgentRecord>): OpenRollo
   const pending = concerned.filter(({ applied }) => applied < revision);
   return {
     revision,
-    sequence: 0,
+    // Nothing is known of when it was published: only what an agent refuses of it, or of a later one, counts.
+    sequence: Number.POSITIVE_INFINITY,
     agents: concerned.length,
     pending: new Map(pending.map((agent) => [agent.key, agent])),
     gone: new Map(),

@@ -12,7 +12,7 @@ import { Revision } from '../../proto/types.ts';
 import { encodeResource } from '../compile/encoded-resource.ts';
 import { changedResources, haveSameRules, resourcesOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
-import { type Difference, Holdings, sendOrder } from './holdings.ts';
+import { type Difference, Holdings, resourceKey, sendOrder } from './holdings.ts';
 import type { Effect, Interest, Request, Response, Session } from './session.ts';
 import { Withheld } from './withheld.ts';
 
@@ -21,6 +21,9 @@ const INVALID_ARGUMENT = 3;
 
 /** An agent asks for what its application calls; more is a fault, and would cost this server memory. */
 export const mostNames = 20_000;
+
+/** Resources that an agent may come with: more than its names can need. */
+const mostPresented = 400_000;
 
 /** DNS has no longer ones. */
 const longestName = 253;
@@ -49,6 +52,8 @@ interface Batch {
   readonly work: Work;
   /** What the mark says. */
   readonly revision: number;
+  /** Versions of what it brings, by resource key. */
+  readonly sent: ReadonlyMap<string, string>;
   /** What it was cut from. */
   readonly cut: { readonly revision: number; readonly sequence: number };
 }
@@ -99,14 +104,15 @@ export class AgentSession implements Session {
 
   onRequest(request: Request): Effect[] {
     if (request.typeUrl === typeUrls.mark) return this.#onMark(request);
-    if (request.nonce === '') this.#holdings.presented(request.typeUrl, request.initialVersions);
+    if (this.#phase === 'gathering') {
+      const presented = this.#holdings.presented(request.typeUrl, request.initialVersions);
+      if (presented > mostPresented) return refused(`an agent may hold ${mostPresented} resources at most`);
+    }
     if (request.typeUrl !== typeUrls.name) return [];
     const asked = request.subscribe.filter((name) => name.length <= longestName);
-    if (this.#names.size + asked.length > mostNames) {
-      return [{ is: 'close', code: INVALID_ARGUMENT, message: `an agent may ask for ${mostNames} names at most` }];
-    }
     for (const name of asked) this.#ask(name, request.initialVersions);
     for (const name of request.unsubscribe) this.#forget(name);
+    if (this.#names.size > mostNames) return refused(`an agent may ask for ${mostNames} names at most`);
     return this.flush();
   }
 
@@ -214,6 +220,7 @@ export class AgentSession implements Session {
       nonce: mark.nonce,
       work,
       revision,
+      sent: versionsIn(difference),
       cut: { revision: cache.revision, sequence: cache.sequence },
     };
     return [...this.#respond(difference), mark].map((response) => ({ is: 'send', response }));
@@ -283,11 +290,16 @@ export class AgentSession implements Session {
 
   /** Withholds all that came with the refused resources; false when nothing could be found to withhold. */
   #withhold(batch: Batch, refused: NonNullable<Request['error']>['resources']): boolean {
-    this.#withheld.refuse(refused);
+    const standing = this.#withheld.refuse(refused, batch.sent);
+    // All of it has changed meanwhile: what comes next may be the repair.
+    if (refused.length > 0 && standing.length === 0) return true;
+    // Endpoints are no part of a revision: those that were refused stay as they were, nothing else does.
+    const rules = standing.filter(({ typeUrl }) => typeUrl !== typeUrls.endpoint);
+    if (standing.length > 0 && rules.length === 0) return true;
     const { cache } = this.#options;
     const isRefused = (service: string) => {
       const snapshot = cache.service(service);
-      return snapshot && refused.some(({ typeUrl, name }) => this.#holdings.needs(snapshot, typeUrl, name));
+      return snapshot && rules.some(({ typeUrl, name }) => this.#holdings.needs(snapshot, typeUrl, name));
     };
     const newNames = [...batch.work.names].filter((name) => !this.#holdings.holdsName(name));
     const refusedNames = newNames.filter((name) => isRefused(cache.ownerOfName(name) ?? ''));
@@ -319,6 +331,10 @@ export class AgentSession implements Session {
   }
 }
 
+function refused(message: string): Effect[] {
+  return [{ is: 'close', code: INVALID_ARGUMENT, message }];
+}
+
 function emptyWork(): Work {
   return { names: new Set(), services: new Set(), answers: new Set() };
 }
@@ -327,4 +343,9 @@ function emptyWork(): Work {
 export function readMark(bytes: Uint8Array): { meshId: string; revision: number; sequence: number } {
   const { meshId, revision, sequence } = Revision.decode(bytes);
   return { meshId, revision: toNumber(revision), sequence: toNumber(sequence) };
+}
+
+function versionsIn({ changed }: Difference): Map<string, string> {
+  const resources = [...changed.values()].flat();
+  return new Map(resources.map(({ typeUrl, name, version }) => [resourceKey(typeUrl, name), version]));
 }

@@ -16,6 +16,8 @@ export interface HoldingsView {
   service(key: string): ServiceSnapshot | undefined;
   /** The service that a name stands for. */
   ownerOfName(name: string): string | undefined;
+  /** Whether the agent has refused these very bytes. */
+  isRefused(resource: EncodedResource): boolean;
 }
 
 /** What has to be said to bring the agent from what it has to what it is to have. */
@@ -59,12 +61,14 @@ export class Holdings {
     this.#journal.keep();
   }
 
-  /** What the agent says it has, before anything is sent. */
-  presented(typeUrl: string, versions: Readonly<Record<string, string>>): void {
-    for (const [name, version] of Object.entries(versions)) {
-      this.#versions.get(typeUrl)?.set(name, version);
+  /** What the agent says it has, before anything is sent. Answers how much that is by now. */
+  presented(typeUrl: string, versions: Readonly<Record<string, string>>): number {
+    const held = this.#versions.get(typeUrl);
+    for (const [name, version] of held ? Object.entries(versions) : []) {
+      held?.set(name, version);
       this.#touch(typeUrl, name);
     }
+    return [...this.#versions.values()].reduce((sum, { size }) => sum + size, 0);
   }
 
   holdsName(name: string): boolean {
@@ -186,7 +190,7 @@ export class Holdings {
     const owner = typeUrl === typeUrls.name ? (this.#names.get(name) ?? '') : ownerOf(typeUrl, name);
     const resource = resourceOf(view.service(owner), typeUrl, name);
     if (isNeeded && resource) {
-      if (versions.get(name) === resource.version && !isAsked) return;
+      if ((versions.get(name) === resource.version && !isAsked) || view.isRefused(resource)) return;
       this.#journal.set(versions, name, resource.version);
       append(difference.changed, typeUrl, resource);
     } else if (!isNeeded && (versions.has(name) || isAsked)) {
@@ -271,7 +275,8 @@ function haveSameClosure(a: ServiceSnapshot, b: ServiceSnapshot): boolean {
   return a.references.join() === b.references.join() && routesOf(a).join() === routesOf(b).join();
 }
 
-function resourceKey(typeUrl: string, name: string): string {
+/** One text for type and name. */
+export function resourceKey(typeUrl: string, name: string): string {
   return `${typeUrl} ${name}`;
 }
 

@@ -5,9 +5,9 @@
  */
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
-import { resourceOf, type ServiceSnapshot, withEndpoints } from '../snapshot/service-snapshot.ts';
+import { resourceOf, type ServiceSnapshot, withInstances } from '../snapshot/service-snapshot.ts';
 import { ownerOf, type SnapshotCache } from '../snapshot/snapshot-cache.ts';
-import type { HoldingsView } from './holdings.ts';
+import { type HoldingsView, resourceKey } from './holdings.ts';
 import type { RefusedResource } from './session.ts';
 
 interface RefusedVersion {
@@ -31,12 +31,24 @@ export class Withheld implements HoldingsView {
     return this.#services.size === 0 && this.#names.size === 0;
   }
 
-  /** Remembers what was refused. */
-  refuse(resources: readonly RefusedResource[]): void {
-    if (this.isEmpty) this.#refused = [];
-    for (const { typeUrl, name } of resources) {
-      this.#refused.push({ typeUrl, name, version: this.#currentVersion(typeUrl, name) });
-    }
+  /**
+   * Remembers what was refused of what was `sent` (by resource key). Answers what of it is still so: what has changed
+   * meanwhile may be the repair.
+   */
+  refuse(resources: readonly RefusedResource[], sent: ReadonlyMap<string, string>): readonly RefusedResource[] {
+    const refused = resources.map(({ typeUrl, name }) => {
+      const version = sent.get(resourceKey(typeUrl, name)) ?? this.#currentVersion(typeUrl, name);
+      return { typeUrl, name, version };
+    });
+    const standing = (each: RefusedVersion) => this.#currentVersion(each.typeUrl, each.name) === each.version;
+    const known = new Map([...this.#refused, ...refused].map((each) => [resourceKey(each.typeUrl, each.name), each]));
+    this.#refused = [...known.values()].filter(standing);
+    return resources.filter((_resource, index) => refused.slice(index, index + 1).some(standing));
+  }
+
+  /** Whether these very bytes were refused: they are not sent again. */
+  isRefused({ typeUrl, name, version }: EncodedResource): boolean {
+    return this.#refused.some((each) => each.typeUrl === typeUrl && each.name === name && each.version === version);
   }
 
   withholdService(snapshot: ServiceSnapshot): void {
@@ -78,7 +90,9 @@ export class Withheld implements HoldingsView {
 
   service(key: string): ServiceSnapshot | undefined {
     const withheld = this.#services.get(key);
-    return withheld ? this.#withNewestEndpoints(withheld) : this.#cache.service(key);
+    if (!withheld) return this.#cache.service(key);
+    // By the rules that the agent has, of the instances that there are.
+    return withInstances(withheld, this.#cache.service(key)?.instances ?? []);
   }
 
   ownerOfName(name: string): string | undefined {
@@ -87,22 +101,6 @@ export class Withheld implements HoldingsView {
       if (resourceOf(snapshot, typeUrls.name, name)) return snapshot.key;
     }
     return this.#cache.ownerOfName(name);
-  }
-
-  #withNewestEndpoints(withheld: ServiceSnapshot): ServiceSnapshot {
-    const newest = this.#cache.service(withheld.key);
-    const held = [...(withheld.resources.get(typeUrls.endpoint)?.values() ?? [])];
-    return withEndpoints(
-      withheld,
-      held.map((resource) => this.#acceptable(resourceOf(newest, typeUrls.endpoint, resource.name)) ?? resource),
-    );
-  }
-
-  #acceptable(resource: EncodedResource | undefined): EncodedResource | undefined {
-    const isRefused = this.#refused.some(
-      ({ typeUrl, name }) => typeUrl === resource?.typeUrl && name === resource.name,
-    );
-    return isRefused ? undefined : resource;
   }
 
   #currentVersion(typeUrl: string, name: string): string | undefined {

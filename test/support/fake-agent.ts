@@ -36,6 +36,8 @@ export class FakeAgent {
   readonly session: AgentSession;
   readonly batches: Batch[] = [];
   readonly applied: number[] = [];
+  /** Revisions of which the session said that they change something it holds. */
+  readonly touched: number[] = [];
   readonly refused: Extract<Effect, { is: 'refused' }>[] = [];
   readonly absent = new Set<string>();
   readonly services = new Set<string>();
@@ -118,7 +120,10 @@ export class FakeAgent {
 
   #onChange(change: SnapshotChange, isRevision: boolean): void {
     this.session.onChange(change);
-    if (isRevision && this.session.isTouchedBy(change)) this.session.owe();
+    if (isRevision && this.session.isTouchedBy(change)) {
+      this.touched.push(change.revision);
+      this.session.owe();
+    }
     this.#perform(this.session.flush());
   }
 

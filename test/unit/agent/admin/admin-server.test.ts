@@ -22,7 +22,7 @@ const connected: AgentReport['controlPlane'] = {
 };
 
 function traffic() {
-  const outbound = createStatistics();
+  const outbound = createStatistics(() => true);
   const first = outbound.begin();
   first.sentTo('reviews.default|http|v1');
   first.ended({ is: 'passed', status: 200 });

@@ -75,7 +75,7 @@ export class ManualClock implements Clock {
 
 export class World {
   readonly directory = new FakeDirectory();
-  readonly statistics: Statistics = createStatistics();
+  readonly statistics: Statistics = createStatistics((cluster) => this.directory.view.clusters.has(cluster));
   readonly faults: unknown[] = [];
   readonly #closers: (() => Promise<unknown> | unknown)[] = [];
 

@@ -281,6 +281,26 @@ spec: { service: ratings, rules: [ { backends: [ { service: reviews } ] } ] }
       expect(agent.batches).to.have.lengthOf(2);
     });
 
+    it('is touched by a revision that changes only which instances a subset has', () => {
+      const mesh = meshWith('reviews');
+      mesh.put(instanceOf('reviews', 'two', { labels: { version: 'v2' } }));
+      const labelled = (version: string) =>
+        together(split(1, 1), port('reviews', 80, `, subsets: [ { name: v1, labels: { version: ${version} } } ]`));
+      mesh.apply(labelled('v1'));
+      const agent = connected(mesh, 'reviews.default');
+      mesh.apply(labelled('v2'));
+      expect(agent.lastBatch).to.deep.equal({ content: ['endpoint reviews.default|http|v1'], revision: 2 });
+      expect(agent.touched.at(-1)).to.equal(2);
+    });
+
+    it('may ask again for what it has asked for, however much that is', () => {
+      const agent = connected(new ModelMesh());
+      const names = Array.from({ length: 15_000 }, (_, index) => `n${index}.default`);
+      agent.ask(...names);
+      agent.ask(...names);
+      expect(agent.absent.size).to.equal(15_000);
+    });
+
     it('ignores an answer to a mark that is not under way', () => {
       const mesh = meshWith('reviews');
       const agent = connected(mesh, 'reviews.default');
@@ -358,6 +378,62 @@ spec: { service: ratings, rules: [ { backends: [ { service: reviews } ] } ] }
       mesh.apply(split(1, 1));
       expect(agent.holds()).to.include('name reviews.default');
       expect(agent.held.revision).to.equal(3);
+    });
+
+    const subset = (version: string) => `
+apiVersion: sluice.dev/v1
+kind: Service
+metadata: { name: reviews }
+spec: { subsets: [ { name: live, labels: { version: ${version} } } ] }
+`;
+    const toLive = (weight: number) => `
+apiVersion: sluice.dev/v1
+kind: Route
+metadata: { name: reviews }
+spec: { service: reviews, allowEmpty: true, rules: [ { backends: [ { subset: live, weight: ${weight} } ] } ] }
+`;
+    const liveEndpoints = (agent: FakeAgent) => agent.held.resources.get('endpoint reviews.default|http|live')?.version;
+
+    it('uses no half of a revision: a subset keeps its instances while the route that came with its labels is refused', () => {
+      const mesh = meshWith('reviews');
+      mesh.put(instanceOf('reviews', 'two', { labels: { version: 'v2' } }));
+      mesh.apply(together(subset('v1'), toLive(1)));
+      const agent = connected(mesh, 'reviews.default');
+      const before = liveEndpoints(agent);
+      agent.refuseNext(refuseRoutes);
+      mesh.apply(together(subset('v2'), toLive(2)));
+      expect(liveEndpoints(agent)).to.equal(before);
+      mesh.put(instanceOf('reviews', 'three'));
+      expect(agent.lastBatch?.content).to.deep.equal(['endpoint reviews.default|http|live']);
+      expect(agent.held.revision).to.equal(1);
+    });
+
+    it('is given the repair that was published while the refusal was under way', () => {
+      const mesh = meshWith('reviews');
+      const agent = connected(mesh, 'reviews.default');
+      agent.refuseNext(refuseRoutes);
+      agent.isSlow = true;
+      mesh.apply(split(1, 1));
+      mesh.apply(split(2, 1));
+      agent.isSlow = false;
+      agent.answer();
+      expect(agent.refused).to.have.lengthOf(1);
+      expect(agent.held.revision).to.equal(2);
+    });
+
+    it('of endpoints leaves those as they were, and stops nothing else', () => {
+      const mesh = meshWith('reviews', 'ratings');
+      const agent = connected(mesh, 'reviews.default');
+      const before = agent.held.resources.get('endpoint reviews.default|http|')?.version;
+      agent.refuseNext(refuse(typeUrls.endpoint, 'reviews.default|http|'));
+      mesh.put(instanceOf('reviews', 'bad'));
+      agent.ask('ratings.default');
+      mesh.apply(split(1, 1, 'ratings'));
+      expect(agent.holds()).to.include('cluster ratings.default|http|v2');
+      expect(agent.held.resources.get('endpoint reviews.default|http|')?.version).to.equal(before);
+      mesh.remove('reviews', 'bad');
+      mesh.put(instanceOf('reviews', 'good'));
+      expect(agent.held.resources.get('endpoint reviews.default|http|')?.version).to.not.equal(before);
     });
 
     it('on connecting leaves what it had, whole', () => {
