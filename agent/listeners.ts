@@ -49,7 +49,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
   };
   /** Starts one under this name in the statistics. */
   const start = async (name: string, listen: HostPort, begin: (common: CommonOptions) => Promise<ProxyListener>) => {
-    const counted = createStatistics();
+    const counted = createStatistics((cluster) => options.directory.view.clusters.has(cluster));
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
     const listener = closedOnce(await begin({ listen, statistics: counted, clock, onFault }));

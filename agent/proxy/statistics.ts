@@ -18,7 +18,7 @@ export interface Counters {
 }
 
 export interface StatisticsSnapshot extends Counters {
-  /** By cluster (subset) that requests were sent to; only those that were sent any. */
+  /** By cluster (subset) that requests were sent to; only those that were sent any. `other`: clusters that are gone. */
   readonly clusters: Readonly<Record<string, Counters>>;
   readonly attempts: Readonly<Record<Attempt, number>>;
 }
@@ -45,10 +45,10 @@ export interface Statistics {
   snapshot(): StatisticsSnapshot;
 }
 
-export function createStatistics(): Statistics {
+/** `isInView`: whether requests can still be sent to this cluster. */
+export function createStatistics(isInView: (cluster: string) => boolean): Statistics {
   const total = new Counter();
-  // Bounded by the clusters of the services that the application has addressed.
-  const clusters = new Map<string, Counter>();
+  const clusters = new ClusterCounters(isInView);
   const attempts: Record<Attempt, number> = {
     unreachable: 0,
     'wrong-instance': 0,
@@ -61,8 +61,7 @@ export function createStatistics(): Statistics {
       total.begin();
       return {
         sentTo(cluster) {
-          const counter = clusters.get(cluster) ?? new Counter();
-          clusters.set(cluster, counter);
+          const counter = clusters.of(cluster);
           counter.begin();
           counters.push(counter);
         },
@@ -79,14 +78,59 @@ export function createStatistics(): Statistics {
       total.end({ is: 'refused', reason });
     },
     snapshot() {
-      const byName = [...clusters].sort(([a], [b]) => (a < b ? -1 : 1));
       return {
         ...total.snapshot(),
-        clusters: Object.fromEntries(byName.map(([name, counter]) => [name, counter.snapshot()])),
+        clusters: clusters.snapshot(),
         attempts: { ...attempts },
       };
     },
   };
+}
+
+/** So many are kept one by one without asking whether they are still there. */
+const clustersKept = 1_000;
+/** No cluster is called so: their names have two bars. */
+const other = 'other';
+
+/**
+ * Subsets come and go for as long as the agent runs. Those that are gone and have no request under way are added up, so
+ * that what is kept is bounded by twice the clusters in the view, or by `clustersKept`.
+ */
+class ClusterCounters {
+  readonly #isInView: (cluster: string) => boolean;
+  readonly #counters = new Map<string, Counter>();
+  #gone: Counter | undefined;
+  #foldAt = clustersKept;
+
+  constructor(isInView: (cluster: string) => boolean) {
+    this.#isInView = isInView;
+  }
+
+  of(cluster: string): Counter {
+    const known = this.#counters.get(cluster);
+    if (known !== undefined) return known;
+    if (this.#counters.size >= this.#foldAt) this.#foldGone();
+    const counter = new Counter();
+    this.#counters.set(cluster, counter);
+    return counter;
+  }
+
+  snapshot(): Record<string, Counters> {
+    const byName = [...this.#counters].sort(([a], [b]) => (a < b ? -1 : 1));
+    if (this.#gone !== undefined) byName.push([other, this.#gone]);
+    return Object.fromEntries(byName.map(([name, counter]) => [name, counter.snapshot()]));
+  }
+
+  #foldGone(): void {
+    for (const [cluster, counter] of this.#counters) {
+      if (counter.isActive || this.#isInView(cluster)) continue;
+      this.#gone ??= new Counter();
+      this.#gone.add(counter);
+      this.#counters.delete(cluster);
+    }
+    // Looking at all of them again pays only when as many have come as were left.
+    this.#foldAt = Math.max(clustersKept, 2 * this.#counters.size);
+  }
 }
 
 class Counter {
@@ -101,6 +145,19 @@ class Counter {
   begin(): void {
     this.#requests++;
     this.#active++;
+  }
+
+  get isActive(): boolean {
+    return this.#active > 0;
+  }
+
+  /** One that is not active. */
+  add(ended: Counter): void {
+    this.#requests += ended.#requests;
+    this.#brokenOff += ended.#brokenOff;
+    this.#clientGone += ended.#clientGone;
+    for (const [digit, count] of ended.#passed.entries()) this.#passed[digit] = (this.#passed[digit] ?? 0) + count;
+    for (const [reason, count] of ended.#refused) this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + count);
   }
 
   end(ending: Ending): void {
