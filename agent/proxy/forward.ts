@@ -86,6 +86,10 @@ class Forwarding<T extends Target> {
     this.#exchange.onGone(() => this.#stop('client-gone'));
     try {
       return await this.#askInTurn();
+    } catch (fault) {
+      // An answer that cannot be passed on, or a fault of ours: nobody reads what the upstream sends.
+      this.#call?.abort();
+      throw fault;
     } finally {
       callOff?.();
       this.#body.discardRest();

@@ -363,6 +363,26 @@ describe('forwarding', () => {
     expect(world.statistics.snapshot()).to.deep.include({ brokenOff: 1, active: 0 });
   });
 
+  for (const { what, start } of [
+    { what: 'a status that is none', start: 'HTTP/1.1 099 Odd' },
+    { what: 'a control character', start: 'HTTP/1.1 200 O\u0001K' },
+  ]) {
+    it(`ends the connection to an upstream whose answer cannot be passed on: ${what}`, async () => {
+      const ended = new EventEmitter();
+      const port = await world.tcp((socket) => {
+        socket.once('close', () => ended.emit('ended'));
+        socket.once('data', () => socket.write(`${start}\r\nContent-Length: 100\r\n\r\nhalf`));
+      });
+      const outbound = await outboundTo([{ port }]);
+      const isEnded = once(ended, 'ended');
+      const { status, reason } = reasonOf(await ask(outbound, '/'));
+      expect({ status, reason }).to.deep.equal({ status: 500, reason: 'internal' });
+      await isEnded;
+      expect(activeRequests()).to.deep.equal([0]);
+      expect(world.faults).to.have.lengthOf(1);
+    });
+  }
+
   describe('when time is up', () => {
     it('says 504 and ends the connection to the instance', async () => {
       const clock = new ManualClock();
