@@ -1,4 +1,5 @@
 /** `sluice status`: is the server ready, which revision is it, and who has it. */
+import { setTimeout } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { agentAnswer, revisionAnswer } from '../../dashboard-api/answers.ts';
@@ -22,6 +23,8 @@ interface Status {
 
 /** How long to be quiet before asking a server again that does not answer. */
 const retryMs = 1_000;
+/** Between two looks while things keep changing: nobody reads faster, and each look reads every agent. */
+const restMs = 100;
 
 export function addStatus(program: Command, context: Context, run: Run): void {
   withApi(program.command('status'))
@@ -47,39 +50,62 @@ async function readStatus(client: ApiClient): Promise<Status> {
   return { server: server.value, revision: value.items[0] ?? null, agents };
 }
 
-/** Asks again when an event says that something changed: one question at a time, however many events come. */
+/** Asks again when events say that something changed: one question at a time, however many events come. */
 async function watchStatus(client: ApiClient, context: Context, output: Output): Promise<void> {
   const { signal, err } = context;
   let isLost = false;
   while (!signal.aborted) {
+    const attempt = new AbortController();
     try {
-      const events = client.events(signal);
-      await events.next();
-      isLost = false;
-      let change = events.next();
-      for (;;) {
-        show(context, output, client.url, await readStatus(client));
-        if ((await change).done) break;
-        change = events.next();
+      for await (const _ of bursts(client.events(AbortSignal.any([signal, attempt.signal])))) {
+        const status = await readStatus(client);
+        isLost = false;
+        show(context, output, client.url, status);
+        await pause(restMs, signal);
       }
     } catch (error) {
       if (signal.aborted) return;
       if (!isLost)
         err.write(`${error instanceof CommandError ? error.message : 'the connection was lost'}\nTrying again …\n`);
       isLost = true;
+    } finally {
+      attempt.abort();
     }
     await pause(retryMs, signal);
   }
 }
 
-function pause(ms: number, signal: AbortSignal): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(resolve, ms);
-    signal.addEventListener('abort', () => {
-      clearTimeout(timer);
-      resolve();
-    });
+/** Yields once for all events that came since it was last asked. Ends, or throws, as they do. */
+async function* bursts(events: AsyncIterable<unknown>): AsyncGenerator<void> {
+  let hasNews = false;
+  let isOver = false;
+  let wake = () => {};
+  const reading = (async () => {
+    for await (const _ of events) {
+      hasNews = true;
+      wake();
+    }
+  })().finally(() => {
+    isOver = true;
+    wake();
   });
+  // Told at the end, to whoever still asks then.
+  reading.catch(() => {});
+  for (;;) {
+    if (!hasNews && !isOver) {
+      await new Promise<void>((resolve) => {
+        wake = resolve;
+      });
+    }
+    if (!hasNews) return reading;
+    hasNews = false;
+    yield;
+  }
+}
+
+/** Shorter when the signal aborts. */
+async function pause(ms: number, signal: AbortSignal): Promise<void> {
+  await setTimeout(ms, undefined, { signal }).catch(() => {});
 }
 
 function show(context: Context, output: Output, url: string, status: Status): void {

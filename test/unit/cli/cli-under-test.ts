@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly sliceOf?: string;
   /** Called with all output so far, each time there is more. */
   readonly onOutput?: (out: string) => void;
+  /** Called before each request with its path; what it throws is what the request ends with. */
+  readonly onFetch?: (path: string) => void;
 }
 
 export class CliUnderTest extends ApiUnderTest {
@@ -44,8 +46,10 @@ export class CliUnderTest extends ApiUnderTest {
       },
       readStdin: async () => stdin,
       environment,
-      fetch: (url, init) =>
-        fetch(options.sliceOf ? String(url).replace(/\bwait=\w+/, `wait=${options.sliceOf}`) : url, init),
+      fetch: async (url, init) => {
+        options.onFetch?.(String(url).slice(this.url.length));
+        return fetch(options.sliceOf ? String(url).replace(/\bwait=\w+/, `wait=${options.sliceOf}`) : url, init);
+      },
       clock: () => performance.now(),
       signal: options.signal ?? new AbortController().signal,
     };

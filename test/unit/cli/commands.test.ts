@@ -319,6 +319,45 @@ describe('sluice', () => {
       interrupt.abort();
       expect((await watching).code).to.equal(0);
     });
+
+    it('looks a few times, not a thousand, when a thousand things change at once', async () => {
+      const interrupt = new AbortController();
+      let looks = 0;
+      let seen = '';
+      const watching = cli.sluice(['status', '--watch'], {
+        signal: interrupt.signal,
+        onOutput: (out) => {
+          looks++;
+          seen = out;
+        },
+      });
+      await until(() => seen.includes('0 agents'));
+      for (let n = 0; n < 1_000; n++) cli.fake.setAgent({ id: `web-${n}` });
+      await until(() => seen.includes('1000 agents'));
+      interrupt.abort();
+      expect((await watching).code).to.equal(0);
+      expect(looks).to.be.at.most(10);
+    });
+
+    it('says once that the connection is lost, and shows the state when the server is back', async () => {
+      const interrupt = new AbortController();
+      let seen = '';
+      let refusals = 2;
+      const watching = cli.sluice(['status', '--watch'], {
+        signal: interrupt.signal,
+        onOutput: (out) => {
+          seen = out;
+        },
+        onFetch: (path) => {
+          if (path.startsWith('/api/v1/agents') && refusals-- > 0) throw new TypeError('fetch failed');
+        },
+      });
+      await until(() => seen.includes('0 agents'));
+      interrupt.abort();
+      const { code, err } = await watching;
+      expect(code).to.equal(0);
+      expect(err.match(/Trying again/g)).to.have.lengthOf(1);
+    });
   });
 });
 
