@@ -112,8 +112,6 @@ export const errorCodes = {
     text: (reason: string) => `the store takes no changes: ${reason}`,
   },
   STORE_FAILED: { http: 500, grpc: grpc.INTERNAL, text: (reason: string) => `the store failed: ${reason}` },
-  NOT_READY: { http: 503, grpc: grpc.UNAVAILABLE, text: () => 'the server is still loading; try again shortly' },
-  DRAINING: { http: 503, grpc: grpc.UNAVAILABLE, text: () => 'the server is shutting down; try another or again' },
   INTERNAL: { http: 500, grpc: grpc.INTERNAL, text: () => 'something unexpected failed; the log says what' },
 } as const;
 

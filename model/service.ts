@@ -55,4 +55,3 @@ export const serviceSchema = z.strictObject({ apiVersion, kind: z.literal('Servi
 
 export type Service = z.infer<typeof serviceSchema>;
 export type ServicePort = z.infer<typeof port>;
-export type Subset = Service['spec']['subsets'][number];

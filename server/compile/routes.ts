@@ -1,6 +1,6 @@
 /** Route configurations: one per port of a service, its rules in the order in which they are tried. */
 import { durationMs } from '../../model/duration.ts';
-import { clusterName, parseServiceKey, routeConfigurationName, serviceKey } from '../../model/names.ts';
+import { clusterName, routeConfigurationName, serviceKey } from '../../model/names.ts';
 import type { Backend, Match, PathMatch, Route as RouteDocument, Rule, ValueMatch } from '../../model/route.ts';
 import type { ServicePort } from '../../model/service.ts';
 import type { Input } from '../../proto/load.ts';
@@ -137,11 +137,4 @@ function compileValue(value: Exclude<ValueMatch, { present: boolean }>): Input<S
 /** All of them have to hold, so their order has no meaning: sorted, equal rules are equal bytes. */
 function sortedEntries(record: Match['headers']): [string, ValueMatch][] {
   return Object.entries(record).sort(([a], [b]) => (a < b ? -1 : 1));
-}
-
-/** "reviews.default" of "reviews.default|http|v1". */
-export function serviceOfCluster(cluster: string): string {
-  const end = cluster.indexOf('|');
-  const key = end < 0 ? cluster : cluster.slice(0, end);
-  return parseServiceKey(key) ? key : '';
 }

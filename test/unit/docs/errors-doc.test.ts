@@ -32,8 +32,6 @@ const examples: { [Code in ErrorCode]: ErrorDetails<Code> } = {
   AGENT_ID_TAKEN: ['web-1', 'default'],
   STORE_READ_ONLY: ['the disk is full'],
   STORE_FAILED: ['input/output error'],
-  NOT_READY: [],
-  DRAINING: [],
   INTERNAL: [],
 };
 

@@ -25,7 +25,7 @@ describe('an error that leaves Sluice', () => {
   });
 
   it('is itself when it comes by again', () => {
-    const error = new MeshError('DRAINING', []);
+    const error = new MeshError('NO_DOCUMENTS', []);
     expect(MeshError.from(error)).to.equal(error);
   });
 
