@@ -3,6 +3,7 @@
  * streams; what agents report comes back into the directory, which only readers use.
  */
 
+import { MeshError } from '../model/errors.ts';
 import type { RevisionRecord } from '../model/revision.ts';
 import type { Logger } from '../process/log.ts';
 import { AgentService } from './agents/agent-service.ts';
@@ -149,6 +150,8 @@ export class ControlPlane {
     this.#rebuild.start(knownServices(this.#parts), state.revision);
     this.#watch = this.store.watch(state.cursor, (change) => {
       if (change.is === 'revision') this.rules.onStored(change.record);
+      // The embedded store's watcher is in the same process and never behind. A shared store will load again here.
+      if (change.is === 'gap') throw new MeshError('STORE_FAILED', ['its changes came too fast to follow']);
     });
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
     this.ads.start();
@@ -190,8 +193,11 @@ export class ControlPlane {
 
   #publish(record: RevisionRecord, services: readonly string[]): void {
     this.#publishing = record.revision;
-    this.#rebuild.onRevision(services, record.revision);
-    this.#publishing = undefined;
+    try {
+      this.#rebuild.onRevision(services, record.revision);
+    } finally {
+      this.#publishing = undefined;
+    }
     this.#options.observer.onRevision(record);
   }
 

@@ -6,7 +6,7 @@ import type { Registry } from './registry/registry.ts';
 import { matches } from './rules/plan-change.ts';
 import type { RuleBook } from './rules/rule-book.ts';
 import type { MeshState } from './snapshot/rebuild-loop.ts';
-import { changedResources, resourcesOf, type ServiceSnapshot } from './snapshot/service-snapshot.ts';
+import { resourcesOf, type ServiceSnapshot } from './snapshot/service-snapshot.ts';
 import type { SnapshotCache, SnapshotChange } from './snapshot/snapshot-cache.ts';
 import type { AgentDirectory } from './status/agent-directory.ts';
 import { type AgentRecord, isConnected } from './status/agent-record.ts';
@@ -71,8 +71,8 @@ export function absentAgentsConcernedBy(
   { services }: SnapshotChange,
   { directory, registry, cache }: Pick<Parts, 'directory' | 'registry' | 'cache'>,
 ): AgentRecord[] {
-  const changed = new Set(services.flatMap(({ before, after }) => changedResources(before, after).map(join)));
-  const isChanged = (typeUrl: string, name: string) => changed.has(join([typeUrl, name]));
+  const all = new Set(services.flatMap(({ changed }) => changed.map(join)));
+  const isChanged = (typeUrl: string, name: string) => all.has(join([typeUrl, name]));
   const isServiceChanged = (snapshot: ServiceSnapshot | undefined) =>
     resourcesOf(snapshot, typeUrls.routeConfiguration).some(({ typeUrl, name }) => isChanged(typeUrl, name)) ||
     snapshot?.references.some((cluster) => isChanged(typeUrls.cluster, cluster));

@@ -180,8 +180,7 @@ class AgentStream {
     if (message === 'health' && instance) this.#setState(stateOf(health));
     if (message === 'drain') void this.#drain(Math.min(drain?.deadlineMs || drainAtMostMs, drainAtMostMs));
     if (message === 'report' && report) {
-      this.record.condition = report.condition.slice(0, 100);
-      this.record.detail = report.detail.slice(0, 1_000);
+      this.record.reported = { name: report.condition.slice(0, 100), detail: report.detail.slice(0, 1_000) };
       this.#options.directory.changed(this.record);
     }
   }

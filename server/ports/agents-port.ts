@@ -8,7 +8,7 @@ import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import { resourceOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotCache } from '../snapshot/snapshot-cache.ts';
-import { type AgentRecord, agentState, isConnected } from '../status/agent-record.ts';
+import { type AgentRecord, agentState, conditionOf, isConnected } from '../status/agent-record.ts';
 import { whyPending } from '../status/rollouts.ts';
 import type { ToIso } from './registry-port.ts';
 
@@ -46,7 +46,7 @@ export function agentInfo(agent: AgentRecord, toIso: ToIso): AgentInfo {
     service,
     kind,
     state,
-    detail: state === 'current' ? agent.detail : whyPending(agent),
+    detail: state === 'current' ? conditionOf(agent).detail : whyPending(agent),
     connected: isConnected(agent),
     revision: { sent, applied },
     touched,

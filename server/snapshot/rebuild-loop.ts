@@ -85,11 +85,14 @@ export class RebuildLoop {
   }
 
   #merge(): void {
-    this.settle();
-    this.#defer(() => {
-      if (this.#pending.size > 0) this.#merge();
-      else this.#isMerging = false;
-    });
+    try {
+      this.settle();
+    } finally {
+      this.#defer(() => {
+        if (this.#pending.size > 0) this.#merge();
+        else this.#isMerging = false;
+      });
+    }
   }
 
   /** After a change of instances: the endpoints alone, unless the service appears, goes, or may lose a kept port. */

@@ -4,7 +4,7 @@
  */
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
-import { resourceOf, resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
+import { changedResources, resourceOf, resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
 
 /** How one service changed. */
 export interface ServiceChange {
@@ -15,12 +15,18 @@ export interface ServiceChange {
   readonly isRuleChange: boolean;
 }
 
+/** With what came, went or changed by it, worked out once for all who are concerned. */
+export interface NotedChange extends ServiceChange {
+  /** Type URL and name; of a change of instances nothing. */
+  readonly changed: readonly (readonly [typeUrl: string, name: string])[];
+}
+
 export interface SnapshotChange {
   /** Counts the changes of this process: 1, 2, 3 … */
   readonly sequence: number;
   /** The revision of the rules that all services stand at. */
   readonly revision: number;
-  readonly services: readonly ServiceChange[];
+  readonly services: readonly NotedChange[];
 }
 
 export class SnapshotCache {
@@ -62,7 +68,11 @@ export class SnapshotCache {
       for (const name of namesOf(after)) this.#claim(name, key);
     }
     this.#revision = revision;
-    this.#onChange({ sequence, revision, services });
+    const noted = services.map((change) => ({
+      ...change,
+      changed: change.isRuleChange ? changedResources(change.before, change.after) : [],
+    }));
+    this.#onChange({ sequence, revision, services: noted });
   }
 
   /** The sequence as of which the service stands as it does; of one that is gone the present one. */

@@ -8,6 +8,14 @@ export interface Nack {
   readonly resources: readonly RefusedResource[];
 }
 
+/** A word for programs, and a sentence for people. */
+export interface Condition {
+  readonly name: string;
+  readonly detail: string;
+}
+
+export const noCondition: Condition = { name: '', detail: '' };
+
 export interface AgentRecord {
   /** `namespace/id`; for a foreign client with its kind before it, so that it can never stand for an agent. */
   readonly key: string;
@@ -29,9 +37,12 @@ export interface AgentRecord {
   appliedSequence: number;
   /** Its last refusal, until it applies that revision or a later one. */
   nack: Nack | undefined;
-  /** What it says of itself, or what its stream is waiting for: 'stale', 'foreign-store', 'older-store' or ''. */
-  condition: string;
-  detail: string;
+  /** Whether it has acknowledged anything on its present stream: before that nobody knows what it uses. */
+  hasAnswered: boolean;
+  /** What it says of itself: 'stale', 'foreign-store', 'older-store' or ''. */
+  reported: Condition;
+  /** What its stream waits for: 'foreign-store', 'older-store' or ''. */
+  streamWaits: Condition;
   /** The names it asks for that stand for something; stored with its lease. */
   names: readonly string[];
   /**
@@ -62,16 +73,22 @@ export function createAgentRecord(
     applied: 0,
     appliedSequence: 0,
     nack: undefined,
-    condition: '',
-    detail: '',
+    hasAnswered: false,
+    reported: noCondition,
+    streamWaits: noCondition,
     names: [],
     asked: [],
     lastSeenMs: nowMs,
   };
 }
 
-export function isCurrent({ applied, touched }: AgentRecord): boolean {
-  return applied >= touched;
+export function isCurrent({ hasAnswered, applied, touched }: AgentRecord): boolean {
+  return hasAnswered && applied >= touched;
+}
+
+/** What keeps it from being current, if it is known: the server's own knowledge before the agent's word. */
+export function conditionOf({ streamWaits, reported }: AgentRecord): Condition {
+  return streamWaits.name === '' ? reported : streamWaits;
 }
 
 export function isConnected({ streams }: AgentRecord): boolean {
@@ -80,8 +97,9 @@ export function isConnected({ streams }: AgentRecord): boolean {
 
 /** In one word. */
 export function agentState(agent: AgentRecord): AgentState {
-  const { condition, nack } = agent;
-  if (condition === 'foreign-store' || condition === 'older-store') return condition;
+  const { nack } = agent;
+  const { name } = conditionOf(agent);
+  if (name === 'foreign-store' || name === 'older-store') return name;
   if (!isConnected(agent)) return 'disconnected';
   if (nack) return 'rejected';
   return isCurrent(agent) ? 'current' : 'pending';

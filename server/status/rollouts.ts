@@ -2,7 +2,7 @@
  * How far each revision has come. An acknowledgement costs one comparison per rollout that is still open; who is waited
  * for was settled when the revision was published.
  */
-import { type AgentRecord, isConnected } from './agent-record.ts';
+import { type AgentRecord, conditionOf, isConnected } from './agent-record.ts';
 
 /** Rollouts that are remembered; older ones are answered from the agents' own numbers. */
 const mostRemembered = 200;
@@ -191,8 +191,8 @@ function describe(rollout: OpenRollout): Rollout {
 
 /** Why an agent is not current, as a sentence. */
 export function whyPending(agent: AgentRecord): string {
-  const { condition, detail } = agent;
-  if (condition !== '') return detail === '' ? condition : `${condition}: ${detail}`;
+  const { name, detail } = conditionOf(agent);
+  if (name !== '') return detail === '' ? name : `${name}: ${detail}`;
   if (!isConnected(agent)) return 'not connected; counted until its lease runs out';
   return 'has not acknowledged yet';
 }

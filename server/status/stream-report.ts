@@ -1,5 +1,5 @@
 /** Writes down what comes of a stream, in the record of its agent. */
-import { ownUserAgent, type StreamIdentity } from '../xds/ads-service.ts';
+import type { StreamIdentity } from '../xds/ads-service.ts';
 import type { StreamReport } from '../xds/ads-stream.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import type { AgentRecord, Nack } from './agent-record.ts';
@@ -21,15 +21,15 @@ export interface ReportContext {
 
 /** An agent's stream continues the record that its registration opened; a foreign client has one while it is connected. */
 export function createStreamReport(identity: StreamIdentity, context: ReportContext): ReportedStream {
-  const { id, namespace, service, userAgent, version, presented } = identity;
-  const isOwn = userAgent === ownUserAgent;
-  const record = context.directory.join({ id, namespace, service, kind: isOwn ? 'agent' : userAgent || 'unknown' });
+  const { id, namespace, service, userAgent, isOwn, version, presented } = identity;
+  const record = context.directory.join({ id, namespace, service, kind: isOwn ? 'agent' : foreignKind(userAgent) });
   record.version ||= version;
   if (isOwn) {
     // What it presents is what it uses, whatever its earlier self did. What this server never had it cannot judge.
     const isKnown = presented.meshId === context.meshId && presented.revision <= context.revision();
     record.applied = isKnown ? presented.revision : 0;
     record.appliedSequence = 0;
+    record.hasAnswered = false;
   }
   context.directory.changed(record);
   return { record, report: reportTo(record, context) };
@@ -37,15 +37,17 @@ export function createStreamReport(identity: StreamIdentity, context: ReportCont
 
 function reportTo(record: AgentRecord, { directory, wallClock, onRefusal }: ReportContext): StreamReport {
   return {
-    sent: (revision) => {
+    sent: (revision, touched) => {
       record.sent = Math.max(record.sent, revision);
+      record.touched = Math.max(record.touched, touched);
     },
     applied: (revision, sequence) => {
       record.appliedSequence = sequence;
-      if (record.applied === revision && !record.nack) {
+      if (record.applied === revision && record.hasAnswered && !record.nack) {
         directory.used(record);
         return;
       }
+      record.hasAnswered = true;
       record.applied = revision;
       if (record.nack && revision >= record.nack.revision) record.nack = undefined;
       directory.changed(record);
@@ -56,12 +58,16 @@ function reportTo(record: AgentRecord, { directory, wallClock, onRefusal }: Repo
       directory.changed(record);
     },
     names: (names) => directory.setNames(record, names),
-    condition: (condition, detail) => {
-      if (record.condition === condition && record.detail === detail) return;
-      record.condition = condition;
-      record.detail = detail;
+    waits: (condition) => {
+      if (record.streamWaits === condition) return;
+      record.streamWaits = condition;
       directory.changed(record);
     },
     closed: () => directory.leave(record),
   };
+}
+
+/** A foreign client cannot call itself an agent. */
+function foreignKind(userAgent: string): string {
+  return userAgent === '' || userAgent === 'agent' ? 'unknown' : userAgent;
 }

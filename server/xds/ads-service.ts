@@ -30,6 +30,8 @@ export interface StreamIdentity {
   readonly service: string;
   /** 'sluice' for own agents. */
   readonly userAgent: string;
+  /** Whether it speaks the protocol of own agents. */
+  readonly isOwn: boolean;
   readonly version: string;
   readonly hasApp: boolean;
   readonly presented: { readonly meshId: string; readonly revision: number };
@@ -138,7 +140,7 @@ export class AdsService {
 
   #open(call: AdsStreamOptions['call'], protocol: Protocol, node: Node | null): AdsStream | undefined {
     if (!this.#isServing) return refuse(call, status.UNAVAILABLE, 'the server is loading or shutting down');
-    const identity = identityOf(node);
+    const identity = identityOf(node, protocol);
     if (identity === undefined) {
       return refuse(call, status.INVALID_ARGUMENT, 'the first message of a stream needs a node with an id');
     }
@@ -146,7 +148,7 @@ export class AdsService {
     const stream = new AdsStream({ call, protocol, serverId, log, report: openReport(identity), index: this.index });
     const interest = this.index.interestOf(stream);
     stream.start(
-      identity.userAgent === ownUserAgent && protocol === 'delta'
+      identity.isOwn
         ? new AgentSession({
             cache,
             interest,
@@ -180,7 +182,7 @@ function refuse(call: Refusable, code: status, details: string): undefined {
 /** Longer identities are absurd, and would be kept for as long as the stream. */
 const longestText = 253;
 
-function identityOf(node: Node | null): StreamIdentity | undefined {
+function identityOf(node: Node | null, protocol: Protocol): StreamIdentity | undefined {
   if (!node || node.id === '' || node.id.length > longestText) return undefined;
   const own = fromStruct(node.metadata).sluice;
   const said = isRecord(own) ? own : {};
@@ -190,6 +192,7 @@ function identityOf(node: Node | null): StreamIdentity | undefined {
     namespace: text(said.namespace) || 'default',
     service: text(said.service) || node.cluster.slice(0, longestText),
     userAgent: node.userAgentName.slice(0, longestText),
+    isOwn: node.userAgentName === ownUserAgent && protocol === 'delta',
     version: node.userAgentVersion.slice(0, longestText),
     hasApp: said.app === true,
     presented: {

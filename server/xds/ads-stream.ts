@@ -1,9 +1,8 @@
 /** One stream: performs what its session wants and reports what came of it. Knows the socket, not the protocol. */
 import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../process/log.ts';
-import { typeUrls } from '../../proto/type-urls.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
-import { AgentSession, readMark } from './agent-session.ts';
+import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
 import type { ForeignSession } from './foreign-session.ts';
 import type { Effect, Request, Response } from './session.ts';
@@ -18,12 +17,13 @@ const overdueMs = 5_000;
 
 /** Where a stream's progress is written down. */
 export interface StreamReport {
-  sent(revision: number): void;
+  /** A mark with this revision; `touched`: the newest revision that changed something it brings. */
+  sent(revision: number, touched: number): void;
   applied(revision: number, sequence: number): void;
   refused(refusal: Extract<Effect, { is: 'refused' }>): void;
   names(names: readonly string[]): void;
-  /** 'older-store', 'foreign-store' or ''. */
-  condition(condition: string, detail: string): void;
+  /** What the stream waits for; one of a few constants. */
+  waits(condition: { readonly name: string; readonly detail: string }): void;
   closed(): void;
 }
 
@@ -87,9 +87,15 @@ export class AdsStream {
     return true;
   }
 
+  /** A fault in one session ends that stream, and nobody else's. */
   flush(): void {
-    this.#perform(this.#session?.flush() ?? []);
-    this.#settle();
+    try {
+      this.#perform(this.#session?.flush() ?? []);
+      this.#settle();
+    } catch (error) {
+      this.#options.log.error({ err: error }, 'an xDS stream could not be sent to');
+      this.#refuse(status.INTERNAL, 'the server failed on this stream; its log says why');
+    }
   }
 
   /** Ends it from this side, as planned. */
@@ -113,6 +119,7 @@ export class AdsStream {
       switch (effect.is) {
         case 'send':
           this.#send(effect.response);
+          if (effect.mark) this.#options.report.sent(effect.mark.revision, effect.mark.touched);
           break;
         case 'applied':
           this.#options.report.applied(effect.revision, effect.sequence);
@@ -129,8 +136,6 @@ export class AdsStream {
 
   #send(response: Response): void {
     const bytes = encodeResponse(response, this.#options.protocol, this.#options.serverId);
-    const [mark] = response.typeUrl === typeUrls.mark ? response.resources : [];
-    if (mark) this.#options.report.sent(readMark(mark.bytes).revision);
     this.#unreadBytes += bytes.length;
     this.#options.call.write(bytes, () => {
       this.#unreadBytes -= bytes.length;
@@ -154,22 +159,34 @@ export class AdsStream {
       // Until it has been answered it has to hear of every revision: that it is touched, or that the server has caught up.
       if (session.phase === 'live') index.releaseEverything(this);
       else index.holdEverything(this);
-      const condition = conditions[session.phase];
-      report.condition(condition.name, condition.detail);
+      report.waits(conditions[session.phase]);
       const names = session.takeChangedNames();
       if (names) report.names(names);
       return;
     }
     if (session.isWildcard) index.holdEverything(this);
     else index.releaseEverything(this);
+    if (session.isWaiting) this.#overdue ??= setTimeout(() => this.#onOverdue(session), overdueMs).unref();
+    else this.#stopWaiting();
+  }
+
+  #onOverdue(session: ForeignSession): void {
+    this.#stopWaiting();
+    this.#perform(session.onOverdue());
+    this.#settle();
+  }
+
+  #stopWaiting(): void {
     clearTimeout(this.#overdue);
-    if (session.isWaiting) this.#overdue = setTimeout(() => this.#perform(session.onOverdue()), overdueMs).unref();
+    this.#overdue = undefined;
   }
 }
 
+const nothing = { name: '', detail: '' };
+
 const conditions = {
-  gathering: { name: '', detail: '' },
-  live: { name: '', detail: '' },
+  gathering: nothing,
+  live: nothing,
   behind: {
     name: 'older-store',
     detail: 'it has seen a newer revision than this server has; it is answered when the server has caught up',

@@ -6,11 +6,10 @@
  *     gathering ──the mark is subscribed──► live        foreign: the agent keeps another mesh's configuration
  *         └──► behind: the agent has seen a newer revision than this server; answered once it has caught up
  */
-import { toNumber } from '../../proto/load.ts';
 import { markName, typeUrls } from '../../proto/type-urls.ts';
 import { Revision } from '../../proto/types.ts';
 import { encodeResource } from '../compile/encoded-resource.ts';
-import { changedResources, haveSameRules, resourcesOf } from '../snapshot/service-snapshot.ts';
+import { haveSameRules, resourcesOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { type Difference, Holdings, resourceKey, sendOrder } from './holdings.ts';
 import type { Effect, Interest, Request, Response, Session } from './session.ts';
@@ -129,8 +128,7 @@ export class AgentSession implements Session {
   /** Whether the agent holds, or has asked for, something that these changes of rules give another form. */
   isTouchedBy({ services }: SnapshotChange): boolean {
     return services.some(
-      ({ before, after, isRuleChange }) =>
-        isRuleChange && changedResources(before, after).some(([typeUrl, name]) => this.#concerns(typeUrl, name)),
+      ({ isRuleChange, changed }) => isRuleChange && changed.some(([typeUrl, name]) => this.#concerns(typeUrl, name)),
     );
   }
 
@@ -223,7 +221,20 @@ export class AgentSession implements Session {
       sent: versionsIn(difference),
       cut: { revision: cache.revision, sequence: cache.sequence },
     };
-    return [...this.#respond(difference), mark].map((response) => ({ is: 'send', response }));
+    const touched = this.#newestRevisionOf(work.names);
+    return [
+      ...this.#respond(difference).map((response): Effect => ({ is: 'send', response })),
+      { is: 'send', response: mark, mark: { revision, touched } },
+    ];
+  }
+
+  #newestRevisionOf(names: ReadonlySet<string>): number {
+    let newest = 0;
+    for (const name of names) {
+      const snapshot = this.#holdings.snapshot(this.#withheld.ownerOfName(name) ?? '');
+      newest = Math.max(newest, snapshot?.revision ?? 0);
+    }
+    return newest;
   }
 
   /** The agent came with a name, and refused what was to replace its routes: what these need is known to it alone. */
@@ -295,7 +306,8 @@ export class AgentSession implements Session {
     if (refused.length > 0 && standing.length === 0) return true;
     // Endpoints are no part of a revision: those that were refused stay as they were, nothing else does.
     const rules = standing.filter(({ typeUrl }) => typeUrl !== typeUrls.endpoint);
-    if (standing.length > 0 && rules.length === 0) return true;
+    const isOfEndpoints = standing.some(({ typeUrl, name }) => batch.sent.has(resourceKey(typeUrl, name)));
+    if (isOfEndpoints && rules.length === 0) return true;
     const { cache } = this.#options;
     const isRefused = (service: string) => {
       const snapshot = cache.service(service);
@@ -337,12 +349,6 @@ function refused(message: string): Effect[] {
 
 function emptyWork(): Work {
   return { names: new Set(), services: new Set(), answers: new Set() };
-}
-
-/** What a mark on the wire says, for those who read one. */
-export function readMark(bytes: Uint8Array): { meshId: string; revision: number; sequence: number } {
-  const { meshId, revision, sequence } = Revision.decode(bytes);
-  return { meshId, revision: toNumber(revision), sequence: toNumber(sequence) };
 }
 
 function versionsIn({ changed }: Difference): Map<string, string> {

@@ -16,6 +16,8 @@ export interface HoldingsView {
   service(key: string): ServiceSnapshot | undefined;
   /** The service that a name stands for. */
   ownerOfName(name: string): string | undefined;
+  /** A cluster or its endpoints: what newer routes of another service send to may be newer than what is withheld. */
+  newest(typeUrl: string, name: string): EncodedResource | undefined;
   /** Whether the agent has refused these very bytes. */
   isRefused(resource: EncodedResource): boolean;
 }
@@ -188,7 +190,7 @@ export class Holdings {
     if (!versions) return;
     const isNeeded = typeUrl === typeUrls.name ? this.#names.has(name) : this.isNeeded(typeUrl, name);
     const owner = typeUrl === typeUrls.name ? (this.#names.get(name) ?? '') : ownerOf(typeUrl, name);
-    const resource = resourceOf(view.service(owner), typeUrl, name);
+    const resource = resourceOf(view.service(owner), typeUrl, name) ?? view.newest(typeUrl, name);
     if (isNeeded && resource) {
       if ((versions.get(name) === resource.version && !isAsked) || view.isRefused(resource)) return;
       this.#journal.set(versions, name, resource.version);

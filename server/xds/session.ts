@@ -22,7 +22,12 @@ export interface Response {
 }
 
 export type Effect =
-  | { readonly is: 'send'; readonly response: Response }
+  | {
+      readonly is: 'send';
+      readonly response: Response;
+      /** Of the mark of a batch: what it says, and the newest revision that changed something it brings for a name. */
+      readonly mark?: { readonly revision: number; readonly touched: number };
+    }
   /** The client uses everything up to here. `sequence` is that of the snapshot cache. */
   | { readonly is: 'applied'; readonly revision: number; readonly sequence: number }
   /** The client refuses something of this revision and goes on with what it has. */

@@ -13,6 +13,8 @@ import type { RefusedResource } from './session.ts';
 interface RefusedVersion {
   readonly typeUrl: string;
   readonly name: string;
+  /** Whether the refused batch brought it. A refusal may name what it did not: then it stands for all of the batch. */
+  readonly wasSent: boolean;
   /** The version that was refused; undefined when the resource was not there. */
   readonly version: string | undefined;
 }
@@ -37,8 +39,9 @@ export class Withheld implements HoldingsView {
    */
   refuse(resources: readonly RefusedResource[], sent: ReadonlyMap<string, string>): readonly RefusedResource[] {
     const refused = resources.map(({ typeUrl, name }) => {
-      const version = sent.get(resourceKey(typeUrl, name)) ?? this.#currentVersion(typeUrl, name);
-      return { typeUrl, name, version };
+      const version = sent.get(resourceKey(typeUrl, name));
+      const wasSent = version !== undefined;
+      return { typeUrl, name, wasSent, version: wasSent ? version : this.#currentVersion(typeUrl, name) };
     });
     const standing = (each: RefusedVersion) => this.#currentVersion(each.typeUrl, each.name) === each.version;
     const known = new Map([...this.#refused, ...refused].map((each) => [resourceKey(each.typeUrl, each.name), each]));
@@ -46,9 +49,12 @@ export class Withheld implements HoldingsView {
     return resources.filter((_resource, index) => refused.slice(index, index + 1).some(standing));
   }
 
-  /** Whether these very bytes were refused: they are not sent again. */
+  /** Whether these are endpoints that were refused: they are not sent again. All else is withheld with what needs it. */
   isRefused({ typeUrl, name, version }: EncodedResource): boolean {
-    return this.#refused.some((each) => each.typeUrl === typeUrl && each.name === name && each.version === version);
+    if (typeUrl !== typeUrls.endpoint) return false;
+    return this.#refused.some(
+      (each) => each.wasSent && each.typeUrl === typeUrl && each.name === name && each.version === version,
+    );
   }
 
   withholdService(snapshot: ServiceSnapshot): void {
@@ -93,6 +99,11 @@ export class Withheld implements HoldingsView {
     if (!withheld) return this.#cache.service(key);
     // By the rules that the agent has, of the instances that there are.
     return withInstances(withheld, this.#cache.service(key)?.instances ?? []);
+  }
+
+  newest(typeUrl: string, name: string): EncodedResource | undefined {
+    const isTarget = typeUrl === typeUrls.cluster || typeUrl === typeUrls.endpoint;
+    return isTarget ? this.#cache.resource(typeUrl, name) : undefined;
   }
 
   ownerOfName(name: string): string | undefined {

@@ -73,7 +73,7 @@ describe("the agents' service", () => {
         .send({ health: { state: HealthState.FAILING } })
         .send({ report: { condition: 'stale' } });
       await agent.message('welcome');
-      await world.until(() => world.state('r1') === 'failing' && record()?.condition === 'stale');
+      await world.until(() => world.state('r1') === 'failing' && record()?.reported.name === 'stale');
     });
 
     it('refuses it with all faults at once', async () => {
@@ -155,8 +155,8 @@ describe("the agents' service", () => {
     it('shows what it reports of itself, cut to size', async () => {
       const agent = await world.connect().hello(hello);
       agent.send({ report: { condition: 'c'.repeat(1_000), detail: 'd'.repeat(10_000) } });
-      await world.until(() => record()?.condition !== '');
-      expect([record()?.condition.length, record()?.detail.length]).to.deep.equal([100, 1_000]);
+      await world.until(() => record()?.reported.name !== '');
+      expect([record()?.reported.name.length, record()?.reported.detail.length]).to.deep.equal([100, 1_000]);
     });
 
     it('keeps its instance for as long as its stream is there, and for a grace of 30 s after that', async () => {
@@ -174,7 +174,7 @@ describe("the agents' service", () => {
       const agent = await world.connect().hello(hello);
       await world.registryWorld.registry.deregister(ref('r1'));
       agent.send({ health: { state: HealthState.FAILING } }).send({ report: { condition: 'stale' } });
-      await world.until(() => record()?.condition === 'stale');
+      await world.until(() => record()?.reported.name === 'stale');
       expect([agent.isOpen, world.state('r1')]).to.deep.equal([true, undefined]);
     });
   });
@@ -226,7 +226,7 @@ describe("the agents' service", () => {
       const again = await world.connect().hello(hello);
       old.send({ health: { state: HealthState.FAILING } }).send({ drain: {} });
       again.send({ report: { condition: 'stale' } });
-      await world.until(() => record()?.condition === 'stale');
+      await world.until(() => record()?.reported.name === 'stale');
       expect([world.state('r1'), world.drains]).to.deep.equal(['passing', []]);
     });
 
@@ -321,7 +321,7 @@ describe("the agents' service", () => {
     it('does not take it back for a health check that passes', async () => {
       const agent = await draining(5_000);
       agent.send({ health: passing }).send({ report: { condition: 'stale' } });
-      await world.until(() => record()?.condition === 'stale');
+      await world.until(() => record()?.reported.name === 'stale');
       expect(world.state('r1')).to.equal('draining');
     });
 

@@ -254,13 +254,18 @@ describe('the directory of agents', () => {
   describe('says in one word of an agent', () => {
     const nack = { revision: 1, atMs: 0, message: '', resources: [] };
     for (const { more, want } of [
-      { more: { streams: 1, touched: 3, applied: 3 }, want: 'current' },
+      { more: { streams: 1, hasAnswered: true, touched: 3, applied: 3 }, want: 'current' },
+      { more: { streams: 1, hasAnswered: false, touched: 0, applied: 0 }, want: 'pending' },
+      { more: { streams: 1, streamWaits: { name: 'older-store', detail: '' } }, want: 'older-store' },
       { more: { streams: 1, touched: 3, applied: 2 }, want: 'pending' },
       { more: { streams: 1, touched: 3, applied: 2, nack }, want: 'rejected' },
       { more: { streams: 0, touched: 3, applied: 2, nack }, want: 'disconnected' },
-      { more: { streams: 1, condition: 'foreign-store' }, want: 'foreign-store' },
-      { more: { streams: 1, condition: 'older-store' }, want: 'older-store' },
-      { more: { streams: 1, condition: 'stale', touched: 1, applied: 1 }, want: 'current' },
+      { more: { streams: 1, reported: { name: 'foreign-store', detail: '' } }, want: 'foreign-store' },
+      { more: { streams: 1, reported: { name: 'older-store', detail: '' } }, want: 'older-store' },
+      {
+        more: { streams: 1, hasAnswered: true, reported: { name: 'stale', detail: '' }, touched: 1, applied: 1 },
+        want: 'current',
+      },
     ] satisfies { more: Partial<AgentRecord>; want: string }[]) {
       it(want, async () => expect(agentState({ ...(await directory.hold(web1)), ...more })).to.equal(want));
     }

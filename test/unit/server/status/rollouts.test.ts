@@ -121,8 +121,8 @@ describe('rollouts', () => {
     it('names who says why it does not follow', async () => {
       publish(
         1,
-        agent('a', { condition: 'foreign-store', detail: 'it keeps another mesh' }),
-        agent('b', { condition: 'stale' }),
+        agent('a', { reported: { name: 'foreign-store', detail: 'it keeps another mesh' } }),
+        agent('b', { reported: { name: 'stale', detail: '' } }),
       );
       expect((await wait(1, 0)).pending).to.deep.equal([
         { id: 'a', reason: 'foreign-store: it keeps another mesh' },

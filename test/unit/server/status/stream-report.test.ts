@@ -33,6 +33,7 @@ describe('the report of a stream', () => {
         namespace: 'default',
         service: 'web',
         userAgent: 'sluice',
+        isOwn: true,
         version: '1.0.0',
         hasApp: false,
         presented: { meshId: '', revision: 0 },
@@ -71,13 +72,15 @@ describe('the report of a stream', () => {
 
   it('writes down what is sent, applied and refused', async () => {
     const { record, report } = open();
-    report.sent(3);
-    report.sent(2);
+    report.sent(3, 1);
+    report.sent(2, 4);
     report.applied(2, 11);
     report.refused({ is: 'refused', revision: 3, message: 'no', resources: [] });
     report.names(['reviews.default']);
     expect(record).to.deep.include({
       sent: 3,
+      touched: 4,
+      hasAnswered: true,
       applied: 2,
       appliedSequence: 11,
       nack: { revision: 3, atMs: 77, message: 'no', resources: [] },
@@ -107,13 +110,20 @@ describe('the report of a stream', () => {
   });
 
   it('of a client of another make takes its record with it', () => {
-    const { record, report } = open({ userAgent: 'envoy' });
+    const { record, report } = open({ userAgent: 'envoy', isOwn: false });
     expect([record.key, record.kind]).to.deep.equal(['envoy:default/web-1', 'envoy']);
     report.closed();
     expect(directory.size).to.equal(0);
   });
 
+  it('of a client of another make never stands for an agent, whatever it calls itself', async () => {
+    const record = await hold();
+    for (const userAgent of ['agent', 'sluice']) {
+      expect(open({ userAgent, isOwn: false }).record).to.not.equal(record);
+    }
+  });
+
   it('of a client that does not say what it is calls it unknown', () => {
-    expect(open({ userAgent: '' }).record.kind).to.equal('unknown');
+    expect(open({ userAgent: '', isOwn: false }).record.kind).to.equal('unknown');
   });
 });

@@ -467,6 +467,19 @@ spec: { service: reviews, allowEmpty: true, rules: [ { backends: [ { subset: liv
       expect(agent.held.revision).to.equal(2);
     });
 
+    for (const typeUrl of [typeUrls.endpoint, typeUrls.cluster, 'no such type']) {
+      it(`of ${typeUrl.split('.').at(-1)} that was never sent is no reason to send the same for ever`, () => {
+        const mesh = meshWith('reviews', 'ratings');
+        const agent = connected(mesh, 'reviews.default');
+        for (let i = 0; i < 9; i++) agent.refuseNext(refuse(typeUrl, 'ratings.default|http|'));
+        mesh.apply(split(1, 1));
+        expect(agent.refused.length).to.be.at.most(3);
+        mesh.put(instanceOf('ratings', 'another'));
+        mesh.apply(together(split(2, 1), split(2, 1, 'ratings')));
+        expect(agent.refused.length).to.be.at.most(6);
+      });
+    }
+
     it('twice withholds both, each until it changes', () => {
       const mesh = meshWith('reviews', 'ratings');
       const agent = connected(mesh, 'reviews.default', 'ratings.default');
