@@ -1,7 +1,7 @@
 /**
  * What the agent routes by: the resources of one commit mark, prepared for requests. A view is made before it is swapped
  * in and never changes; it is either whole or refused, resource by resource, with reasons. What did not change since the
- * previous view is taken over from it, so a swap costs what changed.
+ * previous view is taken over from it, so only what changed is prepared; but a swap looks at everything that is held.
  */
 import * as xds from '../../proto/types.ts';
 import { UnusableError } from '../../routing/refusal.ts';
