@@ -9,7 +9,7 @@ import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { changedResources, resourcesOf } from '../snapshot/service-snapshot.ts';
 import { ownerOf, type SnapshotCache, type SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import type { Effect, Interest, Request, Response, Session } from './session.ts';
-import { type Protocol, Subscription } from './subscription.ts';
+import { type NameChange, type Protocol, Subscription, type Verdict } from './subscription.ts';
 
 const INVALID_ARGUMENT = 3;
 
@@ -48,6 +48,11 @@ export class ForeignSession implements Session {
   #nonce = 0;
   /** The state that was last looked at. */
   #flushed = { revision: 0, sequence: 0 };
+  /** The state that was last reported as applied; none since a refusal. */
+  #reported: { readonly revision: number; readonly sequence: number } | undefined;
+  /** Service key -> how many of the names belong to it. */
+  readonly #owners = new Map<string, number>();
+  #nameCount = 0;
 
   constructor(options: ForeignSessionOptions) {
     this.#options = options;
@@ -58,19 +63,22 @@ export class ForeignSession implements Session {
     const subscription = this.#subscription(request.typeUrl);
     const isFirst = subscription.isFirst;
     const verdict = subscription.verdict(request);
-    if (verdict === 'stale') return [];
-    if (subscription.names.size + request.subscribe.length > mostNames) {
-      return [{ is: 'close', code: INVALID_ARGUMENT, message: `more than ${mostNames} names on one stream` }];
+    const refusals = this.#onVerdict(verdict, request);
+    if (verdict.isStale) return [...refusals, ...this.flush()];
+    const { asked, ...names } = subscription.update(request);
+    this.#follow(request.typeUrl, names);
+    if (this.#nameCount > mostNames) {
+      return [
+        ...refusals,
+        { is: 'close', code: INVALID_ARGUMENT, message: `more than ${mostNames} names on one stream` },
+      ];
     }
-    const before = [...subscription.names];
-    const asked = subscription.update(request);
-    this.#follow(subscription, before);
     for (const name of asked) this.#mark(request.typeUrl, name);
     if (asked.includes('*')) this.#markAll(subscription);
     if (isFirst) for (const name of subscription.sent.keys()) this.#mark(request.typeUrl, name);
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
     if (isFirst && subscription.isWildcard) this.#owed.add(request.typeUrl);
-    return [...this.#verdictEffects(verdict, request), ...this.flush()];
+    return [...refusals, ...this.flush()];
   }
 
   onChange(change: SnapshotChange): void {
@@ -85,13 +93,25 @@ export class ForeignSession implements Session {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
     const responses = order.flatMap((typeUrl) => this.#respond(typeUrl) ?? []);
     const removals = this.#mayRemove() ? [...order].reverse().flatMap((typeUrl) => this.#remove(typeUrl) ?? []) : [];
-    return [...responses, ...removals].map((response) => ({ is: 'send', response }));
+    const sends = [...responses, ...removals].map((response): Effect => ({ is: 'send', response }));
+    return [...sends, ...this.#progress()];
   }
 
   onOverdue(): Effect[] {
     this.#isClusterWaitOver = true;
-    for (const subscription of this.#subscriptions.values()) subscription.unanswered.clear();
+    for (const subscription of this.#subscriptions.values()) subscription.onOverdue();
     return this.flush();
+  }
+
+  /** Whether a change of the rules changes something that the client asked for. */
+  isTouchedBy(change: SnapshotChange): boolean {
+    return change.services.some(
+      ({ before, after, isRuleChange }) =>
+        isRuleChange &&
+        changedResources(before, after).some(
+          ([typeUrl, name]) => isServed(typeUrl) && this.#subscriptions.get(typeUrl)?.covers(name),
+        ),
+    );
   }
 
   get isWaiting(): boolean {
@@ -111,11 +131,8 @@ export class ForeignSession implements Session {
   }
 
   close(): void {
-    for (const subscription of this.#subscriptions.values()) {
-      for (const name of subscription.names) {
-        this.#options.interest.releaseService(ownerOf(subscription.typeUrl, name));
-      }
-    }
+    for (const owner of this.#owners.keys()) this.#options.interest.releaseService(owner);
+    this.#owners.clear();
   }
 
   #subscription(typeUrl: string): Subscription {
@@ -127,31 +144,49 @@ export class ForeignSession implements Session {
     return subscription;
   }
 
-  #verdictEffects(verdict: string, { error }: Request): Effect[] {
+  #onVerdict({ is, response }: Verdict, { error }: Request): Effect[] {
+    if (is === 'ack' && !this.isWaiting) this.#isClusterWaitOver = false;
+    if (!response || !error) return [];
+    this.#reported = undefined;
+    return [{ is: 'refused', revision: response.revision, ...error }];
+  }
+
+  /** Said once of each state, when the client has taken all of it that it asked for: after what this step sends. */
+  #progress(): Effect[] {
+    const subscriptions = [...this.#subscriptions.values()];
+    const isSettled = subscriptions.length > 0 && subscriptions.every((one) => one.isTaken && !this.#isBehind(one));
     const { revision, sequence } = this.#flushed;
-    if (verdict === 'nack' && error) return [{ is: 'refused', revision, ...error }];
-    if (verdict !== 'ack' || this.isWaiting) return [];
-    this.#isClusterWaitOver = false;
+    if (!isSettled || (this.#reported?.revision === revision && this.#reported.sequence === sequence)) return [];
+    this.#reported = this.#flushed;
     return [{ is: 'applied', revision, sequence }];
   }
 
   /** Keeps the index of who is concerned by what in step with the names. */
-  #follow({ typeUrl, names }: Subscription, before: readonly string[]): void {
+  #follow(typeUrl: string, { added, dropped }: Pick<NameChange, 'added' | 'dropped'>): void {
     const { interest } = this.#options;
-    for (const name of names) interest.holdService(ownerOf(typeUrl, name));
-    const owners = new Set(
-      [...this.#subscriptions.values()].flatMap((other) =>
-        [...other.names].map((name) => ownerOf(other.typeUrl, name)),
-      ),
-    );
-    for (const name of before) {
+    this.#nameCount += added.length - dropped.length;
+    for (const name of added) {
       const owner = ownerOf(typeUrl, name);
-      if (!owners.has(owner)) interest.releaseService(owner);
+      const count = this.#owners.get(owner) ?? 0;
+      if (count === 0) interest.holdService(owner);
+      this.#owners.set(owner, count + 1);
+    }
+    for (const name of dropped) {
+      const owner = ownerOf(typeUrl, name);
+      const count = (this.#owners.get(owner) ?? 0) - 1;
+      if (count > 0) {
+        this.#owners.set(owner, count);
+      } else {
+        this.#owners.delete(owner);
+        interest.releaseService(owner);
+      }
     }
   }
 
+  /** What the client neither asked for nor has does not count. */
   #mark(typeUrl: string, name: string): void {
-    if (name === '*') return;
+    const subscription = this.#subscriptions.get(typeUrl);
+    if (name === '*' || !(subscription?.covers(name) || subscription?.sent.has(name))) return;
     const names = this.#dirty.get(typeUrl) ?? new Set<string>();
     this.#dirty.set(typeUrl, names.add(name));
   }
@@ -160,13 +195,12 @@ export class ForeignSession implements Session {
     for (const { name } of this.#resources(typeUrl)) this.#mark(typeUrl, name);
   }
 
-  /** Listeners of own agents' inbound sides are nobody else's business. */
   *#resources(typeUrl: string): Generator<EncodedResource> {
-    if (typeUrl !== typeUrls.listener) yield* this.#options.cache.resources(typeUrl);
+    if (isServed(typeUrl)) yield* this.#options.cache.resources(typeUrl);
   }
 
   #resource(typeUrl: string, name: string): EncodedResource | undefined {
-    return typeUrl === typeUrls.listener ? undefined : this.#options.cache.resource(typeUrl, name);
+    return isServed(typeUrl) ? this.#options.cache.resource(typeUrl, name) : undefined;
   }
 
   #respond(typeUrl: string): Response | undefined {
@@ -234,12 +268,24 @@ export class ForeignSession implements Session {
     return [...waitsForClusters].every((typeUrl) => {
       const subscription = this.#subscriptions.get(typeUrl);
       if (!subscription) return true;
-      const isDirty = [...(this.#dirty.get(typeUrl) ?? [])].some((name) => {
-        const resource = this.#resource(typeUrl, name);
-        return resource && subscription.covers(name) && subscription.sent.get(name)?.version !== resource.version;
-      });
-      return subscription.unanswered.size === 0 && !isDirty;
+      return subscription.unanswered.size === 0 && !this.#hasNews(subscription);
     });
+  }
+
+  /** Whether something that the client asked for waits to be sent. */
+  #hasNews(subscription: Subscription): boolean {
+    const { typeUrl, sent } = subscription;
+    return [...(this.#dirty.get(typeUrl) ?? [])].some((name) => {
+      const resource = this.#resource(typeUrl, name);
+      return resource && subscription.covers(name) && sent.get(name)?.version !== resource.version;
+    });
+  }
+
+  /** Whether anything of the type, an empty answer or a removal included, waits to be sent. */
+  #isBehind(subscription: Subscription): boolean {
+    const { typeUrl, sent } = subscription;
+    const isGone = (name: string) => sent.has(name) && !this.#resource(typeUrl, name);
+    return this.#owed.has(typeUrl) || this.#hasNews(subscription) || [...(this.#dirty.get(typeUrl) ?? [])].some(isGone);
   }
 
   #remove(typeUrl: string): Response | undefined {
@@ -258,10 +304,14 @@ export class ForeignSession implements Session {
 
   #response(subscription: Subscription, resources: readonly EncodedResource[], removed: readonly string[]): Response {
     const nonce = String(++this.#nonce);
-    subscription.nonceSent = nonce;
-    subscription.unanswered.add(nonce);
+    subscription.onSent({ nonce, resources, isWhole: this.#isWhole(subscription.typeUrl), ...this.#flushed });
     return { typeUrl: subscription.typeUrl, nonce, version: versionOf(subscription), resources, removed };
   }
+}
+
+/** Listeners of own agents' inbound sides are nobody else's business. */
+function isServed(typeUrl: string): boolean {
+  return typeUrl !== typeUrls.listener;
 }
 
 /** Of a whole type: the hash of what the client has of it, the same on every server. */

@@ -17,14 +17,32 @@ export class FakeClient {
   readonly effects: Effect[] = [];
   readonly held = new Map<string, string>();
   readonly responses: Response[] = [];
+  /** Responses without an answer, oldest first. */
+  readonly pending: Response[] = [];
+  /** What the session wants to hear of, and how often it said so. */
+  readonly heldServices = new Set<string>();
+  interestCalls = 0;
   /** ACK at once what comes; else `ack` and `nack` do. */
   isPrompt = true;
   readonly #wanted = new Map<Type, Set<string>>();
   readonly #last = new Map<Type, Response>();
+  /** Nonce of the newest response that was answered. */
+  readonly #answered = new Map<Type, string>();
 
   constructor(mesh: ModelMesh, protocol: Protocol, allowsLegacyWildcard = true) {
     const nothing = () => {};
-    const interest = { holdService: nothing, releaseService: nothing, holdName: nothing, releaseName: nothing };
+    const interest = {
+      holdService: (key: string) => {
+        this.interestCalls++;
+        this.heldServices.add(key);
+      },
+      releaseService: (key: string) => {
+        this.interestCalls++;
+        this.heldServices.delete(key);
+      },
+      holdName: nothing,
+      releaseName: nothing,
+    };
     this.#protocol = protocol;
     this.session = new ForeignSession({ cache: mesh.cache, interest, protocol, allowsLegacyWildcard });
     mesh.onChange((change) => {
@@ -36,15 +54,26 @@ export class FakeClient {
   /** State of the world: all names that are wanted now. */
   want(type: Type, ...names: string[]): void {
     this.#wanted.set(type, new Set(names));
-    this.request(type, { subscribe: names, nonce: this.#last.get(type)?.nonce ?? '' });
+    this.request(type, { subscribe: names, nonce: this.#answered.get(type) ?? '' });
+    // While a response is under way the server does not listen, and sends nothing again that was dropped meanwhile.
+    if (!this.pending.some((response) => typeOf(response) === type)) this.#forgetUnwanted(type);
   }
 
   /** Delta: further names. */
   subscribe(type: Type, names: readonly string[], initialVersions: Record<string, string> = {}): void {
+    this.#wanted.set(type, new Set([...(this.#wanted.get(type) ?? []), ...names]));
     this.request(type, { subscribe: names, initialVersions });
   }
 
+  /** `want` or `subscribe`, as the protocol has it. */
+  ask(type: Type, ...names: string[]): void {
+    if (this.#protocol === 'sotw') this.want(type, ...names);
+    else this.subscribe(type, names);
+  }
+
   unsubscribe(type: Type, ...names: string[]): void {
+    for (const name of names) this.#wanted.get(type)?.delete(name);
+    this.#forgetUnwanted(type);
     this.request(type, { unsubscribe: names });
   }
 
@@ -59,6 +88,37 @@ export class FakeClient {
 
   nack(type: Type, parts: Partial<Request> = {}): void {
     this.#answer(type, { error: { message: `no such ${type}`, resources: [] }, ...parts });
+  }
+
+  /** Answers a response that lies waiting; of one type state of the world answers in order. */
+  answer(index: number, error?: Request['error']): void {
+    const chosen = this.pending[index % Math.max(1, this.pending.length)];
+    if (!chosen) return;
+    const first = this.pending.find(({ typeUrl }) => typeUrl === chosen.typeUrl) ?? chosen;
+    const { nonce, ...response } = this.#protocol === 'sotw' ? first : chosen;
+    this.#answer(typeOf({ nonce, ...response }), { nonce, error });
+  }
+
+  wants(type: Type, name: string): boolean {
+    const wanted = this.#wanted.get(type);
+    return wanted?.has('*') || wanted?.has(name) || false;
+  }
+
+  /** The names that are wanted, wildcards aside. */
+  namesOf(type: Type): string[] {
+    return [...(this.#wanted.get(type) ?? [])].filter((name) => name !== '*');
+  }
+
+  /** The states reported as applied, in order. */
+  get applied(): { revision: number; sequence: number }[] {
+    return this.effects.flatMap((effect) =>
+      effect.is === 'applied' ? [{ revision: effect.revision, sequence: effect.sequence }] : [],
+    );
+  }
+
+  /** "refused" and "applied", in order. */
+  get reports(): string[] {
+    return this.effects.map(({ is }) => is).filter((is) => is === 'applied' || is === 'refused');
   }
 
   overdue(): void {
@@ -78,7 +138,15 @@ export class FakeClient {
     const last = this.#last.get(type);
     if (!last) throw new Error(`no ${type} response to answer`);
     const names = this.#protocol === 'sotw' ? { subscribe: [...(this.#wanted.get(type) ?? [])] } : {};
-    this.request(type, { ...names, nonce: last.nonce, ...parts });
+    const nonce = parts.nonce ?? last.nonce;
+    this.#answered.set(type, nonce);
+    const index = this.pending.findIndex((response) => response.nonce === nonce);
+    if (index >= 0) this.pending.splice(index, 1);
+    this.request(type, { ...names, ...parts, nonce });
+  }
+
+  #forgetUnwanted(type: Type): void {
+    for (const name of this.holds(type)) if (!this.wants(type, name)) this.held.delete(`${type} ${name}`);
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -102,6 +170,7 @@ export class FakeClient {
     ).to.equal(true);
     if (this.#protocol === 'sotw') this.#checkSotw(type, response);
     this.responses.push(response);
+    this.pending.push(response);
     this.#last.set(type, response);
     this.#apply(type, response);
     const parts = [

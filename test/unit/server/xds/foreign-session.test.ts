@@ -1,5 +1,9 @@
 /** The codes are those of the protocol's test checklist: S for state of the world, D for delta, O for ordering. */
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { typeUrls } from '../../../../proto/type-urls.ts';
+import { ownerOf, type SnapshotChange } from '../../../../server/snapshot/snapshot-cache.ts';
+import type { Protocol } from '../../../../server/xds/subscription.ts';
 import { FakeClient } from '../../../support/fake-client.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
 
@@ -375,4 +379,250 @@ spec: { service: a, loadBalancer: { policy: least-request } }
       expect(client.takeLog().length).to.be.at.most(8);
     });
   });
+
+  describe('reports what the client has applied', () => {
+    const now = ({ cache: { revision, sequence } }: ModelMesh) => ({ revision, sequence });
+
+    it('not before the answer to the newest response', () => {
+      const mesh = meshWith('a');
+      const client = new FakeClient(mesh, 'sotw');
+      client.isPrompt = false;
+      client.want('endpoint', a);
+      mesh.put(instanceOf('a', 'a-2'));
+      client.ack('endpoint');
+      expect(client.applied).to.deep.equal([]);
+      client.ack('endpoint');
+      expect(client.applied).to.deep.equal([now(mesh)]);
+    });
+
+    it('refused is the revision of the refused response, not a newer one', () => {
+      const mesh = meshWith('a');
+      const client = new FakeClient(mesh, 'sotw');
+      client.isPrompt = false;
+      client.want('cluster');
+      mesh.apply(route('a', 'v1'));
+      client.nack('cluster');
+      expect(client.effects.find(({ is }) => is === 'refused')).to.deep.include({ revision: 0 });
+    });
+
+    for (const protocol of ['sotw', 'delta'] as const) {
+      it(`not while another type is refused (${protocol})`, () => {
+        const mesh = meshWith('a');
+        const client = new FakeClient(mesh, protocol);
+        client.isPrompt = false;
+        client.ask('cluster');
+        client.ask('routeConfiguration', routes);
+        client.nack('cluster');
+        client.ack('routeConfiguration');
+        expect(client.reports).to.deep.equal(['refused']);
+        mesh.put(instanceOf('b', 'b-1'));
+        client.ack('cluster');
+        expect(client.reports).to.deep.equal(['refused', 'applied']);
+      });
+
+      it(`once, when a change alters nothing that it has (${protocol})`, () => {
+        const mesh = meshWith('a', 'b');
+        const client = new FakeClient(mesh, protocol);
+        client.ask('endpoint', a);
+        client.effects.length = 0;
+        mesh.apply(route('b', 'v1'));
+        client.session.flush();
+        expect(client.applied).to.deep.equal([now(mesh)]);
+      });
+
+      it(`not after a refusal that comes when it is overdue (${protocol})`, () => {
+        const client = new FakeClient(meshWith('a'), protocol);
+        client.isPrompt = false;
+        client.ask('endpoint', a);
+        client.overdue();
+        client.nack('endpoint');
+        client.isPrompt = true;
+        client.ask('routeConfiguration', routes);
+        expect(client.reports).to.deep.equal(['refused']);
+      });
+    }
+
+    it('not while routes wait for clusters that it has dropped since', () => {
+      const client = new FakeClient(meshWith('a'), 'delta');
+      client.isPrompt = false;
+      client.subscribe('cluster', [a]);
+      client.subscribe('routeConfiguration', [routes]);
+      client.unsubscribe('cluster', a);
+      expect(client.applied).to.deep.equal([]);
+    });
+
+    it('not after a refusal of routes that others have followed since', () => {
+      const mesh = meshWith('a', 'b');
+      const client = new FakeClient(mesh, 'sotw');
+      client.isPrompt = false;
+      client.want('endpoint', a, b);
+      client.overdue();
+      mesh.put(instanceOf('b', 'b-2'));
+      client.answer(0, { message: 'no', resources: [] });
+      client.answer(0);
+      expect(client.reports).to.deep.equal(['refused']);
+    });
+  });
+
+  it('counts names once, however often a client repeats them', () => {
+    const names = Array.from({ length: 60_000 }, (_, index) => `s${index}.default|http|`);
+    const client = new FakeClient(meshWith('a'), 'sotw');
+    client.want('endpoint', ...names);
+    client.want('endpoint', ...names);
+    expect(client.effects.filter(({ is }) => is === 'close')).to.deep.equal([]);
+    client.want('cluster', ...names);
+    expect(client.effects.filter(({ is }) => is === 'close')).to.have.lengthOf(1);
+  });
+
+  it('does not touch the index when an answer repeats the names', () => {
+    const client = new FakeClient(meshWith('a', 'b'), 'sotw');
+    client.isPrompt = false;
+    client.want('endpoint', a, b);
+    client.interestCalls = 0;
+    client.ack('endpoint');
+    expect(client.interestCalls).to.equal(0);
+  });
+
+  it('is touched by a rule change of what it covers only', () => {
+    const mesh = meshWith('a', 'b');
+    const client = new FakeClient(mesh, 'delta');
+    client.subscribe('routeConfiguration', [routes]);
+    const touched: boolean[] = [];
+    mesh.onChange((change: SnapshotChange) => touched.push(client.session.isTouchedBy(change)));
+    mesh.apply(route('b', 'v1'));
+    mesh.put(instanceOf('a', 'a-2'));
+    mesh.apply(route('a', 'v1'));
+    expect(touched).to.deep.equal([false, false, true]);
+  });
+
+  for (const protocol of ['sotw', 'delta'] as const) {
+    it(`comes to rest with what the cache has (${protocol})`, () => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+          const mesh = meshWith('a', 'b');
+          const client = new FakeClient(mesh, protocol, false);
+          client.isPrompt = false;
+          for (const one of steps) perform(one, mesh, client, protocol);
+          for (let rounds = 0; client.pending.length > 0; rounds++) {
+            expect(rounds).to.be.below(1_000);
+            client.answer(0);
+          }
+          expect(heldOf(client, mesh, protocol)).to.deep.equal(wantedOf(client, mesh));
+          expect([...client.heldServices].sort()).to.deep.equal(ownersOf(client));
+        }),
+        { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 150) },
+      );
+    });
+
+    it(`says that all is applied when all is answered and nothing refused (${protocol})`, () => {
+      fc.assert(
+        fc.property(fc.array(step, { maxLength: 40 }), (steps) => {
+          const mesh = meshWith('a', 'b');
+          const client = new FakeClient(mesh, protocol, false);
+          client.isPrompt = false;
+          client.request('cluster', { subscribe: ['*'] });
+          const accepted = steps.filter(({ is }) => is !== 'nack');
+          for (const one of accepted) perform(one, mesh, client, protocol);
+          while (client.pending.length > 0) client.answer(0);
+          expect(client.applied.at(-1)).to.deep.equal({
+            revision: mesh.cache.revision,
+            sequence: mesh.cache.sequence,
+          });
+        }),
+        { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 150) },
+      );
+    });
+  }
 });
+
+const services = ['a', 'b', 'c'] as const;
+const someTypes = ['cluster', 'endpoint', 'routeConfiguration'] as const;
+type SomeType = (typeof someTypes)[number];
+
+const service = fc.constantFrom(...services);
+const subset = fc.constantFrom('v1', 'v2');
+const someType = fc.constantFrom(...someTypes);
+const someNames = fc.subarray(['*', 'a', 'b', 'c', 'a v1', 'a v2', 'b v1']);
+const index = fc.nat(5);
+
+const step = fc.oneof(
+  fc.record({ is: fc.constant('subscribe' as const), type: someType, names: someNames }),
+  fc.record({ is: fc.constant('unsubscribe' as const), type: someType, names: someNames }),
+  fc.record({ is: fc.constant('put' as const), service, id: fc.nat(2) }),
+  fc.record({ is: fc.constant('remove' as const), service, id: fc.nat(2) }),
+  fc.record({ is: fc.constant('route' as const), service, subset }),
+  fc.record({ is: fc.constant('unroute' as const), service }),
+  fc.record({ is: fc.constant('ack' as const), index }),
+  fc.record({ is: fc.constant('nack' as const), index }),
+  fc.record({ is: fc.constant('overdue' as const) }),
+);
+type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
+
+function nameIn(type: SomeType, short: string): string {
+  const [name = '', ofSubset = ''] = short.split(' ');
+  if (name === '*') return '*';
+  return type === 'routeConfiguration' ? `${name}.default:80` : `${name}.default|http|${ofSubset}`;
+}
+
+function perform(one: Step, mesh: ModelMesh, client: FakeClient, protocol: Protocol): void {
+  switch (one.is) {
+    case 'subscribe':
+    case 'unsubscribe': {
+      // State of the world has no wildcard of endpoints and routes; nobody asks for the same name twice at once.
+      const names = [...new Set(one.names.map((short) => nameIn(one.type, short)))].filter(
+        (name) => name !== '*' || one.type === 'cluster',
+      );
+      if (protocol === 'sotw' || one.is === 'subscribe') client.ask(one.type, ...names);
+      else client.unsubscribe(one.type, ...names);
+      break;
+    }
+    case 'put':
+      mesh.put(instanceOf(one.service, `${one.service}-${one.id}`));
+      break;
+    case 'remove':
+      mesh.remove(one.service, `${one.service}-${one.id}`);
+      break;
+    case 'route':
+      mesh.apply(route(one.service, one.subset));
+      break;
+    case 'unroute':
+      mesh.apply('', `Route/default/${one.service}`);
+      break;
+    case 'ack':
+      client.answer(one.index);
+      break;
+    case 'nack':
+      client.answer(one.index, { message: 'no', resources: [] });
+      break;
+    case 'overdue':
+      client.overdue();
+      break;
+  }
+}
+
+/** What the client wants of the cache, as "type name" -> version. */
+function wantedOf(client: FakeClient, { cache }: ModelMesh): Record<string, string> {
+  const wanted = someTypes.flatMap((type) =>
+    [...cache.resources(typeUrls[type])]
+      .filter(({ name }) => client.wants(type, name))
+      .map(({ name, version }) => [`${type} ${name}`, version] as const),
+  );
+  return Object.fromEntries(wanted.sort());
+}
+
+/** What the client has of that: state of the world does not say that endpoints and routes are gone. */
+function heldOf(client: FakeClient, { cache }: ModelMesh, protocol: Protocol): Record<string, string> {
+  const held = someTypes.flatMap((type) =>
+    client
+      .holds(type)
+      .filter((name) => client.wants(type, name))
+      .filter((name) => protocol === 'delta' || type === 'cluster' || cache.resource(typeUrls[type], name))
+      .map((name) => [`${type} ${name}`, client.held.get(`${type} ${name}`) ?? ''] as const),
+  );
+  return Object.fromEntries(held.sort());
+}
+
+function ownersOf(client: FakeClient): string[] {
+  const all = someTypes.flatMap((type) => client.namesOf(type).map((name) => ownerOf(typeUrls[type], name)));
+  return [...new Set(all)].sort();
+}
