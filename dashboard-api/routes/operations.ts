@@ -47,10 +47,10 @@ export function operationEndpoints(
     endpoint({
       method: 'get',
       path: '/readyz',
-      summary: 'Whether the server has loaded and is not draining',
+      summary: 'Whether the server serves; while it loads, nobody listens',
       answers: {
         200: { description: 'Ready', schema: readiness },
-        503: { description: 'Loading or draining', schema: readiness },
+        503: { description: 'Shutting down', schema: readiness },
       },
       handle() {
         const { ready, body } = health.readiness();
