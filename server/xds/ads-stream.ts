@@ -81,9 +81,8 @@ export class AdsStream {
   /** Whether a revision changes something that the stream holds; it is then owed an answer about it. */
   isTouchedBy(change: SnapshotChange): boolean {
     const session = this.#session;
-    if (!(session instanceof AgentSession)) return change.services.some(({ isRuleChange }) => isRuleChange);
-    if (!session.isTouchedBy(change)) return false;
-    session.owe();
+    if (!session?.isTouchedBy(change)) return false;
+    if (session instanceof AgentSession) session.owe();
     return true;
   }
 
