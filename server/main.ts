@@ -68,9 +68,10 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
   let api: RunningApi | undefined;
   const close = async () => {
     isDraining = true;
-    await api?.close();
     plane.close();
     await grpc?.close();
+    // The last to go: until the streams have ended, /readyz says why nobody should come.
+    await api?.close();
     await store.close();
   };
   const parts = {

@@ -72,6 +72,8 @@ export class LeaseKeeper {
   #write(key: string, entry: Entry): Promise<void> {
     entry.writing ??= this.#writeAll(key, entry).finally(() => {
       entry.writing = undefined;
+      // A wish that came after the last look and before this.
+      if (entry.wish && !this.#behind.has(key)) void this.#write(key, entry);
     });
     return entry.writing;
   }

@@ -148,6 +148,18 @@ describe('on the wire', () => {
     expect((await ended).code).to.equal(status.OK);
   });
 
+  it('a server that shuts down says so at /readyz while its streams end', async () => {
+    const { stream, ended } = openRaw(mesh, delta);
+    const first = new Promise((resolve) => stream.once('data', resolve));
+    stream.write(request({ node, typeUrl: typeUrls.mark, resourceNamesSubscribe: [markName] }));
+    await first;
+    const closing = mesh.server.close();
+    const response = await fetch(`http://${mesh.server.http}/readyz`);
+    expect([response.status, await response.json()]).to.deep.include(503);
+    await Promise.all([closing, ended]);
+    await mesh.startServer();
+  });
+
   it('forgets a stream that is gone', async () => {
     const { stream, ended } = openRaw(mesh, delta);
     const first = new Promise((resolve) => stream.once('data', resolve));
