@@ -48,6 +48,26 @@ export interface BytesValue {
   readonly value: Uint8Array;
 }
 
+/** envoy.config.cluster.v3.CircuitBreakers */
+export interface CircuitBreakers {
+  readonly thresholds: readonly CircuitBreakersThresholds[];
+}
+
+/** envoy.config.cluster.v3.CircuitBreakers.Thresholds */
+export interface CircuitBreakersThresholds {
+  readonly maxConnections: UInt32Value | null;
+  readonly maxPendingRequests: UInt32Value | null;
+  readonly maxRequests: UInt32Value | null;
+  readonly maxRetries: UInt32Value | null;
+  readonly retryBudget: CircuitBreakersThresholdsRetryBudget | null;
+}
+
+/** envoy.config.cluster.v3.CircuitBreakers.Thresholds.RetryBudget */
+export interface CircuitBreakersThresholdsRetryBudget {
+  readonly budgetPercent: Percent | null;
+  readonly minRetryConcurrency: UInt32Value | null;
+}
+
 /** envoy.config.cluster.v3.Cluster */
 export interface Cluster {
   readonly name: string;
@@ -55,8 +75,19 @@ export interface Cluster {
   readonly edsClusterConfig: ClusterEdsClusterConfig | null;
   readonly connectTimeout: Duration | null;
   readonly lbPolicy: ClusterLbPolicy;
+  readonly healthChecks: readonly HealthCheck[];
+  readonly circuitBreakers: CircuitBreakers | null;
+  readonly outlierDetection: OutlierDetection | null;
+  readonly metadata: Metadata | null;
+  readonly commonLbConfig: ClusterCommonLbConfig | null;
+  readonly commonHttpProtocolOptions: HttpProtocolOptions | null;
   /** Which of the fields is set. */
   readonly clusterDiscoveryType?: 'type';
+}
+
+/** envoy.config.cluster.v3.Cluster.CommonLbConfig */
+export interface ClusterCommonLbConfig {
+  readonly healthyPanicThreshold: Percent | null;
 }
 
 /** envoy.config.cluster.v3.Cluster.DiscoveryType */
@@ -173,9 +204,45 @@ export interface Endpoint {
   readonly address: Address | null;
 }
 
+/** envoy.extensions.filters.http.fault.v3.FaultAbort */
+export interface FaultAbort {
+  readonly httpStatus: number;
+  readonly percentage: FractionalPercent | null;
+  /** Which of the fields is set. */
+  readonly errorType?: 'httpStatus';
+}
+
+/** envoy.extensions.filters.common.fault.v3.FaultDelay */
+export interface FaultDelay {
+  readonly fixedDelay: Duration | null;
+  readonly percentage: FractionalPercent | null;
+  /** Which of the fields is set. */
+  readonly faultDelaySecifier?: 'fixedDelay';
+}
+
 /** google.protobuf.FloatValue */
 export interface FloatValue {
   readonly value: number;
+}
+
+/** envoy.type.v3.FractionalPercent */
+export interface FractionalPercent {
+  readonly numerator: number;
+  readonly denominator: FractionalPercentDenominatorType;
+}
+
+/** envoy.type.v3.FractionalPercent.DenominatorType */
+export const FractionalPercentDenominatorType = {
+  HUNDRED: 0,
+  TEN_THOUSAND: 1,
+  MILLION: 2,
+} as const;
+export type FractionalPercentDenominatorType = (typeof FractionalPercentDenominatorType)[keyof typeof FractionalPercentDenominatorType];
+
+/** envoy.extensions.filters.http.fault.v3.HTTPFault */
+export interface HTTPFault {
+  readonly delay: FaultDelay | null;
+  readonly abort: FaultAbort | null;
 }
 
 /** envoy.config.route.v3.HeaderMatcher */
@@ -187,9 +254,54 @@ export interface HeaderMatcher {
   readonly headerMatchSpecifier?: 'presentMatch' | 'stringMatch';
 }
 
+/** envoy.config.core.v3.HeaderValue */
+export interface HeaderValue {
+  readonly key: string;
+  readonly value: string;
+}
+
+/** envoy.config.core.v3.HeaderValueOption */
+export interface HeaderValueOption {
+  readonly header: HeaderValue | null;
+  readonly appendAction: HeaderValueOptionHeaderAppendAction;
+  readonly keepEmptyValue: boolean;
+}
+
+/** envoy.config.core.v3.HeaderValueOption.HeaderAppendAction */
+export const HeaderValueOptionHeaderAppendAction = {
+  APPEND_IF_EXISTS_OR_ADD: 0,
+  ADD_IF_ABSENT: 1,
+  OVERWRITE_IF_EXISTS_OR_ADD: 2,
+  OVERWRITE_IF_EXISTS: 3,
+} as const;
+export type HeaderValueOptionHeaderAppendAction = (typeof HeaderValueOptionHeaderAppendAction)[keyof typeof HeaderValueOptionHeaderAppendAction];
+
 /** sluice.v1.Health */
 export interface Health {
   readonly state: HealthState;
+}
+
+/** envoy.config.core.v3.HealthCheck */
+export interface HealthCheck {
+  readonly timeout: Duration | null;
+  readonly interval: Duration | null;
+  readonly unhealthyThreshold: UInt32Value | null;
+  readonly healthyThreshold: UInt32Value | null;
+  readonly httpHealthCheck: HealthCheckHttpHealthCheck | null;
+  readonly tcpHealthCheck: HealthCheckTcpHealthCheck | null;
+  /** Which of the fields is set. */
+  readonly healthChecker?: 'httpHealthCheck' | 'tcpHealthCheck';
+}
+
+/** envoy.config.core.v3.HealthCheck.HttpHealthCheck */
+export interface HealthCheckHttpHealthCheck {
+  readonly host: string;
+  readonly path: string;
+}
+
+/** envoy.config.core.v3.HealthCheck.TcpHealthCheck */
+export interface HealthCheckTcpHealthCheck {
+
 }
 
 /** sluice.v1.Health.State */
@@ -220,6 +332,11 @@ export interface Hello {
   readonly instance: Instance | null;
   readonly agentVersion: string;
   readonly names: readonly string[];
+}
+
+/** envoy.config.core.v3.HttpProtocolOptions */
+export interface HttpProtocolOptions {
+  readonly idleTimeout: Duration | null;
 }
 
 /** sluice.v1.Instance */
@@ -311,6 +428,29 @@ export const NullValue = {
 } as const;
 export type NullValue = (typeof NullValue)[keyof typeof NullValue];
 
+/** envoy.config.cluster.v3.OutlierDetection */
+export interface OutlierDetection {
+  readonly consecutive_5xx: UInt32Value | null;
+  readonly interval: Duration | null;
+  readonly baseEjectionTime: Duration | null;
+  readonly maxEjectionPercent: UInt32Value | null;
+  readonly enforcingConsecutive_5xx: UInt32Value | null;
+  readonly enforcingSuccessRate: UInt32Value | null;
+  readonly consecutiveGatewayFailure: UInt32Value | null;
+  readonly enforcingConsecutiveGatewayFailure: UInt32Value | null;
+  readonly splitExternalLocalOriginErrors: boolean;
+  readonly consecutiveLocalOriginFailure: UInt32Value | null;
+  readonly enforcingConsecutiveLocalOriginFailure: UInt32Value | null;
+  readonly enforcingLocalOriginSuccessRate: UInt32Value | null;
+  readonly maxEjectionTime: Duration | null;
+  readonly alwaysEjectOneHost: BoolValue | null;
+}
+
+/** envoy.type.v3.Percent */
+export interface Percent {
+  readonly value: number;
+}
+
 /** sluice.v1.Ping */
 export interface Ping {
 
@@ -318,6 +458,11 @@ export interface Ping {
 
 /** sluice.v1.Pong */
 export interface Pong {
+
+}
+
+/** envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate */
+export interface PreviousHostsPredicate {
 
 }
 
@@ -330,6 +475,27 @@ export interface QueryParameterMatcher {
   readonly queryParameterMatchSpecifier?: 'stringMatch' | 'presentMatch';
 }
 
+/** envoy.config.route.v3.RedirectAction */
+export interface RedirectAction {
+  readonly hostRedirect: string;
+  readonly pathRedirect: string;
+  readonly prefixRewrite: string;
+  readonly regexRewrite: RegexMatchAndSubstitute | null;
+  readonly responseCode: RedirectActionRedirectResponseCode;
+  /** Which of the fields is set. */
+  readonly pathRewriteSpecifier?: 'pathRedirect' | 'prefixRewrite' | 'regexRewrite';
+}
+
+/** envoy.config.route.v3.RedirectAction.RedirectResponseCode */
+export const RedirectActionRedirectResponseCode = {
+  MOVED_PERMANENTLY: 0,
+  FOUND: 1,
+  SEE_OTHER: 2,
+  TEMPORARY_REDIRECT: 3,
+  PERMANENT_REDIRECT: 4,
+} as const;
+export type RedirectActionRedirectResponseCode = (typeof RedirectActionRedirectResponseCode)[keyof typeof RedirectActionRedirectResponseCode];
+
 /** sluice.v1.Refusal */
 export interface Refusal {
   readonly resources: readonly RefusalRefusedResource[];
@@ -340,6 +506,12 @@ export interface RefusalRefusedResource {
   readonly typeUrl: string;
   readonly name: string;
   readonly reason: string;
+}
+
+/** envoy.type.matcher.v3.RegexMatchAndSubstitute */
+export interface RegexMatchAndSubstitute {
+  readonly pattern: RegexMatcher | null;
+  readonly substitution: string;
 }
 
 /** envoy.type.matcher.v3.RegexMatcher */
@@ -360,6 +532,31 @@ export interface Resource {
   readonly name: string;
 }
 
+/** envoy.config.route.v3.RetryPolicy */
+export interface RetryPolicy {
+  readonly retryOn: string;
+  readonly numRetries: UInt32Value | null;
+  readonly perTryTimeout: Duration | null;
+  readonly retryHostPredicate: readonly RetryPolicyRetryHostPredicate[];
+  readonly hostSelectionRetryMaxAttempts: Int64;
+  readonly retriableStatusCodes: readonly number[];
+  readonly retryBackOff: RetryPolicyRetryBackOff | null;
+}
+
+/** envoy.config.route.v3.RetryPolicy.RetryBackOff */
+export interface RetryPolicyRetryBackOff {
+  readonly baseInterval: Duration | null;
+  readonly maxInterval: Duration | null;
+}
+
+/** envoy.config.route.v3.RetryPolicy.RetryHostPredicate */
+export interface RetryPolicyRetryHostPredicate {
+  readonly name: string;
+  readonly typedConfig: Any | null;
+  /** Which of the fields is set. */
+  readonly configType?: 'typedConfig';
+}
+
 /** sluice.v1.Revision */
 export interface Revision {
   readonly meshId: string;
@@ -371,27 +568,47 @@ export interface Revision {
 export interface Route {
   readonly match: RouteMatch | null;
   readonly route: RouteAction | null;
+  readonly redirect: RedirectAction | null;
+  readonly requestHeadersToAdd: readonly HeaderValueOption[];
+  readonly responseHeadersToAdd: readonly HeaderValueOption[];
+  readonly responseHeadersToRemove: readonly string[];
+  readonly requestHeadersToRemove: readonly string[];
+  readonly typedPerFilterConfig: Record<string, Any>;
   readonly name: string;
   /** Which of the fields is set. */
-  readonly action?: 'route';
+  readonly action?: 'route' | 'redirect';
 }
 
 /** envoy.config.route.v3.RouteAction */
 export interface RouteAction {
   readonly cluster: string;
   readonly weightedClusters: WeightedCluster | null;
+  readonly prefixRewrite: string;
+  readonly hostRewriteLiteral: string;
   readonly timeout: Duration | null;
+  readonly retryPolicy: RetryPolicy | null;
   readonly hashPolicy: readonly RouteActionHashPolicy[];
+  readonly requestMirrorPolicies: readonly RouteActionRequestMirrorPolicy[];
+  readonly regexRewrite: RegexMatchAndSubstitute | null;
   /** Which of the fields is set. */
   readonly clusterSpecifier?: 'cluster' | 'weightedClusters';
+  /** Which of the fields is set. */
+  readonly hostRewriteSpecifier?: 'hostRewriteLiteral';
 }
 
 /** envoy.config.route.v3.RouteAction.HashPolicy */
 export interface RouteActionHashPolicy {
   readonly header: RouteActionHashPolicyHeader | null;
   readonly cookie: RouteActionHashPolicyCookie | null;
+  readonly connectionProperties: RouteActionHashPolicyConnectionProperties | null;
+  readonly queryParameter: RouteActionHashPolicyQueryParameter | null;
   /** Which of the fields is set. */
-  readonly policySpecifier?: 'header' | 'cookie';
+  readonly policySpecifier?: 'header' | 'cookie' | 'connectionProperties' | 'queryParameter';
+}
+
+/** envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties */
+export interface RouteActionHashPolicyConnectionProperties {
+  readonly sourceIp: boolean;
 }
 
 /** envoy.config.route.v3.RouteAction.HashPolicy.Cookie */
@@ -404,6 +621,17 @@ export interface RouteActionHashPolicyCookie {
 /** envoy.config.route.v3.RouteAction.HashPolicy.Header */
 export interface RouteActionHashPolicyHeader {
   readonly headerName: string;
+}
+
+/** envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter */
+export interface RouteActionHashPolicyQueryParameter {
+  readonly name: string;
+}
+
+/** envoy.config.route.v3.RouteAction.RequestMirrorPolicy */
+export interface RouteActionRequestMirrorPolicy {
+  readonly cluster: string;
+  readonly runtimeFraction: RuntimeFractionalPercent | null;
 }
 
 /** envoy.config.route.v3.RouteConfiguration */
@@ -422,6 +650,11 @@ export interface RouteMatch {
   readonly queryParameters: readonly QueryParameterMatcher[];
   /** Which of the fields is set. */
   readonly pathSpecifier?: 'prefix' | 'path' | 'safeRegex' | 'pathSeparatedPrefix';
+}
+
+/** envoy.config.core.v3.RuntimeFractionalPercent */
+export interface RuntimeFractionalPercent {
+  readonly defaultValue: FractionalPercent | null;
 }
 
 /** sluice.v1.ServerMessage */
@@ -542,6 +775,7 @@ export const AggregatedConfigSource = messageType<AggregatedConfigSource>('envoy
 export const Any = messageType<Any>('google.protobuf.Any');
 export const BoolValue = messageType<BoolValue>('google.protobuf.BoolValue');
 export const BytesValue = messageType<BytesValue>('google.protobuf.BytesValue');
+export const CircuitBreakers = messageType<CircuitBreakers>('envoy.config.cluster.v3.CircuitBreakers');
 export const Cluster = messageType<Cluster>('envoy.config.cluster.v3.Cluster');
 export const ClusterLoadAssignment = messageType<ClusterLoadAssignment>('envoy.config.endpoint.v3.ClusterLoadAssignment');
 export const ConfigSource = messageType<ConfigSource>('envoy.config.core.v3.ConfigSource');
@@ -555,10 +789,18 @@ export const Drain = messageType<Drain>('sluice.v1.Drain');
 export const Drained = messageType<Drained>('sluice.v1.Drained');
 export const Duration = messageType<Duration>('google.protobuf.Duration');
 export const Endpoint = messageType<Endpoint>('envoy.config.endpoint.v3.Endpoint');
+export const FaultAbort = messageType<FaultAbort>('envoy.extensions.filters.http.fault.v3.FaultAbort');
+export const FaultDelay = messageType<FaultDelay>('envoy.extensions.filters.common.fault.v3.FaultDelay');
 export const FloatValue = messageType<FloatValue>('google.protobuf.FloatValue');
+export const FractionalPercent = messageType<FractionalPercent>('envoy.type.v3.FractionalPercent');
+export const HTTPFault = messageType<HTTPFault>('envoy.extensions.filters.http.fault.v3.HTTPFault');
 export const HeaderMatcher = messageType<HeaderMatcher>('envoy.config.route.v3.HeaderMatcher');
+export const HeaderValue = messageType<HeaderValue>('envoy.config.core.v3.HeaderValue');
+export const HeaderValueOption = messageType<HeaderValueOption>('envoy.config.core.v3.HeaderValueOption');
 export const Health = messageType<Health>('sluice.v1.Health');
+export const HealthCheck = messageType<HealthCheck>('envoy.config.core.v3.HealthCheck');
 export const Hello = messageType<Hello>('sluice.v1.Hello');
+export const HttpProtocolOptions = messageType<HttpProtocolOptions>('envoy.config.core.v3.HttpProtocolOptions');
 export const Instance = messageType<Instance>('sluice.v1.Instance');
 export const Int32Value = messageType<Int32Value>('google.protobuf.Int32Value');
 export const Int64Value = messageType<Int64Value>('google.protobuf.Int64Value');
@@ -570,18 +812,25 @@ export const LocalityLbEndpoints = messageType<LocalityLbEndpoints>('envoy.confi
 export const Metadata = messageType<Metadata>('envoy.config.core.v3.Metadata');
 export const Name = messageType<Name>('sluice.v1.Name');
 export const Node = messageType<Node>('envoy.config.core.v3.Node');
+export const OutlierDetection = messageType<OutlierDetection>('envoy.config.cluster.v3.OutlierDetection');
+export const Percent = messageType<Percent>('envoy.type.v3.Percent');
 export const Ping = messageType<Ping>('sluice.v1.Ping');
 export const Pong = messageType<Pong>('sluice.v1.Pong');
+export const PreviousHostsPredicate = messageType<PreviousHostsPredicate>('envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate');
 export const QueryParameterMatcher = messageType<QueryParameterMatcher>('envoy.config.route.v3.QueryParameterMatcher');
+export const RedirectAction = messageType<RedirectAction>('envoy.config.route.v3.RedirectAction');
 export const Refusal = messageType<Refusal>('sluice.v1.Refusal');
+export const RegexMatchAndSubstitute = messageType<RegexMatchAndSubstitute>('envoy.type.matcher.v3.RegexMatchAndSubstitute');
 export const RegexMatcher = messageType<RegexMatcher>('envoy.type.matcher.v3.RegexMatcher');
 export const Report = messageType<Report>('sluice.v1.Report');
 export const Resource = messageType<Resource>('envoy.service.discovery.v3.Resource');
+export const RetryPolicy = messageType<RetryPolicy>('envoy.config.route.v3.RetryPolicy');
 export const Revision = messageType<Revision>('sluice.v1.Revision');
 export const Route = messageType<Route>('envoy.config.route.v3.Route');
 export const RouteAction = messageType<RouteAction>('envoy.config.route.v3.RouteAction');
 export const RouteConfiguration = messageType<RouteConfiguration>('envoy.config.route.v3.RouteConfiguration');
 export const RouteMatch = messageType<RouteMatch>('envoy.config.route.v3.RouteMatch');
+export const RuntimeFractionalPercent = messageType<RuntimeFractionalPercent>('envoy.config.core.v3.RuntimeFractionalPercent');
 export const ServerMessage = messageType<ServerMessage>('sluice.v1.ServerMessage');
 export const SocketAddress = messageType<SocketAddress>('envoy.config.core.v3.SocketAddress');
 export const Status = messageType<Status>('google.rpc.Status');

@@ -32,6 +32,8 @@ function loadOfficial(): protobuf.Root {
     'envoy/config/cluster/v3/cluster.proto',
     'envoy/config/route/v3/route.proto',
     'envoy/config/endpoint/v3/endpoint.proto',
+    'envoy/extensions/filters/http/fault/v3/fault.proto',
+    'envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto',
   ]);
 }
 
