@@ -18,6 +18,8 @@ export interface WeightedSplit {
   readonly weights: readonly number[];
   /** Index of the backend that takes the next request. Allocates nothing. */
   pick(): number;
+  /** What `pick` would answer now; the next request is still to come. */
+  peek(): number;
 }
 
 const greatestSum = 2 ** 32 - 1;
@@ -35,7 +37,7 @@ export function createWeightedSplit(weights: readonly number[], phase: number): 
   const reduced = weights.map((weight) => weight / divisor);
   const used = reduced.flatMap((weight, index) => (weight > 0 ? [index] : []));
   const [only = 0] = used;
-  if (used.length === 1) return { weights: reduced, pick: () => only };
+  if (used.length === 1) return { weights: reduced, pick: () => only, peek: () => only };
   return new ChairmanAssignment(reduced, used, phase);
 }
 
@@ -87,6 +89,14 @@ class ChairmanAssignment implements WeightedSplit {
     }
     deficits[chosen] = (deficits[chosen] ?? 0) - sum;
     return this.#index[chosen] ?? 0;
+  }
+
+  /** By picking and taking it back: another way to work it out could come to differ. */
+  peek(): number {
+    const before = this.#deficit.slice();
+    const index = this.pick();
+    this.#deficit.set(before);
+    return index;
   }
 }
 

@@ -106,6 +106,21 @@ describe('the exact split', () => {
     );
   });
 
+  it('property: a look at the next pick is what the pick is, and changes nothing', () => {
+    const weights = fc.array(fc.nat(20), { minLength: 1, maxLength: 9 });
+    fc.assert(
+      fc.property(weights, fc.nat(), (list, phase) => {
+        fc.pre(list.some((weight) => weight > 0));
+        const [looked, alone] = [createWeightedSplit(list, phase), createWeightedSplit(list, phase)];
+        for (let i = 0; i < 100; i++) {
+          const next = looked.peek();
+          expect([looked.peek(), looked.pick()]).to.deep.equal([next, alone.pick()]).and.include(next);
+        }
+      }),
+      { numRuns: fuzzRuns },
+    );
+  });
+
   it('property: two backends stay within less than one request from any phase', () => {
     fc.assert(
       fc.property(fc.nat(2 ** 31), fc.nat(2 ** 31), fc.nat(2 ** 52), (a, b, phase) => {
