@@ -21,7 +21,7 @@ export interface Sticky {
   readonly split: StickySplit;
 }
 
-type StickyKey =
+export type StickyKey =
   | { readonly is: 'header'; readonly name: string }
   | { readonly is: 'cookie'; readonly name: string; readonly attributes: string };
 

@@ -1,4 +1,5 @@
 /** One match of a rule, prepared: path, headers (the method among them) and query parameters, all of which must hold. */
+import { quote } from '../model/problem.ts';
 import type { HeaderMatcher, QueryParameterMatcher, RouteMatch } from '../proto/types.ts';
 import { UnusableError } from './refusal.ts';
 import { queryParameter, type RouteRequest } from './request.ts';
@@ -9,9 +10,16 @@ export type PathCondition =
   | { readonly is: 'exact'; readonly path: string }
   | { readonly is: 'prefix'; readonly prefix: string }
   | { readonly is: 'elements'; readonly prefix: string }
-  | { readonly is: 'regex'; readonly matches: TextMatcher };
+  | { readonly is: 'regex'; readonly matcher: TextMatcher };
 
-type Condition = (request: RouteRequest) => boolean;
+/** One condition on anything but the path. */
+export interface Condition {
+  readonly holds: (request: RouteRequest) => boolean;
+  /** What is looked at; undefined when the request does not have it. */
+  readonly read: (request: RouteRequest) => string | undefined;
+  /** What is wanted, for people: `header "x-beta" must be "1"`. */
+  readonly words: string;
+}
 
 /** A header that must have exactly this value: what an index can find without asking. */
 export interface ExactHeader {
@@ -44,7 +52,7 @@ export function prepareMatch(match: RouteMatch | null, where: string): PreparedM
 /** Whether all but the path holds. */
 export function holds(match: PreparedMatch, request: RouteRequest): boolean {
   for (const condition of match.conditions) {
-    if (!condition(request)) return false;
+    if (!condition.holds(request)) return false;
   }
   return true;
 }
@@ -59,7 +67,21 @@ export function pathHolds(condition: PathCondition, path: string): boolean {
     case 'elements':
       return path.startsWith(condition.prefix) && endsElement(path, condition.prefix.length);
     case 'regex':
-      return condition.matches(path);
+      return condition.matcher.matches(path);
+  }
+}
+
+/** What a path must be, for people; undefined when it takes every path. */
+export function pathWords(condition: PathCondition): string | undefined {
+  switch (condition.is) {
+    case 'exact':
+      return `the path must be ${quote(condition.path)}`;
+    case 'prefix':
+      return condition.prefix === '' ? undefined : `the path must begin with ${quote(condition.prefix)}`;
+    case 'elements':
+      return `the path must be ${quote(condition.prefix)} or begin with ${quote(`${condition.prefix}/`)}`;
+    case 'regex':
+      return `the path must ${condition.matcher.words}`;
   }
 }
 
@@ -85,7 +107,7 @@ function preparePath(match: RouteMatch, where: string): PathCondition {
       return prefix === '' ? { is: 'prefix', prefix } : { is: 'elements', prefix };
     }
     case 'safeRegex':
-      return { is: 'regex', matches: createRegexMatcher(match.safeRegex, where) };
+      return { is: 'regex', matcher: createRegexMatcher(match.safeRegex, where) };
     default:
       throw new UnusableError(where, 'has a kind of path match that this agent does not know');
   }
@@ -94,11 +116,13 @@ function preparePath(match: RouteMatch, where: string): PathCondition {
 function prepareHeader(header: HeaderMatcher, where: string): Condition {
   const name = header.name.toLowerCase();
   if (name === '') throw new UnusableError(where, 'has no header name');
+  const read = (request: RouteRequest) => headerOf(request, name);
+  const noun = name === ':method' ? 'the method' : `header ${quote(name)}`;
   switch (header.headerMatchSpecifier) {
     case 'presentMatch':
-      return presence((request) => headerOf(request, name), header.presentMatch);
+      return presence(read, noun, header.presentMatch);
     case 'stringMatch':
-      return text((request) => headerOf(request, name), createTextMatcher(header.stringMatch, where));
+      return text(read, noun, createTextMatcher(header.stringMatch, where));
     default:
       throw new UnusableError(where, 'has a kind of header match that this agent does not know');
   }
@@ -107,27 +131,35 @@ function prepareHeader(header: HeaderMatcher, where: string): Condition {
 function prepareParameter(parameter: QueryParameterMatcher, where: string): Condition {
   const { name } = parameter;
   if (name === '') throw new UnusableError(where, 'has no parameter name');
+  const read = (request: RouteRequest) => queryParameter(request.query, name);
+  const noun = `query parameter ${quote(name)}`;
   switch (parameter.queryParameterMatchSpecifier) {
     case 'presentMatch':
-      return presence((request) => queryParameter(request.query, name), parameter.presentMatch);
+      return presence(read, noun, parameter.presentMatch);
     case 'stringMatch':
-      return text((request) => queryParameter(request.query, name), createTextMatcher(parameter.stringMatch, where));
+      return text(read, noun, createTextMatcher(parameter.stringMatch, where));
     default:
       throw new UnusableError(where, 'has a kind of query match that this agent does not know');
   }
 }
 
-type Read = (request: RouteRequest) => string | undefined;
-
-function presence(read: Read, wanted: boolean): Condition {
-  return (request) => (read(request) !== undefined) === wanted;
+function presence(read: Condition['read'], noun: string, wanted: boolean): Condition {
+  return {
+    holds: (request) => (read(request) !== undefined) === wanted,
+    read,
+    words: `${noun} must ${wanted ? '' : 'not '}be there`,
+  };
 }
 
 /** What is absent has no value to compare: it never matches, not even the empty text. */
-function text(read: Read, matches: TextMatcher): Condition {
-  return (request) => {
-    const value = read(request);
-    return value !== undefined && matches(value);
+function text(read: Condition['read'], noun: string, matcher: TextMatcher): Condition {
+  return {
+    holds(request) {
+      const value = read(request);
+      return value !== undefined && matcher.matches(value);
+    },
+    read,
+    words: `${noun} must ${matcher.words}`,
   };
 }
 

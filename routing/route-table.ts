@@ -5,29 +5,42 @@
  */
 import type { Route, RouteConfiguration } from '../proto/types.ts';
 import { type BackendChoice, createBackendChoice, drawCookie, sharesEqual, stickyValue } from './backend-choice.ts';
-import { toMilliseconds } from './duration.ts';
 import { prepareMatch } from './match.ts';
 import { UnusableError } from './refusal.ts';
 import type { RouteRequest } from './request.ts';
 import { createRouteIndex, type Indexed } from './route-index.ts';
+import { preparePolicy, type RoutePolicy } from './route-policy.ts';
 
 export interface RouteDecision {
   /** "routeName/ruleName", as in `Route.name`; '' for a service without a Route. */
   readonly rule: string;
+  /** '' when `policy.redirect` is set: the request goes nowhere. */
   readonly cluster: string;
-  /** From the decision to the last byte of the answer; 0 is no limit. */
-  readonly timeoutMs: number;
+  /** Everything else the rule says, prepared once per route; the same object for all its backends. */
+  readonly policy: RoutePolicy;
   /** A Set-Cookie value to send with the answer: the user has no sticky cookie yet. */
   readonly setCookie: string | undefined;
+}
+
+/** A route, prepared; also what explanations are made of. */
+export interface TableRoute extends Indexed {
+  readonly rule: string;
+  /** Undefined for a redirect. */
+  readonly choice: BackendChoice | undefined;
+  readonly policy: RoutePolicy;
 }
 
 export interface RouteTable {
   /** Name of the configuration: `reviews.default:9080`. */
   readonly name: string;
-  /** Every cluster that a decision can name. */
+  /** Every cluster that a decision can name, mirrors too. */
   readonly clusters: ReadonlySet<string>;
   /** How each rule chooses its backend, by rule: what the next table takes over. */
   readonly choices: ReadonlyMap<string, BackendChoice>;
+  /** In the order in which they are tried. */
+  readonly routes: readonly TableRoute[];
+  /** The route that takes the request, if one does. Changes nothing; `route` is this and the choice of a backend. */
+  find(request: RouteRequest): TableRoute | undefined;
   /** Undefined when no rule takes the request. `random` draws from [0, 1); it is asked for sticky cookies alone. */
   route(request: RouteRequest, random: () => number): RouteDecision | undefined;
 }
@@ -59,17 +72,22 @@ export function createRouteTable(
       identity,
       previous: known ?? previous?.choices.get(route.name),
     });
-    if (known !== undefined && !sharesEqual(known, prepared.choice)) {
-      throw new UnusableError(where, `is of the rule ${route.name} as an earlier one, but splits differently`);
+    const { choice } = prepared;
+    if (choice !== undefined) {
+      if (known !== undefined && !sharesEqual(known, choice)) {
+        throw new UnusableError(where, `is of the rule ${route.name} as an earlier one, but splits differently`);
+      }
+      choices.set(route.name, choice);
     }
-    choices.set(route.name, prepared.choice);
     return prepared;
   });
   const index = createRouteIndex(routes);
   return {
     name: config.name,
-    clusters: new Set([...choices.values()].flatMap(({ clusters }) => clusters)),
+    clusters: new Set(routes.flatMap(clustersOf)),
     choices,
+    routes,
+    find: (request) => index.find(request),
     route(request, random) {
       const route = index.find(request);
       return route === undefined ? undefined : decide(route, request, random);
@@ -77,9 +95,8 @@ export function createRouteTable(
   };
 }
 
-interface PreparedRoute extends Indexed {
-  readonly choice: BackendChoice;
-  /** One per backend, made in advance. */
+interface PreparedRoute extends TableRoute {
+  /** One per backend, made in advance; for a redirect only one. */
   readonly decisions: readonly RouteDecision[];
 }
 
@@ -91,21 +108,30 @@ interface Context {
 }
 
 function prepareRoute(route: Route, { place, where, identity, previous }: Context): PreparedRoute {
-  if (route.action !== 'route' || route.route === null) {
-    throw new UnusableError(where, 'has a kind of action that this agent does not know');
+  const choice = prepareChoice(route, { place, where, identity, previous });
+  const match = prepareMatch(route.match, `${where}.match`);
+  const policy = preparePolicy(route, match.path, where);
+  const rule = route.name;
+  const targets = choice?.clusters ?? [''];
+  const decisions = targets.map((cluster) => ({ rule, cluster, policy, setCookie: undefined }));
+  return { place, match, rule, choice, policy, decisions };
+}
+
+function prepareChoice(route: Route, { where, identity, previous }: Context): BackendChoice | undefined {
+  if (route.action === 'redirect') return undefined;
+  if (route.action === 'route' && route.route !== null) {
+    return createBackendChoice(route.route, { previous, identity, where: `${where}.route` });
   }
-  const choice = createBackendChoice(route.route, { previous, identity, where: `${where}.route` });
-  const timeoutMs = toMilliseconds(route.route.timeout);
-  return {
-    place,
-    match: prepareMatch(route.match, `${where}.match`),
-    choice,
-    decisions: choice.clusters.map((cluster) => ({ rule: route.name, cluster, timeoutMs, setCookie: undefined })),
-  };
+  throw new UnusableError(where, 'has a kind of action that this agent does not know');
+}
+
+function clustersOf({ choice, policy }: TableRoute): string[] {
+  return [...(choice?.clusters ?? []), ...policy.mirrors.map(({ cluster }) => cluster)];
 }
 
 function decide(route: PreparedRoute, request: RouteRequest, random: () => number): RouteDecision | undefined {
   const { choice, decisions } = route;
+  if (choice === undefined) return decisions[0];
   const { sticky } = choice;
   if (sticky === undefined) return decisions[choice.split.pick()];
   const key = stickyValue(sticky.key, request);

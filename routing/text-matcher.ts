@@ -1,23 +1,30 @@
 /** Conditions on one text: a path, or the value of a header or query parameter. Prepared once, asked per request. */
 import { RE2JS } from 're2js';
+import { quote } from '../model/problem.ts';
 import type { RegexMatcher, StringMatcher } from '../proto/types.ts';
 import { UnusableError } from './refusal.ts';
 
-export type TextMatcher = (text: string) => boolean;
+export interface TextMatcher {
+  readonly matches: (text: string) => boolean;
+  /** What is wanted, to go on after "must": `be "1"`. */
+  readonly words: string;
+}
 
 /** Throws UnusableError, naming `where`, on a pattern of an unknown kind or a regular expression that is none. */
 export function createTextMatcher(matcher: StringMatcher | null, where: string): TextMatcher {
   if (matcher?.matchPattern === 'safeRegex') return createRegexMatcher(matcher.safeRegex, where);
   const fold = matcher?.ignoreCase ? (text: string) => text.toLowerCase() : (text: string) => text;
+  const inWords = (verb: string, text: string) =>
+    `${verb} ${quote(text)}${matcher?.ignoreCase ? ', upper or lower case' : ''}`;
   switch (matcher?.matchPattern) {
     case 'exact':
-      return equals(fold(matcher.exact), fold);
+      return { matches: equals(fold(matcher.exact), fold), words: inWords('be', matcher.exact) };
     case 'prefix':
-      return startsWith(fold(matcher.prefix), fold);
+      return { matches: startsWith(fold(matcher.prefix), fold), words: inWords('begin with', matcher.prefix) };
     case 'suffix':
-      return endsWith(fold(matcher.suffix), fold);
+      return { matches: endsWith(fold(matcher.suffix), fold), words: inWords('end with', matcher.suffix) };
     case 'contains':
-      return contains(fold(matcher.contains), fold);
+      return { matches: contains(fold(matcher.contains), fold), words: inWords('contain', matcher.contains) };
     default:
       throw new UnusableError(where, 'has a kind of text match that this agent does not know');
   }
@@ -28,27 +35,28 @@ export function createRegexMatcher(matcher: RegexMatcher | null, where: string):
   const pattern = matcher?.regex ?? '';
   try {
     const regex = RE2JS.compile(pattern);
-    return (text) => regex.testExact(text);
+    return { matches: (text) => regex.testExact(text), words: `match the regular expression ${quote(pattern)}` };
   } catch (error) {
     // Whatever the engine throws about a pattern, it is a fault of the pattern.
-    throw new UnusableError(where, `regular expression ${JSON.stringify(pattern)} is not usable: ${String(error)}`);
+    throw new UnusableError(where, `regular expression ${quote(pattern)} is not usable: ${String(error)}`);
   }
 }
 
 type Fold = (text: string) => string;
+type Test = TextMatcher['matches'];
 
-function equals(wanted: string, fold: Fold): TextMatcher {
+function equals(wanted: string, fold: Fold): Test {
   return (text) => fold(text) === wanted;
 }
 
-function startsWith(wanted: string, fold: Fold): TextMatcher {
+function startsWith(wanted: string, fold: Fold): Test {
   return (text) => fold(text).startsWith(wanted);
 }
 
-function endsWith(wanted: string, fold: Fold): TextMatcher {
+function endsWith(wanted: string, fold: Fold): Test {
   return (text) => fold(text).endsWith(wanted);
 }
 
-function contains(wanted: string, fold: Fold): TextMatcher {
+function contains(wanted: string, fold: Fold): Test {
   return (text) => fold(text).includes(wanted);
 }

@@ -67,7 +67,7 @@ interface Decided {
 }
 
 function createPlan({ exchange, target }: ServiceCall, { decision, cluster, random }: Decided): Plan<EndpointView> {
-  const { setCookie, timeoutMs } = decision;
+  const { setCookie, policy } = decision;
   const head = outgoingHead(exchange.head, target);
   return {
     nextTarget: (tried) => cluster.balancer.pick(tried, random),
@@ -75,7 +75,7 @@ function createPlan({ exchange, target }: ServiceCall, { decision, cluster, rand
       identity === '' ? head : { ...head, fields: [...head.fields, instanceHeader, identity] },
     answerFields: (fields) => (setCookie === undefined ? fields : [...fields, 'set-cookie', setCookie]),
     connectTimeoutMs: cluster.connectTimeoutMs,
-    timeoutMs,
+    timeoutMs: policy.timeoutMs,
     upstream: cluster.name,
   };
 }

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Input } from '../../../proto/load.ts';
 import type { Route, RouteMatch } from '../../../proto/types.ts';
 import { UnusableError } from '../../../routing/refusal.ts';
+import { plainPolicy } from '../../../routing/route-policy.ts';
 import { createRouteTable, type RouteTable } from '../../../routing/route-table.ts';
 import { request, route, routeConfiguration, seededRandom, sticky, weighted } from './resources.ts';
 
@@ -174,14 +175,40 @@ describe('a match', () => {
 });
 
 describe('a route table', () => {
-  it('says rule, cluster and timeout', () => {
+  it('says rule, cluster and policy', () => {
     const only = table([route('canary/beta', { cluster: 'v1', timeout: { seconds: 1, nanos: 500_000_000 } })]);
     expect(only.route(request('GET /'), Math.random)).to.deep.equal({
       rule: 'canary/beta',
       cluster: 'v1',
-      timeoutMs: 1_500,
+      policy: { ...plainPolicy, timeoutMs: 1_500 },
       setCookie: undefined,
     });
+  });
+
+  it('gives all backends of a route the one policy, and every route that says nothing the plain one', () => {
+    const both = table([
+      route('a', { ...weighted({ x: 1, y: 1 }), timeout: { seconds: 1 } }, { path: '/a' }),
+      route('b', { cluster: 'x', timeout: { seconds: 0 } }),
+    ]);
+    const [first, second] = ['GET /a', 'GET /a'].map((line) => both.route(request(line), Math.random)?.policy);
+    expect(first).to.equal(second).and.not.equal(plainPolicy);
+    expect(both.route(request('GET /'), Math.random)?.policy).to.equal(plainPolicy);
+  });
+
+  it('sends what is redirected nowhere', () => {
+    const redirect = table([{ name: 'a', match: { prefix: '/' }, redirect: { hostRedirect: 'h' } }]);
+    const decision = redirect.route(request('GET /'), Math.random);
+    expect(decision).to.include({ rule: 'a', cluster: '', setCookie: undefined });
+    expect(decision?.policy.redirect?.status).to.equal(301);
+    expect(redirect.clusters).to.deep.equal(new Set());
+  });
+
+  it('names clusters that only copies go to', () => {
+    const requestMirrorPolicies = [
+      { cluster: 'copy' },
+      { cluster: 'never', runtimeFraction: { defaultValue: { numerator: 0 } } },
+    ];
+    expect([...table([route('a', { cluster: 'x', requestMirrorPolicies })]).clusters]).to.deep.equal(['x', 'copy']);
   });
 
   it('takes the first route that holds', () => {
