@@ -15,8 +15,29 @@ export interface RouteIndex<R extends Indexed> {
   find(request: RouteRequest): R | undefined;
 }
 
-/** `routes` in the order of their places. */
+/**
+ * `routes` in the order of their places. Of a request only what some route asks for is read: path, query and headers may be
+ * costly to make.
+ */
 export function createRouteIndex<R extends Indexed>(routes: readonly R[]): RouteIndex<R> {
+  const open = new Bucket(routes.filter(({ match }) => isOpen(match)));
+  const byPath = routes.filter(({ match }) => !isOpen(match));
+  if (byPath.length === 0) return { find: (request) => open.find(request, undefined) };
+  const paths = createPathIndex(byPath);
+  return {
+    find(request) {
+      const best = paths.find(request);
+      return open.find(request, best) ?? best;
+    },
+  };
+}
+
+/** Whether it takes every path. */
+function isOpen({ path }: PreparedMatch): boolean {
+  return path.is === 'prefix' && path.prefix === '';
+}
+
+function createPathIndex<R extends Indexed>(routes: readonly R[]): RouteIndex<R> {
   const exact = bucketsBy(routes, ({ match: { path } }) => (path.is === 'exact' ? path.path : undefined));
   const elements = bucketsBy(routes, ({ match: { path } }) => (path.is === 'elements' ? path.prefix : undefined));
   const prefixes = bucketsBy(routes, ({ match: { path } }) => (path.is === 'prefix' ? path.prefix : undefined));
@@ -56,15 +77,18 @@ class Bucket<R extends Indexed> {
   readonly #byValue: ReadonlyMap<string, readonly R[]>;
   /** Routes that do not want an exact value of that header. */
   readonly #others: readonly R[];
+  readonly #firstPlace: number;
 
   constructor(routes: readonly R[]) {
     this.#header = routes.length < worthAnIndex ? undefined : tellingHeader(routes);
     this.#byValue = groupBy(routes, (route) => this.#valueOf(route));
     this.#others = routes.filter((route) => this.#valueOf(route) === undefined);
+    this.#firstPlace = routes[0]?.place ?? Number.POSITIVE_INFINITY;
   }
 
   /** The first route that holds and stands before `best`. */
   find(request: RouteRequest, best: R | undefined): R | undefined {
+    if (best !== undefined && best.place < this.#firstPlace) return undefined;
     const value = this.#header === undefined ? undefined : headerOf(request, this.#header);
     const found = value === undefined ? undefined : firstOf(this.#byValue.get(value), request, best);
     return firstOf(this.#others, request, found ?? best) ?? found;

@@ -1,52 +1,18 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import type { Input } from '../../../proto/load.ts';
-import type { Route, RouteMatch } from '../../../proto/types.ts';
+import type { Route } from '../../../proto/types.ts';
 import { holds, pathHolds, prepareMatch } from '../../../routing/match.ts';
+import type { RouteRequest } from '../../../routing/request.ts';
 import { createRouteTable } from '../../../routing/route-table.ts';
-import { fuzzRuns, request, routeConfiguration } from './resources.ts';
-
-// Few words, so that routes overlap and requests hit several of them.
-const path = fc.constantFrom('/', '/a', '/a/', '/a/b', '/ab', '/a/b/c', '/b', '*', '/aé');
-const value = fc.constantFrom('1', '2', '3');
-const header = fc.constantFrom('x-a', 'x-b', ':method');
-
-const pathMatch: fc.Arbitrary<Input<RouteMatch>> = fc.oneof(
-  path.map((text) => ({ path: text })),
-  path.map((text) => ({ prefix: text })),
-  path.map((text) => ({ pathSeparatedPrefix: text })),
-  fc.constantFrom('/a.*', '.*b', '/|/b').map((regex) => ({ safeRegex: { regex } })),
-);
-
-const headerMatch = fc.oneof(
-  { weight: 4, arbitrary: fc.record({ name: header, stringMatch: value.map((exact) => ({ exact })) }) },
-  { weight: 1, arbitrary: fc.record({ name: header, presentMatch: fc.boolean() }) },
-);
-
-const queryMatch = fc.record({ name: fc.constantFrom('q', 'r'), stringMatch: value.map((exact) => ({ exact })) });
-
-const anyRoute = fc
-  .record({
-    path: pathMatch,
-    headers: fc.array(headerMatch, { maxLength: 2 }),
-    queryParameters: fc.array(queryMatch, { maxLength: 1 }),
-  })
-  .map(({ path: condition, ...rest }): Input<RouteMatch> => ({ ...condition, ...rest }));
-
-const anyRequest = fc
-  .record({
-    method: fc.constantFrom('1', '2', 'GET'),
-    path,
-    query: fc.constantFrom('', '?q=1', '?q=2&r=3'),
-    headers: fc.dictionary(fc.constantFrom('x-a', 'x-b'), value),
-  })
-  .map(({ method, path: text, query, headers }) => request(`${method} ${text}${query}`, headers));
+import { anyMatch, anyRequest } from './arbitraries.ts';
+import { fuzzRuns, request, route, routeConfiguration } from './resources.ts';
 
 describe('the route index', () => {
   it('property: finds what asking one route after another finds', () => {
     fc.assert(
       fc.property(
-        fc.array(anyRoute, { maxLength: 40 }),
+        fc.array(anyMatch, { maxLength: 40 }),
         fc.array(anyRequest, { minLength: 1 }),
         (matches, requests) => {
           const routes = matches.map(
@@ -67,4 +33,62 @@ describe('the route index', () => {
       { numRuns: fuzzRuns },
     );
   });
+
+  describe('reads of a request', () => {
+    const method = (exact: string) => ({ prefix: '/', headers: [{ name: ':method', stringMatch: { exact } }] });
+    for (const { name, matches, want } of [
+      { name: 'nothing for a route that takes everything', matches: [{ prefix: '/' }], want: [] },
+      { name: 'the method alone when no more is asked', matches: [method('PUT'), { prefix: '/' }], want: ['method'] },
+      { name: 'the path when a route wants one', matches: [{ path: '/x' }, { prefix: '/' }], want: ['path'] },
+      {
+        name: 'no header for routes that stand behind the one found',
+        matches: [{ path: '/a' }, ...Array.from({ length: 20 }, (_, index) => headerMatch(`${index}`))],
+        want: ['path'],
+      },
+      {
+        name: 'one header for many routes that differ in it',
+        matches: Array.from({ length: 1_000 }, (_, index) => headerMatch(`${index}`)),
+        want: ['x-a'],
+      },
+      {
+        name: 'the query when a route wants a parameter',
+        matches: [{ prefix: '/', queryParameters: [{ name: 'q', presentMatch: true }] }],
+        want: ['query'],
+      },
+    ]) {
+      it(name, () => {
+        const routes = matches.map((match, index) => route(`r${index}`, { cluster: 'c' }, match));
+        const table = createRouteTable(routeConfiguration(routes), undefined, { agentId: 'a' });
+        const { asked, read } = recorded(request('GET /a?b=c', { 'x-a': 'none' }));
+        table.route(asked, Math.random);
+        expect([...read]).to.deep.equal(want);
+      });
+    }
+  });
 });
+
+function headerMatch(exact: string) {
+  return { prefix: '/', headers: [{ name: 'x-a', stringMatch: { exact } }] };
+}
+
+/** The request, and what of it was read, by name. */
+function recorded(from: RouteRequest): { asked: RouteRequest; read: Set<string> } {
+  const read = new Set<string>();
+  const note = <T>(name: string, value: T): T => {
+    read.add(name);
+    return value;
+  };
+  const asked: RouteRequest = {
+    get method() {
+      return note('method', from.method);
+    },
+    get path() {
+      return note('path', from.path);
+    },
+    get query() {
+      return note('query', from.query);
+    },
+    header: (name) => note(name, from.header(name)),
+  };
+  return { asked, read };
+}
