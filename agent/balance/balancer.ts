@@ -16,12 +16,18 @@ export interface Candidate {
   readonly weight: number;
   readonly availability: Availability;
   readonly load: Load;
+  /** What the instance is called when it is hashed: the same in every agent, and another for every instance. */
+  readonly hashKey: string;
+  /** '' when nobody said. */
+  readonly zone: string;
 }
 
+/** Of the balancers of single lists: all their candidates may be asked. `ClusterBalancer` decides who stands in the lists. */
 export interface Balancer<C extends Candidate> {
   /**
-   * The instance for one request, none of `tried`; undefined when no instance is left that may be asked. Degraded
-   * instances are asked only when no healthy one is left. `random` draws from [0, 1).
+   * The instance for one request, none of `tried`; undefined when no instance is left that may be asked. `random` draws
+   * from [0, 1). `hash` is that of the request, 0 to 2^53-1, for policies that go by it; undefined when the request has
+   * none of what is hashed: then chance decides. Synchronous; allocates nothing.
    */
-  pick(tried: readonly C[], random: () => number): C | undefined;
+  pick(tried: readonly C[], random: () => number, hash: number | undefined): C | undefined;
 }

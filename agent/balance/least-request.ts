@@ -3,54 +3,28 @@
  * its weight. Nearly as even as asking all of them, without their herding to whoever is idle at the moment.
  */
 import type { Balancer, Candidate } from './balancer.ts';
+import { RandomBalancer } from './random.ts';
+import { createWeightedDraw, type WeightedDraw } from './weighted-draw.ts';
 
 /** All candidates count as available. */
-export function createLeastRequest<C extends Candidate>(candidates: readonly C[]): Balancer<C> {
-  const draw = createDraw(candidates);
-  return {
-    pick(tried, random) {
-      if (tried.length > 0) {
-        // A connection failed, which is rare: the others are drawn from as if they were all.
-        return createLeastRequest(candidates.filter((candidate) => !tried.includes(candidate))).pick([], random);
-      }
-      const first = draw(random, undefined);
-      const second = draw(random, first);
-      return lessBusy(candidates[first], candidates[second]);
-    },
-  };
-}
+export class LeastRequestBalancer<C extends Candidate> implements Balancer<C> {
+  readonly #candidates: readonly C[];
+  readonly #draw: WeightedDraw;
+  readonly #random: RandomBalancer<C>;
 
-/** Index of a candidate, drawn by weight from all but `except`; out of range when none is left. */
-type Draw = (random: () => number, except: number | undefined) => number;
-
-function createDraw(candidates: readonly Candidate[]): Draw {
-  // ends[i] is the sum of weights up to and with candidate i: a point below it and not below ends[i-1] is candidate i.
-  const ends = new Float64Array(candidates.length);
-  let sum = 0;
-  for (const [index, { weight }] of candidates.entries()) {
-    sum += weight;
-    ends[index] = sum;
+  constructor(candidates: readonly C[]) {
+    this.#candidates = candidates;
+    this.#draw = createWeightedDraw(candidates.map(({ weight }) => weight));
+    this.#random = new RandomBalancer(candidates);
   }
-  return (random, except) => {
-    if (except === undefined) return firstAbove(ends, random() * sum);
-    const end = ends[except] ?? 0;
-    const start = ends[except - 1] ?? 0;
-    // The stretch of `except` is cut out, and what lies behind it moved up.
-    const point = random() * (sum - (end - start));
-    return firstAbove(ends, point < start ? point : point + (end - start));
-  };
-}
 
-/** Index of the first element above the point, by halving. */
-function firstAbove(ends: Float64Array, point: number): number {
-  let low = 0;
-  let high = ends.length;
-  while (low < high) {
-    const middle = (low + high) >>> 1;
-    if ((ends[middle] ?? 0) > point) high = middle;
-    else low = middle + 1;
+  pick(tried: readonly C[], random: () => number): C | undefined {
+    // After a failure, which is rare, both draws may be the same instance.
+    if (tried.length > 0) return lessBusy(this.#random.pick(tried, random), this.#random.pick(tried, random));
+    const first = this.#draw.any(random);
+    const second = this.#draw.other(random, first);
+    return lessBusy(this.#candidates[first], this.#candidates[second]);
   }
-  return low;
 }
 
 /** The first on a tie: both idle, weights alone decide. */

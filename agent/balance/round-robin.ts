@@ -1,37 +1,42 @@
-/** Round robin: every instance in turn; instances of different weight take turns as smoothly as the exact split does it. */
-import { createWeightedSplit } from '../../routing/weighted-split.ts';
+/** Round robin: every instance in turn; instances of different weight take turns in proportion to it, without runs. */
 import type { Balancer, Candidate } from './balancer.ts';
+import { anyUntried } from './untried.ts';
+import { createWeightedTurns, type Turns } from './weighted-turns.ts';
 
 /** All candidates count as available. Starts anywhere: agents that start together must not all begin with the first. */
-export function createRoundRobin<C extends Candidate>(candidates: readonly C[]): Balancer<C> {
-  const nextTurn = createTurns(candidates);
-  let start: number | undefined;
-  return {
-    pick(tried, random) {
-      start ??= Math.floor(random() * candidates.length);
-      // Whoever was tried and did not answer has used up its turn; the others take theirs, so they share its load.
-      for (let turn = 0; turn < candidates.length; turn++) {
-        const candidate = candidates[nextTurn(start)];
-        if (candidate !== undefined && !tried.includes(candidate)) return candidate;
-      }
-      return candidates.find((candidate) => !tried.includes(candidate));
-    },
-  };
+export class RoundRobinBalancer<C extends Candidate> implements Balancer<C> {
+  readonly #candidates: readonly C[];
+  readonly #turns: Turns;
+
+  constructor(candidates: readonly C[]) {
+    this.#candidates = candidates;
+    const weights = candidates.map(({ weight }) => weight);
+    const isEven = weights.every((weight) => weight === weights[0]);
+    this.#turns = isEven ? new EvenTurns(weights.length) : createWeightedTurns(weights);
+  }
+
+  pick(tried: readonly C[], random: () => number): C | undefined {
+    // Whoever was tried and did not answer has used up its turn; the others take theirs, so they share its load.
+    for (let turn = 0; turn < this.#candidates.length; turn++) {
+      const candidate = this.#candidates[this.#turns.next(random)];
+      if (candidate !== undefined && !tried.includes(candidate)) return candidate;
+    }
+    // Those of great weight had all of these turns.
+    return anyUntried(this.#candidates, tried, random);
+  }
 }
 
-/** Index of the candidate whose turn it is. */
-type Turns = (start: number) => number;
+class EvenTurns implements Turns {
+  readonly #length: number;
+  #last = -1;
 
-function createTurns(candidates: readonly Candidate[]): Turns {
-  const weights = candidates.map(({ weight }) => weight);
-  if (weights.every((weight) => weight === weights[0])) {
-    let turns = 0;
-    return (start) => (start + turns++) % weights.length;
+  constructor(length: number) {
+    this.#length = length;
   }
-  // The split orders equal deadlines by place: to start anywhere is to turn the list.
-  let split: ReturnType<typeof createWeightedSplit> | undefined;
-  return (start) => {
-    split ??= createWeightedSplit([...weights.slice(start), ...weights.slice(0, start)], start);
-    return (split.pick() + start) % weights.length;
-  };
+
+  next(random: () => number): number {
+    const next = this.#last === -1 ? Math.floor(random() * this.#length) : this.#last + 1;
+    this.#last = next === this.#length ? 0 : next;
+    return this.#last;
+  }
 }

@@ -70,7 +70,7 @@ function createPlan({ exchange, target }: ServiceCall, { decision, cluster, rand
   const { setCookie, policy } = decision;
   const head = outgoingHead(exchange.head, target);
   return {
-    nextTarget: (tried) => cluster.balancer.pick(tried, random),
+    nextTarget: (tried) => cluster.balancer.pick(tried, random, undefined),
     headFor: ({ identity }) =>
       identity === '' ? head : { ...head, fields: [...head.fields, instanceHeader, identity] },
     answerFields: (fields) => (setCookie === undefined ? fields : [...fields, 'set-cookie', setCookie]),

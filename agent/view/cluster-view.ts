@@ -11,8 +11,9 @@ import {
 } from '../../proto/types.ts';
 import { toMilliseconds } from '../../routing/duration.ts';
 import { UnusableError } from '../../routing/refusal.ts';
-import type { Availability, Balancer, Candidate, Load } from '../balance/balancer.ts';
-import { createBalancer, type LoadBalancerPolicy } from '../balance/create-balancer.ts';
+import type { Availability, Candidate, Load } from '../balance/balancer.ts';
+import { ClusterBalancer } from '../balance/cluster-balancer.ts';
+import type { LoadBalancerPolicy } from '../balance/policy.ts';
 import { instanceHeaderValue } from './instance-identity.ts';
 
 export interface EndpointView extends Candidate {
@@ -23,7 +24,6 @@ export interface EndpointView extends Candidate {
   readonly address: string;
   readonly port: number;
   readonly health: HealthStatus;
-  readonly zone: string;
 }
 
 export interface ClusterView {
@@ -34,7 +34,7 @@ export interface ClusterView {
   readonly connectTimeoutMs: number;
   readonly policy: LoadBalancerPolicy;
   readonly endpoints: readonly EndpointView[];
-  readonly balancer: Balancer<EndpointView>;
+  readonly balancer: ClusterBalancer<EndpointView>;
 }
 
 /** What the server leaves out when the operator did not choose; Envoy's default. */
@@ -77,7 +77,7 @@ export function createClusterView(
     connectTimeoutMs: toMilliseconds(cluster.connectTimeout) || defaultConnectTimeoutMs,
     policy,
     endpoints,
-    balancer: createBalancer(policy, endpoints),
+    balancer: new ClusterBalancer({ policy, candidates: endpoints, previous: previous?.balancer }),
   };
 }
 
@@ -87,8 +87,14 @@ function readPolicy({ lbPolicy }: Cluster): LoadBalancerPolicy {
       return 'round-robin';
     case ClusterLbPolicy.LEAST_REQUEST:
       return 'least-request';
+    case ClusterLbPolicy.RANDOM:
+      return 'random';
+    case ClusterLbPolicy.RING_HASH:
+      return 'ring-hash';
+    case ClusterLbPolicy.MAGLEV:
+      return 'maglev';
     default:
-      throw new UnusableError('lbPolicy', `${nameOf(ClusterLbPolicy, lbPolicy)} is not supported by this agent yet`);
+      throw new UnusableError('lbPolicy', `${nameOf(ClusterLbPolicy, lbPolicy)} is not one that this agent knows`);
   }
 }
 
@@ -113,6 +119,7 @@ function readEndpoint(endpoint: LbEndpoint, { service, zone, loads, where }: End
     weight: endpoint.loadBalancingWeight?.value || 1,
     health: endpoint.healthStatus,
     availability: availabilityOf(endpoint.healthStatus),
+    hashKey: instance || `${place.address}:${place.port}`,
     zone,
     load: loads.get(endpointKey(place)) ?? { active: 0 },
   };

@@ -8,16 +8,41 @@ export interface NamedCandidate extends Candidate {
   readonly name: string;
 }
 
-export function candidate(name: string, weight = 1, availability: Availability = 'healthy'): NamedCandidate {
-  return { name, weight, availability, load: { active: 0 } };
+export function candidate(
+  name: string,
+  weight = 1,
+  availability: Availability = 'healthy',
+  zone = 'z1',
+): NamedCandidate {
+  return { name, hashKey: name, weight, availability, zone, load: { active: 0 } };
+}
+
+/** `i0`, `i1` and so on. */
+export function candidates(count: number): NamedCandidate[] {
+  return Array.from({ length: count }, (_, index) => candidate(`i${index}`));
+}
+
+/** From a source of chance to the hash of the next request. */
+export type NextHash = (random: () => number) => number | undefined;
+
+export const noHash: NextHash = () => undefined;
+export const anyHash: NextHash = (random) => Math.floor(random() * 2 ** 53);
+
+interface Picks {
+  readonly tried?: readonly NamedCandidate[];
+  readonly nextHash?: NextHash;
 }
 
 /** Names and how often they were picked; requests end at once. */
-export function picksOf(balancer: Balancer<NamedCandidate>, count: number, tried: readonly NamedCandidate[] = []) {
+export function picksOf(
+  balancer: Balancer<NamedCandidate>,
+  count: number,
+  { tried = [], nextHash = noHash }: Picks = {},
+): Record<string, number> {
   const random = seededRandom(7);
   const counts: Record<string, number> = {};
   for (let n = 0; n < count; n++) {
-    const picked = balancer.pick(tried, random)?.name ?? 'none';
+    const picked = balancer.pick(tried, random, nextHash(random))?.name ?? 'none';
     counts[picked] = (counts[picked] ?? 0) + 1;
   }
   return counts;
@@ -25,50 +50,68 @@ export function picksOf(balancer: Balancer<NamedCandidate>, count: number, tried
 
 export type CreateBalancer = (candidates: readonly NamedCandidate[]) => Balancer<NamedCandidate>;
 
-export function runBalancerContract(name: string, create: CreateBalancer): void {
+export interface BalancerContract {
+  readonly create: CreateBalancer;
+  readonly nextHash?: NextHash;
+  /** By how much a share may miss its weight, as a part of it. */
+  readonly tolerance?: number;
+}
+
+export function runBalancerContract(
+  name: string,
+  { create, nextHash = noHash, tolerance = 0.08 }: BalancerContract,
+): void {
+  const within = (share: number): [number, number] => [share * (1 - tolerance), share * (1 + tolerance)];
+
   describe(`${name}, as every balancer`, () => {
     it('has nobody for a cluster without instances', () => {
-      expect(picksOf(create([]), 3)).to.deep.equal({ none: 3 });
+      expect(picksOf(create([]), 3, { nextHash })).to.deep.equal({ none: 3 });
     });
 
     it('has nobody when all instances are unavailable', () => {
-      expect(picksOf(create([candidate('a', 1, 'unavailable')]), 3)).to.deep.equal({ none: 3 });
+      expect(picksOf(create([candidate('a', 1, 'unavailable')]), 3, { nextHash })).to.deep.equal({ none: 3 });
     });
 
     it('asks an only instance always', () => {
-      expect(picksOf(create([candidate('a', 5)]), 10)).to.deep.equal({ a: 10 });
+      expect(picksOf(create([candidate('a', 5)]), 10, { nextHash })).to.deep.equal({ a: 10 });
     });
 
     it('asks everybody', () => {
       const all = ['a', 'b', 'c', 'd', 'e'].map((id) => candidate(id));
-      expect(Object.keys(picksOf(create(all), 200)).sort()).to.deep.equal(['a', 'b', 'c', 'd', 'e']);
+      expect(Object.keys(picksOf(create(all), 200, { nextHash })).sort()).to.deep.equal(['a', 'b', 'c', 'd', 'e']);
+    });
+
+    it('asks equals alike', () => {
+      const counts = picksOf(create(candidates(10)), 20_000, { nextHash });
+      for (const count of Object.values(counts)) expect(count).to.be.within(...within(2_000));
     });
 
     it('asks in proportion to weight', () => {
-      const counts = picksOf(create([candidate('a', 1), candidate('b', 3), candidate('c', 6)]), 10_000);
-      expect(counts.a).to.be.within(850, 1_150);
-      expect(counts.b).to.be.within(2_800, 3_200);
-      expect(counts.c).to.be.within(5_800, 6_200);
+      const counts = picksOf(create([candidate('a', 1), candidate('b', 3), candidate('c', 6)]), 20_000, { nextHash });
+      expect(counts.a).to.be.within(...within(2_000));
+      expect(counts.b).to.be.within(...within(6_000));
+      expect(counts.c).to.be.within(...within(12_000));
     });
 
     it('leaves degraded and unavailable instances alone while a healthy one is there', () => {
       const all = [candidate('a', 9, 'degraded'), candidate('b'), candidate('c', 9, 'unavailable')];
-      expect(picksOf(create(all), 100)).to.deep.equal({ b: 100 });
+      expect(picksOf(create(all), 100, { nextHash })).to.deep.equal({ b: 100 });
     });
 
     it('asks degraded instances when there is no healthy one', () => {
       const all = [candidate('a', 1, 'degraded'), candidate('b', 1, 'unavailable')];
-      expect(picksOf(create(all), 100)).to.deep.equal({ a: 100 });
+      expect(picksOf(create(all), 100, { nextHash })).to.deep.equal({ a: 100 });
     });
 
     it('asks degraded instances when all healthy ones were tried', () => {
       const [healthy, degraded] = [candidate('a'), candidate('b', 1, 'degraded')];
-      expect(picksOf(create([healthy, degraded]), 10, [healthy])).to.deep.equal({ b: 10 });
+      expect(picksOf(create([healthy, degraded]), 10, { tried: [healthy], nextHash })).to.deep.equal({ b: 10 });
     });
 
     it('spreads what a dead instance would have taken over all others', () => {
       const dead = candidate('a');
-      const counts = picksOf(create([dead, candidate('b'), candidate('c')]), 1_000, [dead]);
+      const balancer = create([dead, candidate('b'), candidate('c')]);
+      const counts = picksOf(balancer, 1_000, { tried: [dead], nextHash });
       expect(counts.b).to.be.within(400, 600);
       expect(counts.c).to.be.within(400, 600);
     });
@@ -86,9 +129,10 @@ export function runBalancerContract(name: string, create: CreateBalancer): void 
             load: { active },
           }));
           const random = seededRandom(seed);
+          const hash = nextHash(random);
           const balancer = create(all);
           const tried: NamedCandidate[] = [];
-          for (let next = balancer.pick(tried, random); next !== undefined; next = balancer.pick(tried, random)) {
+          for (let next = balancer.pick(tried, random, hash); next; next = balancer.pick(tried, random, hash)) {
             tried.push(next);
           }
           const order = tried.map(({ availability }) => availability);

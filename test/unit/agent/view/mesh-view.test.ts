@@ -66,6 +66,7 @@ describe('a mesh view', () => {
         weight: 3,
         health: HealthStatus.DEGRADED,
         availability: 'degraded',
+        hashKey: 'reviews-1',
         zone: 'z1',
         load: { active: 0 },
       },
@@ -156,9 +157,9 @@ describe('a mesh view', () => {
       what: 'a balancing policy that it does not have',
       changed: {
         ...resources,
-        clusters: new Map(resources.clusters).set(v1, cluster(v1, { lbPolicy: ClusterLbPolicy.MAGLEV })),
+        clusters: new Map(resources.clusters).set(v1, cluster(v1, { lbPolicy: ClusterLbPolicy.CLUSTER_PROVIDED })),
       },
-      want: [[Cluster.typeUrl, v1, 'lbPolicy: MAGLEV is not supported by this agent yet']],
+      want: [[Cluster.typeUrl, v1, 'lbPolicy: CLUSTER_PROVIDED is not one that this agent knows']],
     },
     {
       what: 'a cluster of another kind than EDS',
