@@ -1,8 +1,16 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that the tests use besides Node.js and npm. There are none today.
+# Installs the Debian packages that the tests use besides Node.js and npm: there are none today. With the argument
+# `bench`, those that the bench `proxy` uses.
 set -euo pipefail
 
-packages=()
+case "${1:-tests}" in
+  tests) packages=() ;;
+  bench) packages=(haproxy nginx wrk python3-venv) ;;
+  *)
+    echo "usage: $0 [tests|bench]" >&2
+    exit 2
+    ;;
+esac
 
 missing=()
 for package in "${packages[@]}"; do

@@ -1,0 +1,52 @@
+/**
+ * Question: what does it cost to forward a request, beside HAProxy, nginx, Envoy and a plain node:http forwarder? Each is
+ * bound to one core, has the same backends and the same 90/10 split, and is measured in the same run.
+ */
+import { Processes } from '../test/support/processes.ts';
+import { startBackends } from './proxy/backends.ts';
+import { hasWrk } from './proxy/load/saturate.ts';
+import { type Effort, measure } from './proxy/measure.ts';
+import { envoy } from './proxy/peers/envoy.ts';
+import { haproxy } from './proxy/peers/haproxy.ts';
+import { nginx } from './proxy/peers/nginx.ts';
+import { nodeHttp } from './proxy/peers/node-http.ts';
+import type { Peer } from './proxy/peers/peer.ts';
+import { sluice } from './proxy/peers/sluice.ts';
+import { pinLoad } from './proxy/pinned.ts';
+import { scenarios } from './proxy/scenarios.ts';
+import { printFigures } from './proxy/table.ts';
+
+const all: readonly Peer[] = [sluice, haproxy, nginx, envoy, nodeHttp];
+const isFull = process.env.SLUICE_BENCH_FULL === '1';
+const effort: Effort = isFull
+  ? { rounds: 5, seconds: 3, warmUpSeconds: 4 }
+  : { rounds: 3, seconds: 2, warmUpSeconds: 3 };
+const wantedScenarios = namesOf('SLUICE_BENCH_SCENARIOS') ?? (isFull ? undefined : ['get-100', 'routes-1000']);
+const wantedPeers = namesOf('SLUICE_BENCH_PEERS');
+
+function namesOf(variable: string): string[] | undefined {
+  return process.env[variable]?.toLowerCase().split(',');
+}
+
+function isWanted(name: string, wanted: readonly string[] | undefined): boolean {
+  return wanted?.includes(name.toLowerCase()) ?? true;
+}
+
+if (!hasWrk()) throw new Error('the load is made by wrk: bench/proxy/install-peers.sh installs it');
+// What it has started ends with it, whatever ends it.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+pinLoad();
+
+const peers = all.filter(({ name }) => isWanted(name, wantedPeers));
+const installed = peers.filter((peer) => peer.version() !== undefined);
+for (const peer of peers) process.stdout.write(`${peer.name}: ${peer.version() ?? 'missing, not measured'}\n`);
+
+const processes = new Processes();
+try {
+  const { split } = await startBackends(processes);
+  for (const scenario of scenarios.filter(({ name }) => isWanted(name, wantedScenarios))) {
+    printFigures(scenario, await measure(scenario, installed, effort, { processes, split }));
+  }
+} finally {
+  await processes.close();
+}
