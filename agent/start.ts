@@ -61,7 +61,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
   });
 
   try {
-    const createView = viewCreator(settings.id, log);
+    const createView = viewCreator({ agentId: settings.id, zone: settings.zone }, log);
     const state = openAgentState({ path: settings.stateDir, createView, clock, log });
     closing.push(() => state.close());
 

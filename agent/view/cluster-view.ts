@@ -1,47 +1,65 @@
-/** A cluster and its endpoints, prepared for requests: whom to ask, and how long to wait for a connection. */
+/** A cluster and its endpoints, prepared for requests: whom to ask, within which limits, and how long to wait. */
 import { parseClusterName, serviceKey } from '../../model/names.ts';
-import { fromStruct } from '../../proto/struct.ts';
-import {
-  type Cluster,
-  ClusterDiscoveryType,
-  ClusterLbPolicy,
-  type ClusterLoadAssignment,
-  HealthStatus,
-  type LbEndpoint,
-} from '../../proto/types.ts';
+import { fromStruct, type Json } from '../../proto/struct.ts';
+import { type Cluster, ClusterDiscoveryType, ClusterLbPolicy, type ClusterLoadAssignment } from '../../proto/types.ts';
 import { toMilliseconds } from '../../routing/duration.ts';
 import { UnusableError } from '../../routing/refusal.ts';
-import type { Availability, Candidate, Load } from '../balance/balancer.ts';
 import { ClusterBalancer } from '../balance/cluster-balancer.ts';
 import type { LoadBalancerPolicy } from '../balance/policy.ts';
-import { instanceHeaderValue } from './instance-identity.ts';
+import type { HealthCheckSettings } from '../resilience/active-health.ts';
+import { CircuitBreaker } from '../resilience/circuit-breaker.ts';
+import type { SuspicionLog } from '../resilience/instance-state.ts';
+import { OutlierDetection } from '../resilience/outlier-detection.ts';
+import { readBreakerLimits, readHealthCheck, readOutlierSettings, readPanicThreshold } from './cluster-limits.ts';
+import { createEndpointViews, type EndpointView } from './endpoint-view.ts';
+import { type HashOf, noHash, prepareHashOn } from './hash-on.ts';
 
-export interface EndpointView extends Candidate {
-  /** Id of the instance; '' when the server did not say. */
-  readonly instance: string;
-  /** Value of the header that names whom a request is meant for; '' without an id. */
-  readonly identity: string;
-  readonly address: string;
-  readonly port: number;
-  readonly health: HealthStatus;
-}
+export type { EndpointView } from './endpoint-view.ts';
+
+/** `tcp`: bytes, of which nothing is known. */
+export type ClusterProtocol = 'http' | 'tcp';
 
 export interface ClusterView {
   /** `reviews.default|http|v1`. */
   readonly name: string;
   /** The service that the cluster is of: `reviews.default`. */
   readonly service: string;
+  readonly protocol: ClusterProtocol;
   readonly connectTimeoutMs: number;
+  /** How long a connection without a request is kept; a tunnel, without a byte. */
+  readonly idleTimeoutMs: number;
   readonly policy: LoadBalancerPolicy;
   readonly endpoints: readonly EndpointView[];
   readonly balancer: ClusterBalancer<EndpointView>;
+  /** What the balancer hashes of a request. Asks nothing of it when the policy goes by no hash. */
+  readonly hashOf: HashOf;
+  readonly breaker: CircuitBreaker;
+  /** Undefined: nobody is ejected, and no outcome need be reported. */
+  readonly outlier: OutlierDetection | undefined;
+  /** Undefined: the agent checks nothing. */
+  readonly healthCheck: HealthCheckSettings | undefined;
+  /** Whoever changes what is suspected of an instance counts it here. */
+  readonly suspicions: SuspicionLog;
+}
+
+export interface ClusterViewOptions {
+  /** The agent's own; '' when it has none. */
+  readonly zone: string;
+  /**
+   * The view of the same cluster so far. What is known of endpoints that stay (same instance, same address) and what is
+   * counted of the cluster goes on.
+   */
+  readonly previous: ClusterView | undefined;
 }
 
 /** What the server leaves out when the operator did not choose; Envoy's default. */
 const defaultConnectTimeoutMs = 5_000;
 
-/** The limit that xDS sets to the weights of a cluster. */
-const greatestSum = 2 ** 32 - 1;
+/**
+ * HTTP: shorter than the shortest keep-alive in wide use (5 s, of Node and of uvicorn), so that it is this side that ends
+ * the connection and no request meets one that just closes. TCP: Envoy's default.
+ */
+const defaultIdleTimeoutMs: { readonly [Of in ClusterProtocol]: number } = { http: 4_000, tcp: 3_600_000 };
 
 /** Name of the assignment that holds the cluster's endpoints. Throws UnusableError when it has none. */
 export function assignmentName(cluster: Cluster): string {
@@ -51,34 +69,58 @@ export function assignmentName(cluster: Cluster): string {
   return cluster.edsClusterConfig?.serviceName || cluster.name;
 }
 
-/**
- * `previous`: the view of the same cluster so far; the counters of endpoints that stay (same instance, same address) stay
- * too, so that the least-request balancer goes on knowing who is busy. Throws UnusableError on what it cannot use.
- */
+/** Throws UnusableError on what it cannot use. */
 export function createClusterView(
   cluster: Cluster,
   assignment: ClusterLoadAssignment,
-  previous: ClusterView | undefined,
+  { zone, previous }: ClusterViewOptions,
 ): ClusterView {
+  const own = fromStruct(cluster.metadata?.filterMetadata.sluice ?? null);
   const policy = readPolicy(cluster);
   const service = serviceOf(cluster.name);
-  const loads = new Map(previous?.endpoints.map((endpoint) => [endpointKey(endpoint), endpoint.load]));
-  const endpoints = assignment.endpoints.flatMap(({ locality, lbEndpoints }, group) =>
-    lbEndpoints.map((endpoint, place) =>
-      readEndpoint(endpoint, { service, zone: locality?.zone ?? '', loads, where: `endpoints[${group}][${place}]` }),
-    ),
-  );
-  if (endpoints.reduce((sum, { weight }) => sum + weight, 0) > greatestSum) {
-    throw new UnusableError('endpoints', `their weights add up to more than ${greatestSum}`);
-  }
+  const protocol = readProtocol(own.protocol);
+  const endpoints = createEndpointViews(assignment, service, previous?.endpoints ?? []);
+  const suspicions = previous?.suspicions ?? { changes: 0 };
+  const outlier = createOutlierDetection(cluster, endpoints, { suspicions, previous: previous?.outlier });
+  const healthCheck = readHealthCheck(cluster, service);
+  // A policy that is no longer in force leaves its verdicts behind: only those of the present ones count.
+  const isSuspected = ({ load }: EndpointView) =>
+    (outlier !== undefined && load.outlier.isEjected) || (healthCheck !== undefined && load.check.is === 'failing');
+  const panicThreshold = readPanicThreshold(cluster);
+  const canSuspect = outlier !== undefined || healthCheck !== undefined;
+  const hashOf = prepareHashOn(own.hashOn, 'metadata.hashOn');
   return {
     name: cluster.name,
     service,
+    protocol,
     connectTimeoutMs: toMilliseconds(cluster.connectTimeout) || defaultConnectTimeoutMs,
+    idleTimeoutMs:
+      toMilliseconds(cluster.commonHttpProtocolOptions?.idleTimeout ?? null) || defaultIdleTimeoutMs[protocol],
     policy,
     endpoints,
-    balancer: new ClusterBalancer({ policy, candidates: endpoints, previous: previous?.balancer }),
+    balancer: new ClusterBalancer({
+      policy,
+      candidates: endpoints,
+      preferredZone: readPreferredZone(own.localityPreference, zone),
+      suspicions: canSuspect ? { isSuspected, state: suspicions, panicThreshold } : undefined,
+      previous: previous?.balancer,
+    }),
+    hashOf: policy === 'ring-hash' || policy === 'maglev' ? hashOf : noHash,
+    breaker: new CircuitBreaker(readBreakerLimits(cluster), previous?.breaker),
+    outlier,
+    healthCheck,
+    suspicions,
   };
+}
+
+function createOutlierDetection(
+  cluster: Cluster,
+  endpoints: readonly EndpointView[],
+  shared: { readonly suspicions: SuspicionLog; readonly previous: OutlierDetection | undefined },
+): OutlierDetection | undefined {
+  const settings = readOutlierSettings(cluster);
+  if (settings === undefined) return undefined;
+  return new OutlierDetection({ settings, instances: endpoints.map(({ load }) => load), ...shared });
 }
 
 function readPolicy({ lbPolicy }: Cluster): LoadBalancerPolicy {
@@ -98,41 +140,20 @@ function readPolicy({ lbPolicy }: Cluster): LoadBalancerPolicy {
   }
 }
 
-interface EndpointContext {
-  readonly service: string;
-  readonly zone: string;
-  readonly loads: ReadonlyMap<string, Load>;
-  readonly where: string;
+function readProtocol(protocol: Json | undefined): ClusterProtocol {
+  if (protocol === undefined) return 'http';
+  if (protocol === 'tcp') return protocol;
+  throw new UnusableError('metadata.protocol', `${JSON.stringify(protocol)} is not one that this agent knows`);
 }
 
-function readEndpoint(endpoint: LbEndpoint, { service, zone, loads, where }: EndpointContext): EndpointView {
-  const socket = endpoint.endpoint?.address?.socketAddress;
-  if (!socket || socket.address === '' || socket.portValue < 1 || socket.portValue > 65_535) {
-    throw new UnusableError(where, 'has no address and port');
-  }
-  const id = fromStruct(endpoint.metadata?.filterMetadata.sluice ?? null).instance;
-  const instance = typeof id === 'string' ? id : '';
-  const place = { instance, address: socket.address, port: socket.portValue };
-  return {
-    ...place,
-    identity: instance === '' ? '' : instanceHeaderValue({ service, id: instance }),
-    weight: endpoint.loadBalancingWeight?.value || 1,
-    health: endpoint.healthStatus,
-    availability: availabilityOf(endpoint.healthStatus),
-    hashKey: instance || `${place.address}:${place.port}`,
-    zone,
-    load: loads.get(endpointKey(place)) ?? { active: 0 },
-  };
-}
-
-/** UNKNOWN is what a server sends that checks nothing: as in Envoy, it counts as healthy. */
-function availabilityOf(health: HealthStatus): Availability {
-  if (health === HealthStatus.HEALTHY || health === HealthStatus.UNKNOWN) return 'healthy';
-  return health === HealthStatus.DEGRADED ? 'degraded' : 'unavailable';
-}
-
-function endpointKey({ instance, address, port }: Pick<EndpointView, 'instance' | 'address' | 'port'>): string {
-  return `${instance} ${address} ${port}`;
+/** An agent that does not know its own zone prefers none. */
+function readPreferredZone(preference: Json | undefined, zone: string): string | undefined {
+  if (preference === undefined) return undefined;
+  if (preference === 'same-zone-first') return zone === '' ? undefined : zone;
+  throw new UnusableError(
+    'metadata.localityPreference',
+    `${JSON.stringify(preference)} is not one that this agent knows`,
+  );
 }
 
 function serviceOf(clusterName: string): string {

@@ -59,15 +59,21 @@ export const emptyMeshResources: MeshResources = {
   listeners: new Map(),
 };
 
-/** `agentId` decides where the splits of this agent start. A refusal names every resource at fault, not only the first. */
+/** Who the agent is: its id decides where its splits start, its zone (when it has one) who is near. */
+export interface ViewIdentity {
+  readonly agentId: string;
+  readonly zone?: string;
+}
+
+/** A refusal names every resource at fault, not only the first. */
 export function createMeshView(
   resources: MeshResources,
   previous: MeshView | undefined,
-  options: { readonly agentId: string },
+  { agentId, zone = '' }: ViewIdentity,
 ): { readonly view: MeshView } | { readonly refused: readonly RefusedResource[] } {
   const refusals = new Refusals();
-  const clusters = prepareClusters(resources, previous, refusals);
-  const routeTables = prepareRouteTables(resources, previous, { ...options, refusals });
+  const clusters = prepareClusters(resources, previous, { zone, refusals });
+  const routeTables = prepareRouteTables(resources, previous, { agentId, refusals });
   const services = prepareServices(resources, routeTables, refusals);
   if (refusals.list.length > 0) return { refused: refusals.list };
   const { meshId, revision } = resources;
@@ -102,20 +108,29 @@ class Refusals {
   }
 }
 
+interface ClusterContext {
+  readonly zone: string;
+  readonly refusals: Refusals;
+}
+
 function prepareClusters(
   resources: MeshResources,
   previous: MeshView | undefined,
-  refusals: Refusals,
+  { zone, refusals }: ClusterContext,
 ): Map<string, ClusterView> {
   const prepared = new Map<string, ClusterView>();
   for (const [name, cluster] of resources.clusters) {
-    const view = refusals.collect(xds.Cluster, name, () => prepareCluster(cluster, resources, previous));
+    const view = refusals.collect(xds.Cluster, name, () => prepareCluster(cluster, resources, { zone, previous }));
     if (view !== undefined) prepared.set(name, view);
   }
   return prepared;
 }
 
-function prepareCluster(cluster: xds.Cluster, resources: MeshResources, previous: MeshView | undefined): ClusterView {
+function prepareCluster(
+  cluster: xds.Cluster,
+  resources: MeshResources,
+  { zone, previous }: { readonly zone: string; readonly previous: MeshView | undefined },
+): ClusterView {
   const endpoints = assignmentName(cluster);
   const assignment = resources.assignments.get(endpoints);
   if (assignment === undefined) throw new UnusableError('edsClusterConfig', `its endpoints "${endpoints}" are missing`);
@@ -123,7 +138,9 @@ function prepareCluster(cluster: xds.Cluster, resources: MeshResources, previous
   const isUnchanged =
     previous?.resources.clusters.get(cluster.name) === cluster &&
     previous.resources.assignments.get(endpoints) === assignment;
-  return isUnchanged && before !== undefined ? before : createClusterView(cluster, assignment, before);
+  return isUnchanged && before !== undefined
+    ? before
+    : createClusterView(cluster, assignment, { zone, previous: before });
 }
 
 interface RouteContext {

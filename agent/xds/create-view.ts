@@ -1,6 +1,6 @@
 /** From what is held to what requests are routed by. */
 import type { Logger } from '../../process/log.ts';
-import { createMeshView, type MeshResources } from '../view/mesh-view.ts';
+import { createMeshView, type MeshResources, type ViewIdentity } from '../view/mesh-view.ts';
 import type { CreateView } from './delta-session.ts';
 import {
   type Held,
@@ -11,10 +11,10 @@ import {
   type ResourceMessages,
 } from './resources.ts';
 
-export function viewCreator(agentId: string, log: Logger): CreateView {
+export function viewCreator(identity: ViewIdentity, log: Logger): CreateView {
   return (held, previous) => {
     try {
-      return createMeshView(toMeshResources(held), previous, { agentId });
+      return createMeshView(toMeshResources(held), previous, identity);
     } catch (cause) {
       // A fault of ours, not of the server; but the agent goes on routing by what it has, and says why.
       log.error({ err: cause }, 'the view could not be made');

@@ -111,7 +111,7 @@ export const layers: readonly Layer[] = [
     rule: 'server/ imports neither agent/ nor cli/; dashboard-api/ is handed over by server/main.ts and server/ports/',
   },
 
-  // Agent: registration -> xds -> view -> balance, routing; proxy -> view, http1; admin shows.
+  // Agent: registration -> xds -> view -> resilience -> balance -> routing; proxy -> view, http1; admin shows.
   {
     path: 'agent/balance',
     mayImport: ['routing'],
@@ -120,8 +120,15 @@ export const layers: readonly Layer[] = [
     rule: 'balancers choose among instances: they know no connection, no stream and no proxy',
   },
   {
+    path: 'agent/resilience',
+    mayImport: ['routing', 'agent/balance'],
+    packages: [],
+    isPure: true,
+    rule: 'resilience/ decides by what it is told: it knows no connection, no timer and no proxy',
+  },
+  {
     path: 'agent/view',
-    mayImport: [...words, 'routing', 'agent/balance'],
+    mayImport: [...words, 'routing', 'agent/balance', 'agent/resilience'],
     packages: [],
     isPure: true,
     rule: 'a view is a value that requests are routed by: it knows neither where it came from nor who forwards',
@@ -148,7 +155,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'agent/proxy',
-    mayImport: ['process', 'routing', 'agent/view', 'agent/balance', 'agent/http1'],
+    mayImport: ['process', 'routing', 'agent/view', 'agent/balance', 'agent/resilience', 'agent/http1'],
     rule: 'the proxy routes by the view that it is given: it knows no control plane',
   },
   {

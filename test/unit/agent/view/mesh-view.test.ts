@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { InstanceState } from '../../../../agent/resilience/instance-state.ts';
 import { createEmptyMeshView, createMeshView, type MeshResources } from '../../../../agent/view/mesh-view.ts';
 import {
   Cluster,
@@ -68,7 +69,7 @@ describe('a mesh view', () => {
         availability: 'degraded',
         hashKey: 'reviews-1',
         zone: 'z1',
-        load: { active: 0 },
+        load: new InstanceState(),
       },
     ]);
   });

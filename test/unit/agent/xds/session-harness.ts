@@ -17,7 +17,7 @@ export const identity = {
 };
 
 export const silent = createLog('test', 'silent');
-export const createView = viewCreator('web-1', silent);
+export const createView = viewCreator({ agentId: 'web-1' }, silent);
 
 /** A message as a test wants to read it. */
 export type Said =
