@@ -5,7 +5,7 @@
 import { Processes } from '../test/support/processes.ts';
 import { startBackends } from './proxy/backends.ts';
 import { hasWrk } from './proxy/load/saturate.ts';
-import { type Effort, measure } from './proxy/measure.ts';
+import type { Effort } from './proxy/measure.ts';
 import { envoy } from './proxy/peers/envoy.ts';
 import { haproxy } from './proxy/peers/haproxy.ts';
 import { nginx } from './proxy/peers/nginx.ts';
@@ -13,14 +13,19 @@ import { nodeHttp } from './proxy/peers/node-http.ts';
 import type { Peer } from './proxy/peers/peer.ts';
 import { sluice } from './proxy/peers/sluice.ts';
 import { pinLoad } from './proxy/pinned.ts';
-import { scenarios } from './proxy/scenarios.ts';
-import { printFigures } from './proxy/table.ts';
+import { bodyScenarios } from './proxy/scenarios/bodies.ts';
+import { idleScenarios } from './proxy/scenarios/idle.ts';
+import { requestScenarios } from './proxy/scenarios/requests.ts';
+import type { Outcome, Scenario } from './proxy/scenarios/scenario.ts';
+import { summaryOf } from './proxy/table.ts';
+import { printTable } from './support/figures.ts';
 
-const all: readonly Peer[] = [sluice, haproxy, nginx, envoy, nodeHttp];
+const allPeers: readonly Peer[] = [sluice, haproxy, nginx, envoy, nodeHttp];
+const allScenarios: readonly Scenario[] = [...requestScenarios, ...bodyScenarios, ...idleScenarios];
 const isFull = process.env.SLUICE_BENCH_FULL === '1';
 const effort: Effort = isFull
-  ? { rounds: 5, seconds: 3, warmUpSeconds: 4 }
-  : { rounds: 3, seconds: 2, warmUpSeconds: 3 };
+  ? { rounds: 5, seconds: 3, warmUpSeconds: 4, idleSeconds: 30 }
+  : { rounds: 3, seconds: 2, warmUpSeconds: 3, idleSeconds: 10 };
 const wantedScenarios = namesOf('SLUICE_BENCH_SCENARIOS') ?? (isFull ? undefined : ['get-100', 'routes-1000']);
 const wantedPeers = namesOf('SLUICE_BENCH_PEERS');
 
@@ -33,20 +38,26 @@ function isWanted(name: string, wanted: readonly string[] | undefined): boolean 
 }
 
 if (!hasWrk()) throw new Error('the load is made by wrk: bench/proxy/install-peers.sh installs it');
+const processes = new Processes();
 // What it has started ends with it, whatever ends it.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void processes.close().finally(() => process.exit(130)));
+}
 pinLoad();
 
-const peers = all.filter(({ name }) => isWanted(name, wantedPeers));
+const peers = allPeers.filter(({ name }) => isWanted(name, wantedPeers));
 const installed = peers.filter((peer) => peer.version() !== undefined);
 for (const peer of peers) process.stdout.write(`${peer.name}: ${peer.version() ?? 'missing, not measured'}\n`);
 
-const processes = new Processes();
+const outcomes: { scenario: Scenario; outcome: Outcome }[] = [];
 try {
   const { split } = await startBackends(processes);
-  for (const scenario of scenarios.filter(({ name }) => isWanted(name, wantedScenarios))) {
-    printFigures(scenario, await measure(scenario, installed, effort, { processes, split }));
+  for (const scenario of allScenarios.filter(({ name }) => isWanted(name, wantedScenarios))) {
+    const outcome = await scenario.run(installed, { processes, split, effort });
+    printTable(`\`${scenario.name}\`: ${scenario.what}`, outcome.rows);
+    outcomes.push({ scenario, outcome });
   }
+  printTable('how many times the CPU time of others ours is', summaryOf(outcomes));
 } finally {
   await processes.close();
 }

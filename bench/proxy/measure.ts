@@ -4,145 +4,147 @@
  */
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Processes } from '../../test/support/processes.ts';
-import { median, percentile } from '../support/figures.ts';
 import { Cost } from './cpu.ts';
-import { pace } from './load/pace.ts';
-import { saturate } from './load/saturate.ts';
 import type { Peer, RunningProxy, Setup, Share } from './peers/peer.ts';
-import type { Scenario } from './scenarios.ts';
 
 export interface Effort {
   readonly rounds: number;
-  /** Of each of the two loads of a round. */
+  /** Of each load. */
   readonly seconds: number;
-  /** Before the first round, at saturation. */
+  /** Before the first round. */
   readonly warmUpSeconds: number;
-}
-
-/** Medians over the rounds, of one peer in one scenario. */
-export interface Figures {
-  readonly peer: string;
-  /** CPU microseconds per request, at saturation. */
-  readonly cpuUs: number;
-  readonly requestsPerSecond: number;
-  /** How busy its core was with it at saturation: below 0.9 something else was the limit. */
-  readonly busy: number;
-  /** The same at half of that rate. */
-  readonly pacedCpuUs: number;
-  readonly p50Ms: number;
-  readonly p99Ms: number;
-  readonly idleRssBytes: number;
-  readonly rssBytes: number;
+  /** How long idle connections are left alone. */
+  readonly idleSeconds: number;
 }
 
 export interface Place {
   readonly processes: Processes;
+  /** Of the backends, with their weights. */
   readonly split: readonly Share[];
+  readonly effort: Effort;
 }
 
-const connections = 32;
+/** What one peer has done. */
+export interface Result<Sample> {
+  readonly peer: string;
+  /** One a round; fewer when it failed. */
+  readonly samples: readonly Sample[];
+  readonly idleRssBytes: number;
+  /** After the last round. */
+  readonly rssBytes: number;
+  /** Why it was not measured to the end. */
+  readonly fault: string | undefined;
+}
 
-export async function measure(
-  scenario: Scenario,
+export interface Trial<Sample> {
+  readonly hops: 1 | 2;
+  readonly routes: number;
+  /** Before the first round, for what a process does only once. */
+  readonly warmUp: (proxy: RunningProxy) => Promise<unknown>;
+  /** A round of one proxy. */
+  readonly sample: (proxy: RunningProxy, cost: Cost) => Promise<Sample>;
+}
+
+/** A peer that fails is no reason to lose what the others have done: its result says why. */
+export async function measure<Sample>(
+  trial: Trial<Sample>,
   peers: readonly Peer[],
-  effort: Effort,
-  { processes, split }: Place,
-): Promise<Figures[]> {
-  const setup: Setup = { processes, split, routes: scenario.routes };
-  const runs: Run[] = [];
+  { processes, split, effort }: Place,
+): Promise<Result<Sample>[]> {
+  const setup: Setup = { processes, split, routes: trial.routes };
+  const runs = peers.map((peer) => new Run(peer, trial));
   try {
-    for (const peer of peers) {
-      const proxy = await startHops(peer, setup, scenario.hops);
-      runs.push(new Run(peer, proxy, scenario, processes));
-    }
-    for (const run of runs) await run.warmUp(effort);
+    for (const run of runs) await run.start(setup);
+    for (const run of runs) await run.warmUp();
     for (let round = 0; round < effort.rounds; round++) {
-      for (const run of runs) await run.round(effort);
+      for (const run of runs) await run.round();
     }
-    return runs.map((run) => run.figures());
+    return runs.map((run) => run.result());
   } finally {
     for (const run of runs) await run.close();
   }
 }
 
-interface Sample extends Omit<Figures, 'peer' | 'idleRssBytes' | 'rssBytes'> {}
-
-class Run {
+class Run<Sample> {
   readonly #peer: Peer;
-  readonly #proxy: RunningProxy;
-  readonly #cost: Cost;
-  readonly #scenario: Scenario;
-  readonly #processes: Processes;
-  readonly #idleRssBytes: number;
+  readonly #trial: Trial<Sample>;
   readonly #samples: Sample[] = [];
+  #running: { readonly proxy: RunningProxy; readonly cost: Cost } | undefined;
+  #idleRssBytes = 0;
+  #fault: string | undefined;
 
-  constructor(peer: Peer, proxy: RunningProxy, scenario: Scenario, processes: Processes) {
+  constructor(peer: Peer, trial: Trial<Sample>) {
     this.#peer = peer;
-    this.#proxy = proxy;
-    this.#cost = new Cost(proxy.measured);
-    this.#scenario = scenario;
-    this.#processes = processes;
-    this.#idleRssBytes = this.#cost.rssBytes();
+    this.#trial = trial;
   }
 
-  async warmUp({ warmUpSeconds }: Effort): Promise<void> {
-    await this.#saturate(warmUpSeconds);
-  }
-
-  async round({ seconds }: Effort): Promise<void> {
-    const atLimit = await this.#measureCpu(() => this.#saturate(seconds));
-    const { requestsPerSecond } = atLimit.result;
-    // So that the connections of the load before are gone.
-    await sleep(100);
-    const half = await this.#measureCpu(() => this.#pace(seconds, requestsPerSecond / 2));
-    this.#samples.push({
-      cpuUs: atLimit.cpuUs / atLimit.result.requests,
-      requestsPerSecond,
-      busy: atLimit.cpuUs / (seconds * 1_000_000),
-      pacedCpuUs: half.cpuUs / half.result.requests,
-      p50Ms: percentile([...half.result.latenciesMs], 50),
-      p99Ms: percentile([...half.result.latenciesMs], 99),
+  start(setup: Setup): Promise<void> {
+    return this.#attempt(async () => {
+      const proxy = await startHops(this.#peer, setup, this.#trial.hops);
+      const cost = new Cost(proxy.measured);
+      this.#running = { proxy, cost };
+      this.#idleRssBytes = cost.rssBytes();
     });
   }
 
-  figures(): Figures {
-    const medianOf = (key: keyof Sample) => median(this.#samples.map((sample) => sample[key]));
+  warmUp(): Promise<void> {
+    return this.#attempt(async () => {
+      if (this.#running) await this.#trial.warmUp(this.#running.proxy);
+    });
+  }
+
+  round(): Promise<void> {
+    return this.#attempt(async () => {
+      if (this.#running) this.#samples.push(await this.#trial.sample(this.#running.proxy, this.#running.cost));
+    });
+  }
+
+  result(): Result<Sample> {
     return {
       peer: this.#peer.name,
-      cpuUs: medianOf('cpuUs'),
-      requestsPerSecond: medianOf('requestsPerSecond'),
-      busy: medianOf('busy'),
-      pacedCpuUs: medianOf('pacedCpuUs'),
-      p50Ms: medianOf('p50Ms'),
-      p99Ms: medianOf('p99Ms'),
+      samples: this.#samples,
       idleRssBytes: this.#idleRssBytes,
-      rssBytes: this.#cost.rssBytes(),
+      rssBytes: this.#running?.cost.rssBytes() ?? 0,
+      fault: this.#fault,
     };
   }
 
-  close(): Promise<void> {
-    return this.#proxy.close();
+  async close(): Promise<void> {
+    await this.#running?.proxy.close();
   }
 
-  #saturate(seconds: number) {
-    const { requests } = this.#scenario;
-    return saturate(this.#processes, { port: this.#proxy.port, requests, connections, seconds });
-  }
-
-  #pace(seconds: number, requestsPerSecond: number) {
-    const { requests, isFresh } = this.#scenario;
-    return pace({ port: this.#proxy.port, requests, connections, seconds, requestsPerSecond, isFresh });
-  }
-
-  async #measureCpu<Result>(load: () => Promise<Result>): Promise<{ cpuUs: number; result: Result }> {
-    const before = this.#cost.cpuUs();
-    const result = await load();
-    return { cpuUs: this.#cost.cpuUs() - before, result };
+  async #attempt(step: () => Promise<void>): Promise<void> {
+    if (this.#fault !== undefined) return;
+    const over = new AbortController();
+    const tooLong = sleep(mostStepMs, undefined, { signal: over.signal }).then(() => {
+      throw new Error(`took longer than ${mostStepMs / 1000} s`);
+    });
+    try {
+      await Promise.race([step(), tooLong]);
+    } catch (cause) {
+      this.#fault = cause instanceof Error ? cause.message : String(cause);
+    } finally {
+      tooLong.catch(() => {});
+      over.abort();
+    }
   }
 }
 
+/** Of a start, a warm-up or a round: a proxy that hangs does not hold up the bench. */
+const mostStepMs = 120_000;
+
+/** What a load has cost beside what it answers. */
+export async function costOf<Answer>(
+  cost: Cost,
+  load: () => Promise<Answer>,
+): Promise<{ readonly cpuUs: number; readonly answer: Answer }> {
+  const before = cost.cpuUs();
+  const answer = await load();
+  return { cpuUs: cost.cpuUs() - before, answer };
+}
+
 /** With two hops the first splits between two that have one backend each. */
-export async function startHops(peer: Peer, setup: Setup, hops: 1 | 2): Promise<RunningProxy> {
+async function startHops(peer: Peer, setup: Setup, hops: 1 | 2): Promise<RunningProxy> {
   if (hops === 1) return peer.start(setup);
   if (peer.startTwoHops) return peer.startTwoHops(setup);
   const behind: RunningProxy[] = [];

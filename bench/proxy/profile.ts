@@ -16,7 +16,7 @@ import { startBackends } from './backends.ts';
 import { saturate } from './load/saturate.ts';
 import { createSluice } from './peers/sluice.ts';
 import { pinLoad } from './pinned.ts';
-import { type Scenario, scenarios } from './scenarios.ts';
+import { type RequestLoad, requestLoads } from './scenarios/shapes.ts';
 import { allocationCosts, cpuCosts, type SelfCost } from './self-cost.ts';
 
 const seconds = 5;
@@ -36,18 +36,20 @@ const kinds: readonly Kind[] = [
 ];
 
 const [wanted = 'get-100'] = process.argv.slice(2);
-const scenario = scenarios.find(({ name }) => name === wanted);
-if (scenario === undefined) throw new Error(`scenarios are ${scenarios.map(({ name }) => name).join(', ')}`);
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.once(signal, () => process.exit(130));
+const scenario = requestLoads.find(({ name }) => name === wanted);
+if (scenario === undefined) throw new Error(`scenarios are ${requestLoads.map(({ name }) => name).join(', ')}`);
+const processes = new Processes();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
+  process.once(signal, () => void processes.close().finally(() => process.exit(130)));
+}
 pinLoad();
 const folder = mkdtempSync(join(tmpdir(), 'sluice-profile-'));
 for (const kind of kinds) await profile(scenario, kind);
 process.stdout.write(`\nprofiles: ${folder}\n`);
 
-async function profile(scenario: Scenario, kind: Kind): Promise<void> {
+async function profile(scenario: RequestLoad, kind: Kind): Promise<void> {
   const into = join(folder, kind.name);
   mkdirSync(into);
-  const processes = new Processes();
   try {
     const { split } = await startBackends(processes);
     const profiler = pathToFileURL(join(import.meta.dirname, 'programs/profiler.mjs')).href;

@@ -1,27 +1,65 @@
-/** Figures as tables for people: each peer, and how ours compares with it in the same run. */
-import { printTable } from '../support/figures.ts';
-import type { Figures } from './measure.ts';
-import type { Scenario } from './scenarios.ts';
+/** Results as tables for people: each peer, and how ours compares with it in the same rounds. */
+import { median } from '../support/figures.ts';
+import type { Result } from './measure.ts';
+import type { Outcome, Scenario } from './scenarios/scenario.ts';
 
-export function printFigures({ name, what }: Scenario, figures: readonly Figures[]): void {
-  const ours = figures.find(({ peer }) => peer === 'Sluice');
-  const ratio = (of: Figures, key: 'cpuUs' | 'pacedCpuUs' | 'p99Ms') =>
-    ours && of !== ours ? (ours[key] / of[key]).toFixed(2) : '';
-  printTable(
-    `\`${name}\`: ${what}`,
-    figures.map((each) => ({
-      proxy: each.peer,
-      'CPU per request': us(each.cpuUs),
-      'Sluice to it': ratio(each, 'cpuUs'),
-      'requests/s': `${each.requestsPerSecond.toFixed(0)}${each.busy < 0.9 ? ` (${(each.busy * 100).toFixed(0)} % busy)` : ''}`,
-      'CPU at half': us(each.pacedCpuUs),
-      'p50 at half': `${each.p50Ms.toFixed(2)} ms`,
-      'p99 at half': `${each.p99Ms.toFixed(2)} ms`,
-      'memory idle': mb(each.idleRssBytes),
-      'under load': mb(each.rssBytes),
-    })),
-  );
+type Figure<Sample> = (sample: Sample) => number;
+
+export function medianOf<Sample>({ samples }: Result<Sample>, figure: Figure<Sample>): number {
+  return median(samples.map(figure));
 }
 
-const us = (value: number) => `${value.toFixed(1)} µs`;
-const mb = (bytes: number) => `${(bytes / 1024 / 1024).toFixed(0)} MB`;
+/**
+ * A row a peer: its name, the cells, and in place of the cells why there are none. `cost` is what ours is compared by;
+ * the ratios are medians of those of each round, since a round sees one and the same machine.
+ */
+export function outcomeOf<Sample>(
+  results: readonly Result<Sample>[],
+  cost: Figure<Sample>,
+  cells: (result: Result<Sample>, ratio: string) => Record<string, string>,
+): Outcome {
+  const ours = results.find(({ peer }) => peer === 'Sluice');
+  const ratios = new Map<string, number>();
+  const rows = results.map((result) => {
+    const ratio = ours && ours !== result ? ratioOf(ours, result, cost) : Number.NaN;
+    if (!Number.isNaN(ratio)) ratios.set(result.peer, ratio);
+    const values = result.samples.length > 0 ? cells(result, formatRatio(ratio)) : {};
+    return { proxy: result.peer, ...values, ...(result.fault !== undefined && { failed: result.fault }) };
+  });
+  return { rows: sameColumns(rows), ratios };
+}
+
+/** What it all comes to: by scenario, how many times the CPU time of each peer ours is. */
+export function summaryOf(outcomes: readonly { readonly scenario: Scenario; readonly outcome: Outcome }[]) {
+  const peers = [...new Set(outcomes.flatMap(({ outcome }) => [...outcome.ratios.keys()]))];
+  return outcomes
+    .filter(({ outcome }) => outcome.ratios.size > 0)
+    .map(({ scenario, outcome }) => ({
+      'CPU, Sluice to': scenario.what,
+      ...Object.fromEntries(peers.map((peer) => [peer, formatRatio(outcome.ratios.get(peer) ?? Number.NaN)])),
+    }));
+}
+
+export const microseconds = (value: number) => `${value.toFixed(1)} µs`;
+export const milliseconds = (value: number) => `${value.toFixed(2)} ms`;
+export const megabytes = (bytes: number) => `${(bytes / 1024 / 1024).toFixed(0)} MB`;
+
+/** `busy`: below 0.9 the proxy was not the limit, and the rate is no figure of it. */
+export const rate = (value: number, busy: number) =>
+  `${value.toFixed(0)}${busy < 0.9 ? ` (${(busy * 100).toFixed(0)} % busy)` : ''}`;
+
+const formatRatio = (ratio: number) => (Number.isNaN(ratio) ? '' : ratio.toFixed(2));
+
+function ratioOf<Sample>(ours: Result<Sample>, its: Result<Sample>, cost: Figure<Sample>): number {
+  const pairs = ours.samples.flatMap((sample, round) => {
+    const other = its.samples[round];
+    return other === undefined ? [] : [cost(sample) / cost(other)];
+  });
+  return median(pairs);
+}
+
+/** The first row says which columns there are. */
+function sameColumns(rows: readonly Record<string, string>[]): Record<string, string>[] {
+  const columns = [...new Set(rows.flatMap((row) => Object.keys(row)))];
+  return rows.map((row) => Object.fromEntries(columns.map((column) => [column, row[column] ?? ''])));
+}

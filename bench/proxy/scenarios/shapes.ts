@@ -1,9 +1,9 @@
-/** What is asked of every proxy. */
+/** The requests that are sent to every proxy. */
 
-import { type RequestShape, requestText } from './load/request.ts';
-import { routeHeader, routeValue } from './peers/peer.ts';
+import { type RequestShape, requestText } from '../load/request.ts';
+import { routeHeader, routeValue } from '../peers/peer.ts';
 
-export interface Scenario {
+export interface RequestLoad {
   readonly name: string;
   readonly what: string;
   /** Sent in turn. */
@@ -39,32 +39,32 @@ const nineteenHeaders = {
 
 const routes = 1000;
 
-export const scenarios: readonly Scenario[] = [
-  scenario('get-100', 'GET, 100 bytes, 1 header', [{ path: '/100' }]),
-  scenario('get-10k', 'GET, 10 KB, 1 header', [{ path: '/10k' }]),
-  scenario('headers-20', 'GET, 100 bytes, 20 headers', [{ path: '/100', headers: nineteenHeaders }]),
-  scenario('post-1k', 'POST, 1 KB', [{ method: 'POST', path: '/100', body: 'p'.repeat(1024) }]),
+export const requestLoads: readonly RequestLoad[] = [
+  loadOf('get-100', 'GET, 100 bytes, 1 header', [{ path: '/100' }]),
+  loadOf('get-10k', 'GET, 10 KB, 1 header', [{ path: '/10k' }]),
+  loadOf('headers-20', 'GET, 100 bytes, 20 headers', [{ path: '/100', headers: nineteenHeaders }]),
+  loadOf('post-1k', 'POST, 1 KB', [{ method: 'POST', path: '/100', body: 'p'.repeat(1024) }]),
   {
-    ...scenario('routes-1000', 'GET, 100 bytes, 1,000 routes by header', []),
+    ...loadOf('routes-1000', 'GET, 100 bytes, 1,000 routes by header', []),
     requests: Array.from({ length: routes }, (_, index) =>
       requestText({ method: 'GET', path: '/100', headers: { [routeHeader]: routeValue(index) } }),
     ),
     routes,
   },
   {
-    ...scenario('new-connection', 'GET, 100 bytes, new connection each', [
+    ...loadOf('new-connection', 'GET, 100 bytes, new connection each', [
       { path: '/100', headers: { connection: 'close' } },
     ]),
     isFresh: true,
   },
-  { ...scenario('two-hops', 'GET, 100 bytes, two hops', [{ path: '/100' }]), hops: 2 },
+  { ...loadOf('two-hops', 'GET, 100 bytes, two hops', [{ path: '/100' }]), hops: 2 },
 ];
 
-function scenario(
+function loadOf(
   name: string,
   what: string,
   shapes: readonly (Omit<RequestShape, 'method'> & Partial<RequestShape>)[],
-): Scenario {
+): RequestLoad {
   const requests = shapes.map((shape) => requestText({ method: 'GET', ...shape }));
   return { name, what, requests, routes: 0, hops: 1, isFresh: false };
 }
