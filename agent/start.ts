@@ -7,6 +7,8 @@ import { startAdmin } from './admin/admin-server.ts';
 import type { AgentReport } from './admin/agent-report.ts';
 import { type Readiness, readinessOf } from './admin/readiness.ts';
 import type { AgentSettings } from './config.ts';
+import { startInstanceWatch } from './health-checks/instance-watch.ts';
+import { probeInstance } from './health-checks/probe.ts';
 import { declaredNames, startListeners } from './listeners.ts';
 import { ControlPlane } from './registration/control-plane.ts';
 import { type AppState, type HealthCheck, probeByTcp, startHealthCheck } from './registration/health-check.ts';
@@ -65,16 +67,21 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     const state = openAgentState({ path: settings.stateDir, createView, clock, log });
     closing.push(() => state.close());
 
+    const watch = startInstanceWatch({ clock, random, probe: probeInstance, log });
+    closing.push(() => watch.close());
+
     const directory = new Directory({
       ...state.lastGood,
       declared: declaredNames(settings),
       clock,
       onSwap: () => {
         state.keep(() => ({ held: directory.held, names: directory.names }));
+        watch.update(directory.made.clusters.values());
         checkReady();
       },
     });
     closing.push(() => directory.disconnected());
+    watch.update(directory.made.clusters.values());
 
     // Requests for the application may come while the last of the listeners is still starting.
     let health: HealthCheck | undefined;

@@ -4,7 +4,8 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { HostPort } from '../../process/host-port.ts';
 import type { AgentReport } from './agent-report.ts';
 import { objectionTo } from './browser-guard.ts';
-import { dumpClusters, dumpConfig } from './config-dump.ts';
+import { dumpClusters } from './cluster-dump.ts';
+import { dumpConfig } from './config-dump.ts';
 import { metricsContentType, renderMetrics } from './metrics.ts';
 import { readinessOf } from './readiness.ts';
 

@@ -1,5 +1,4 @@
-/** What the agent holds and routes by, for people: resources in their JSON form, clusters with their instances. */
-import type { MeshView } from '../view/mesh-view.ts';
+/** What the agent holds and routes by, for people: resources in their JSON form. */
 import { toJson } from '../xds/decode.ts';
 import type { Held, ResourceKind } from '../xds/resources.ts';
 import type { AgentReport } from './agent-report.ts';
@@ -24,19 +23,6 @@ export function dumpConfig({ identity, held, names }: Pick<AgentReport, 'identit
     clusters: dumpTable('clusters', tables.clusters),
     endpoints: dumpTable('endpoints', tables.endpoints),
   };
-}
-
-/** Each cluster as requests see it now. */
-export function dumpClusters(view: MeshView) {
-  return [...view.clusters.values()]
-    .sort((one, other) => (one.name < other.name ? -1 : 1))
-    .map(({ name, policy, endpoints }) => ({
-      name,
-      policy,
-      instances: endpoints.map(({ instance, address, port, availability, weight, zone, load }) => {
-        return { instance, address, port, availability, weight, zone, activeRequests: load.active };
-      }),
-    }));
 }
 
 function dumpTable<Kind extends ResourceKind>(kind: Kind, table: ReadonlyMap<string, Held<Kind>>): DumpedResource[] {

@@ -110,13 +110,20 @@ export class OutlierDetection {
 
   /** Lets those come back whose time is over. Does nothing before it is due; the first call begins the first interval. */
   sweep(nowMs: number): void {
-    if (this.#shared.sweptAtMs === undefined) this.#shared.sweptAtMs = nowMs;
+    const { sweptAtMs } = this.#shared;
+    // A clock that was set back begins the interval anew.
+    if (sweptAtMs === undefined || nowMs < sweptAtMs) this.#shared.sweptAtMs = nowMs;
     if (nowMs < this.nextSweepMs) return;
     this.#shared.sweptAtMs = nowMs;
     for (const { outlier } of this.#instances) {
       if (!outlier.isEjected) outlier.multiplier = Math.max(0, outlier.multiplier - 1);
-      else if (outlier.ejectedUntilMs <= nowMs) this.#uneject(outlier);
+      else if (this.#isOver(outlier, nowMs)) this.#uneject(outlier);
     }
+  }
+
+  /** Nothing lasts longer than the longest time: by a clock that was set back it might. */
+  #isOver({ ejectedUntilMs }: OutlierState, nowMs: number): boolean {
+    return ejectedUntilMs <= nowMs || ejectedUntilMs > nowMs + this.settings.maxEjectionTimeMs;
   }
 
   #reasonToEject(outlier: OutlierState): EjectionReason | undefined {

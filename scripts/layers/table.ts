@@ -159,6 +159,11 @@ export const layers: readonly Layer[] = [
     rule: 'the proxy routes by the view that it is given: it knows no control plane',
   },
   {
+    path: 'agent/health-checks',
+    mayImport: ['process', 'agent/view', 'agent/resilience'],
+    rule: 'health-checks/ looks after instances beside the requests: it knows no proxy and no control plane',
+  },
+  {
     path: 'agent/admin',
     mayImport: ['process', 'agent/xds', 'agent/view', 'agent/proxy', 'agent/registration'],
     rule: 'admin/ shows the agent; it steers nothing but the drain it is handed',
@@ -204,7 +209,7 @@ export const homes: readonly { readonly name: string; readonly paths: readonly s
   { name: 'prom-client', paths: ['server/telemetry'], rule: 'metrics are read where they are shown' },
   {
     name: 'node:http',
-    paths: ['agent/http1', 'agent/admin', 'dashboard-api', 'cli', 'examples'],
+    paths: ['agent/http1', 'agent/admin', 'agent/health-checks', 'dashboard-api', 'cli', 'examples'],
     rule: 'proxied requests go through the seam of agent/http1, so that the engine behind it can be replaced',
   },
   {

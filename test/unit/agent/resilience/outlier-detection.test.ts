@@ -193,6 +193,13 @@ describe('outlier detection', () => {
     expect(world.ejected).to.deep.equal([]);
   });
 
+  it('holds nobody longer because the clock was set back', () => {
+    const world = new World().report('55555');
+    world.now -= 3_600_000;
+    world.detection.sweep(world.now);
+    expect(world.pass(10_000).ejected).to.deep.equal([]);
+  });
+
   it('property: never ejects more than the greatest share, and everybody comes back', () => {
     const step = fc.record({
       index: fc.nat(7),

@@ -1,0 +1,40 @@
+/** What the agent knows of clusters and their instances, for people: JSON of `GET /clusters`. */
+import type { ClusterView, EndpointView } from '../view/cluster-view.ts';
+import type { MeshView } from '../view/mesh-view.ts';
+
+/** Each cluster as requests see it now, sorted by name. */
+export function dumpClusters(view: MeshView) {
+  return [...view.clusters.values()].sort((one, other) => (one.name < other.name ? -1 : 1)).map(dumpCluster);
+}
+
+function dumpCluster(cluster: ClusterView) {
+  const { name, protocol, policy, balancer, breaker, outlier, endpoints } = cluster;
+  const { connections, pending, requests, retries, ...overflow } = breaker.counts;
+  return {
+    name,
+    protocol,
+    policy,
+    // Suspicion is ignored: too few instances are free of it.
+    panic: balancer.isInPanic,
+    active: { connections, pending, requests, retries },
+    overflow,
+    ejections: outlier?.ejections ?? null,
+    instances: endpoints.map((endpoint) => dumpEndpoint(endpoint, cluster)),
+  };
+}
+
+function dumpEndpoint(endpoint: EndpointView, { outlier, healthCheck }: ClusterView) {
+  const { instance, address, port, availability, weight, zone, load } = endpoint;
+  const isEjected = outlier !== undefined && load.outlier.isEjected;
+  return {
+    instance,
+    address,
+    port,
+    zone,
+    weight,
+    availability,
+    activeRequests: load.active,
+    ejectedUntil: isEjected ? new Date(load.outlier.ejectedUntilMs).toISOString() : null,
+    check: healthCheck === undefined ? null : load.check.is,
+  };
+}
