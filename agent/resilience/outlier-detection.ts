@@ -21,7 +21,7 @@ export interface OutlierSettings {
   readonly maxEjectionTimeMs: number;
   /** Of all instances of the cluster, 0 to 100. */
   readonly maxEjectionPercent: number;
-  /** Also when one is more than that percentage. */
+  /** Also when one is more than that percentage; not when that is 0, which is a way to say nobody. */
   readonly alwaysEjectOneHost: boolean;
 }
 
@@ -161,7 +161,7 @@ export class OutlierDetection {
   #mayEjectOne(): boolean {
     const { maxEjectionPercent, alwaysEjectOneHost } = this.settings;
     const ejected = this.#instances.reduce((count, { outlier }) => count + (outlier.isEjected ? 1 : 0), 0);
-    if (ejected === 0 && alwaysEjectOneHost) return true;
+    if (ejected === 0 && alwaysEjectOneHost) return maxEjectionPercent > 0;
     return 100 * (ejected + 1) <= maxEjectionPercent * this.#instances.length;
   }
 

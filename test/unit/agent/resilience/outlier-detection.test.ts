@@ -159,6 +159,7 @@ describe('outlier detection', () => {
     { name: 'at most that', some: { maxEjectionPercent: 49 }, count: 4, want: 1 },
     { name: 'one at least', some: { maxEjectionPercent: 10 }, count: 4, want: 1 },
     { name: 'not even one', some: { maxEjectionPercent: 10, alwaysEjectOneHost: false }, count: 4, want: 0 },
+    { name: 'nobody', some: { maxEjectionPercent: 0 }, count: 4, want: 0 },
     { name: 'one of ten', some: { maxEjectionPercent: 10, alwaysEjectOneHost: false }, count: 10, want: 1 },
     { name: 'all', some: { maxEjectionPercent: 100 }, count: 4, want: 4 },
   ]) {
