@@ -6,9 +6,10 @@ import type { LocatedResource } from './document.ts';
 import { aliasName, serviceKey } from './names.ts';
 import { formatPath, type Path, type Problem } from './problem.ts';
 import { type Resource, resourceKey } from './resource.ts';
-import type { Backend, Route } from './route.ts';
+import type { Backend, Mirror, Route } from './route.ts';
 import { defaultPorts, type Service } from './service.ts';
-import type { TrafficPolicy } from './traffic-policy.ts';
+import { httpPartsOf } from './tcp-rules.ts';
+import { isHashPolicy, needsHashPolicy, type TrafficPolicy } from './traffic-policy.ts';
 
 export interface Conflict {
   /** `resourceKey` of the resource to blame: of two with one claim the later in the given order. */
@@ -60,10 +61,15 @@ class Mesh {
   /** Service keys that some resource is about, with the first such resource. */
   readonly #mentioned = new Map<string, string>();
   readonly #claims = new Map<string, string>();
+  /** Policies of whole services, by service; of two the first. */
+  readonly #policies = new Map<string, TrafficPolicy>();
 
   constructor(resources: readonly Resource[]) {
     for (const resource of resources) {
       if (resource.kind === 'Service') this.#services.set(keyOfService(resource), resource);
+      if (resource.kind !== 'TrafficPolicy' || resource.spec.subset !== undefined) continue;
+      const key = serviceKey(resource.metadata.namespace, resource.spec.service);
+      if (!this.#policies.has(key)) this.#policies.set(key, resource);
     }
     for (const resource of resources) {
       for (const key of mentions(resource)) {
@@ -75,6 +81,10 @@ class Mesh {
 
   service(key: string): Service | undefined {
     return this.#services.get(key);
+  }
+
+  policy(key: string): TrafficPolicy | undefined {
+    return this.#policies.get(key);
   }
 
   ports(key: string): readonly string[] {
@@ -106,7 +116,7 @@ function mentions(resource: Resource): string[] {
     case 'TrafficPolicy':
       return [key(resource.spec.service)];
     case 'Route': {
-      const targets = resource.spec.rules.flatMap(({ backends }) => backends);
+      const targets = resource.spec.rules.flatMap(({ backends, mirror = [] }) => [...backends, ...mirror]);
       return [resource.spec.service, ...targets.flatMap(({ service = [] }) => service)].map(key);
     }
   }
@@ -128,7 +138,9 @@ function routeConflicts(route: Route, mesh: Mesh): Conflict[] {
     ? []
     : [{ resource: own, path, message: noSuchPort(key, port, ports, document), others }];
   const before = mesh.claim(`Route|${key}|${port}`, own);
-  if (before === undefined) return [...unknown, ...backendConflicts(route, port, mesh)];
+  if (before === undefined) {
+    return [...unknown, ...tcpConflicts(route, port, document), ...backendConflicts(route, port, mesh)];
+  }
   const message = `${own} and ${before} both govern port "${port}" of service "${key}"; a port has one Route`;
   return [...unknown, { resource: own, path: ['spec', 'service'], message, others: [before] }];
 }
@@ -141,10 +153,18 @@ function noSuchPort(key: string, port: string, ports: readonly string[], documen
   return `service "${key}" has no port "${port}"; ${known}`;
 }
 
+function tcpConflicts(route: Route, port: string, document: Service | undefined): Conflict[] {
+  const isTcp = document?.spec.ports.some(({ name, protocol }) => name === port && protocol === 'tcp') === true;
+  if (!isTcp) return [];
+  const message = `is about HTTP, but ${resourceKey(document)} declares port "${port}" as tcp; its rules can only name backends`;
+  const others = [resourceKey(document)];
+  return httpPartsOf(route).map((path) => ({ resource: resourceKey(route), path, message, others }));
+}
+
 /** A backend's traffic goes to its port of the same name, or to its only port; with neither there is nowhere to go. */
 function backendConflicts(route: Route, port: string, mesh: Mesh): Conflict[] {
   const { namespace } = route.metadata;
-  const conflictOf = ({ service }: Backend, path: Path): Conflict[] => {
+  const conflictOf = ({ service }: Backend | Mirror, path: Path): Conflict[] => {
     if (service === undefined) return [];
     const key = serviceKey(namespace, service);
     const ports = mesh.ports(key);
@@ -153,11 +173,10 @@ function backendConflicts(route: Route, port: string, mesh: Mesh): Conflict[] {
     const message = `service "${key}" has no port "${port}", and ${resourceKey(document)} declares several: ${ports.join(', ')}`;
     return [{ resource: resourceKey(route), path, message, others: [resourceKey(document)] }];
   };
-  return route.spec.rules.flatMap(({ backends }, ruleIndex) =>
-    backends.flatMap((backend, index) =>
-      conflictOf(backend, ['spec', 'rules', ruleIndex, 'backends', index, 'service']),
-    ),
-  );
+  return route.spec.rules.flatMap(({ backends, mirror = [] }, rule) => [
+    ...backends.flatMap((target, index) => conflictOf(target, ['spec', 'rules', rule, 'backends', index, 'service'])),
+    ...mirror.flatMap((target, index) => conflictOf(target, ['spec', 'rules', rule, 'mirror', index, 'service'])),
+  ]);
 }
 
 function policyConflicts(policy: TrafficPolicy, mesh: Mesh): Conflict[] {
@@ -165,10 +184,21 @@ function policyConflicts(policy: TrafficPolicy, mesh: Mesh): Conflict[] {
   const own = resourceKey(policy);
   const key = serviceKey(policy.metadata.namespace, service);
   const before = mesh.claim(`TrafficPolicy|${key}|${subset ?? ''}`, own);
-  if (before === undefined) return [];
+  if (before === undefined) return hashConflicts(policy, mesh);
   const target = subset === undefined ? `service "${key}"` : `subset "${subset}" of service "${key}"`;
   const message = `${own} and ${before} are both for ${target}; a target has one TrafficPolicy`;
   return [{ resource: own, path: ['spec', 'service'], message, others: [before] }];
+}
+
+/** A subset's policy may name the key and leave the choice of the load balancer to that of its service. */
+function hashConflicts(policy: TrafficPolicy, mesh: Mesh): Conflict[] {
+  const { metadata, spec } = policy;
+  if (spec.hashOn === undefined || spec.loadBalancer !== undefined) return [];
+  const whole = mesh.policy(serviceKey(metadata.namespace, spec.service));
+  if (isHashPolicy(whole?.spec.loadBalancer?.policy)) return [];
+  const said = whole === undefined ? '' : `, and ${resourceKey(whole)} names neither`;
+  const others = whole === undefined ? [] : [resourceKey(whole)];
+  return [{ resource: resourceKey(policy), path: ['spec', 'hashOn'], message: `${needsHashPolicy}${said}`, others }];
 }
 
 function serviceConflicts(service: Service, mesh: Mesh): Conflict[] {

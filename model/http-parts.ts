@@ -14,6 +14,39 @@ export const headerName = z
   .regex(new RegExp(`^${token}$`), must('is no header name: letters, digits and "-" are usual'))
   .transform((name) => name.toLowerCase());
 
+/** Framing and the connection are the agents' own (RFC 9110, 7.6.1); what a rule wrote there would break messages. */
+const connectionHeaders = new Set([
+  'connection',
+  'content-length',
+  'keep-alive',
+  'proxy-connection',
+  'te',
+  'trailer',
+  'transfer-encoding',
+  'upgrade',
+]);
+
+/** Why no rule may change a header, by its name; undefined when one may. */
+export type HeaderFault = (name: string) => string | undefined;
+
+export const responseHeaderFault: HeaderFault = (name) => {
+  const lower = name.toLowerCase();
+  if (connectionHeaders.has(lower)) return `${quote(name)} belongs to the connection; no rule can change it`;
+  return lower.startsWith('x-sluice-') ? `${quote(name)} is used by the agents; no rule can change it` : undefined;
+};
+
+export const requestHeaderFault: HeaderFault = (name) =>
+  name.toLowerCase() === 'host' ? `${quote(name)} is changed by rewrite.host` : responseHeaderFault(name);
+
+/** A value that a rule writes; what is only compared may have more characters. */
+export const headerText = z
+  .string()
+  .max(8192)
+  .regex(
+    /^(?:[!-~](?:[\t -~]*[!-~])?)?$/,
+    'must be ASCII, without control characters and without spaces at its beginning or end',
+  );
+
 export const cookieName = z
   .string()
   .max(256)
@@ -72,11 +105,14 @@ const valueMatch = choice({
 /** Conditions by header name; all of them must hold. Names are kept in lower case. */
 export const headerMatches = byHeaderName(valueMatch);
 
-/** Conditions by query parameter; names are case-sensitive, as in URLs. */
-export const queryMatches = z.record(z.string().min(1).max(256), valueMatch);
+/** A query parameter; names are case-sensitive, as in URLs. */
+export const parameterName = z.string().min(1).max(256);
+
+/** Conditions by query parameter. */
+export const queryMatches = z.record(parameterName, valueMatch);
 
 /** A map with header names as keys, refused when two of them differ in case alone. */
-export function byHeaderName<Value extends z.ZodType>(value: Value) {
+export function byHeaderName<Value extends z.ZodType>(value: Value, faultOf?: HeaderFault) {
   return z
     .record(
       z
@@ -88,15 +124,17 @@ export function byHeaderName<Value extends z.ZodType>(value: Value) {
     .superRefine((map, context) => {
       if (typeof map !== 'object' || map === null) return;
       const spelt = new Map<string, string>();
-      for (const name of Object.keys(map)) {
-        const first = spelt.get(name.toLowerCase());
-        if (first === undefined) spelt.set(name.toLowerCase(), name);
+      for (const key of Object.keys(map)) {
+        const first = spelt.get(key.toLowerCase());
+        if (first === undefined) spelt.set(key.toLowerCase(), key);
         else
           context.addIssue({
             code: 'custom',
-            path: [name],
+            path: [key],
             message: `is the same header as ${quote(first)}: case does not count`,
           });
+        const message = faultOf?.(key);
+        if (message !== undefined) context.addIssue({ code: 'custom', path: [key], message });
       }
     }, always)
     .transform((map) => Object.fromEntries(Object.entries(map).map(([name, item]) => [name.toLowerCase(), item])));

@@ -38,6 +38,7 @@ export const notYet: readonly NotYet[] = [
   { kind: 'TrafficPolicy', path: 'spec.connectionPool.maxConnections', meanwhile: 'there is no limit' },
   { kind: 'TrafficPolicy', path: 'spec.connectionPool.maxPendingRequests', meanwhile: 'there is no limit' },
   { kind: 'TrafficPolicy', path: 'spec.connectionPool.maxRequests', meanwhile: 'there is no limit' },
+  { kind: 'TrafficPolicy', path: 'spec.connectionPool.retryBudget', meanwhile: 'no request is sent again' },
   { kind: 'TrafficPolicy', path: 'spec.connectionPool.idleTimeout', meanwhile: 'the agent decides' },
   { kind: 'TrafficPolicy', path: 'spec.outlierDetection', meanwhile: 'no instance is ejected' },
   { kind: 'TrafficPolicy', path: 'spec.healthCheck', meanwhile: "each agent checks its own application's health" },

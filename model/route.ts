@@ -5,21 +5,12 @@
 import { z } from 'zod';
 import { choice } from './choice.ts';
 import { duration } from './duration.ts';
-import {
-  byHeaderName,
-  cookieName,
-  headerMatches,
-  headerName,
-  headerValue,
-  method,
-  pathMatch,
-  pathText,
-  queryMatches,
-} from './http-parts.ts';
+import { cookieName, headerMatches, headerName, method, pathMatch, queryMatches } from './http-parts.ts';
 import { apiVersion, metadata } from './metadata.ts';
-import { dnsLabel, dnsName } from './names.ts';
-import { must } from './sentences.ts';
-import { always, fieldOf, keyField, lowerCased, onAnyMap, unique } from './unique.ts';
+import { dnsLabel } from './names.ts';
+import { checkRule } from './rule-checks.ts';
+import { fault, headers, mirror, redirect, retry, rewrite } from './rule-fields.ts';
+import { always, fieldOf, keyField, onAnyMap, unique } from './unique.ts';
 
 /** The sum of weights is a 32-bit number on the wire. */
 const greatestWeight = 4_294_967_295;
@@ -50,56 +41,6 @@ const backends = z
   }, always)
   .default([]);
 
-const percent = z.number().min(0).max(100);
-
-const retryCondition = must('must be connect-failure, refused, reset or a status such as "503"');
-
-const retryOn = z
-  .union(
-    [
-      z.enum(['connect-failure', 'refused', 'reset']),
-      z.string().regex(/^[45]\d\d$/, retryCondition),
-      z.int(retryCondition).min(400, retryCondition).max(599, retryCondition),
-    ],
-    retryCondition,
-  )
-  .transform(String);
-
-const retry = z.strictObject({
-  attempts: z.int().min(1).max(10),
-  on: z.array(retryOn).min(1).superRefine(unique('condition', lowerCased), always),
-  perTryTimeout: duration.exactOptional(),
-});
-
-const mirror = z.strictObject({ service: dnsLabel.exactOptional(), subset: dnsLabel.exactOptional(), percent });
-
-const fault = z
-  .strictObject({
-    delay: z.strictObject({ duration, percent }).exactOptional(),
-    abort: z.strictObject({ status: z.int().min(200).max(599), percent }).exactOptional(),
-  })
-  .refine((value) => Object.keys(value).length > 0, 'needs a delay or an abort');
-
-const headerChange = z.strictObject({
-  set: byHeaderName(headerValue).default({}),
-  add: byHeaderName(headerValue).default({}),
-  remove: z.array(headerName).superRefine(unique('header', lowerCased), always).default([]),
-});
-
-const pathChange = choice({ full: pathText, prefix: pathText });
-
-const rewrite = z
-  .strictObject({ path: pathChange.exactOptional(), host: dnsName.exactOptional() })
-  .refine((value) => Object.keys(value).length > 0, 'needs a path or a host');
-
-const redirect = z
-  .strictObject({
-    status: z.literal([301, 302, 303, 307, 308]).default(302),
-    host: dnsName.exactOptional(),
-    path: pathChange.exactOptional(),
-  })
-  .refine((value) => value.host !== undefined || value.path !== undefined, 'needs a host or a path');
-
 const rule = z
   .strictObject({
     name: dnsLabel.exactOptional().describe('Stands in explanations and logs; unique in the Route.'),
@@ -113,33 +54,11 @@ const rule = z
     retry: retry.exactOptional().describe('Send a failed request again; never unless given.'),
     mirror: z.array(mirror).min(1).exactOptional().describe('Copies of requests whose answers nobody sees.'),
     fault: fault.exactOptional().describe('Delays and errors on purpose.'),
-    headers: z
-      .strictObject({ request: headerChange.exactOptional(), response: headerChange.exactOptional() })
-      .exactOptional()
-      .describe('Changes of headers.'),
+    headers: headers.exactOptional().describe('Changes of headers.'),
     rewrite: rewrite.exactOptional().describe('Another path or host for the backend.'),
     redirect: redirect.exactOptional().describe('Answer with a redirect; instead of backends.'),
   })
-  .superRefine((value, context) => {
-    const list = fieldOf(value, 'backends');
-    // Anything but an empty list is backends, if perhaps faulty ones, which is said elsewhere.
-    const hasBackends = !Array.isArray(list) || list.length > 0;
-    const hasRedirect = fieldOf(value, 'redirect') !== undefined;
-    if (hasBackends && hasRedirect) {
-      context.addIssue({
-        code: 'custom',
-        path: ['redirect'],
-        message: 'stands beside backends; a rule has one of them',
-      });
-    }
-    if (!hasBackends && !hasRedirect) {
-      context.addIssue({
-        code: 'custom',
-        path: ['backends'],
-        message: 'a rule needs backends or a redirect, has neither',
-      });
-    }
-  }, onAnyMap);
+  .superRefine(checkRule, onAnyMap);
 
 const spec = z
   .strictObject({
@@ -152,7 +71,7 @@ const spec = z
       .superRefine(unique('rule', keyField('name'), 'name'), always)
       .describe('The most specific match decides, not the order; see docs/rules.md.'),
   })
-  .superRefine(refuseRepeatedBackends, always)
+  .superRefine(refuseRepeatedTargets, always)
   .transform(withoutOwnService);
 
 export const routeSchema = z.strictObject({ apiVersion, kind: z.literal('Route'), metadata, spec });
@@ -162,6 +81,12 @@ export type Rule = Route['spec']['rules'][number];
 export type Match = Rule['match'][number];
 /** Without `service` it is the Route's own service, without `subset` all of its instances. */
 export type Backend = Rule['backends'][number];
+export type Mirror = NonNullable<Rule['mirror']>[number];
+export type Retry = NonNullable<Rule['retry']>;
+export type Fault = NonNullable<Rule['fault']>;
+export type HeaderChange = NonNullable<NonNullable<Rule['headers']>['request']>;
+export type PathChange = NonNullable<NonNullable<Rule['rewrite']>['path']>;
+export type Redirect = NonNullable<Rule['redirect']>;
 export type Sticky = NonNullable<Rule['sticky']>;
 export type PathMatch = NonNullable<Match['path']>;
 export type ValueMatch = Match['headers'][string];
@@ -175,27 +100,28 @@ function sumOfWeights(list: unknown): number | undefined {
 }
 
 /** One share per target: the split and its explanation name backends by their target. */
-function refuseRepeatedBackends(value: unknown, context: z.core.$RefinementCtx): void {
+function refuseRepeatedTargets(value: unknown, context: z.core.$RefinementCtx): void {
   const rules = fieldOf(value, 'rules');
   if (!Array.isArray(rules)) return;
   const own = fieldOf(value, 'service');
   rules.forEach((item, ruleIndex) => {
-    const list = fieldOf(item, 'backends');
-    if (!Array.isArray(list)) return;
-    const firstAt = new Map<string, number>();
-    list.forEach((target, index) => {
-      if (typeof target !== 'object' || target === null) return;
-      const key = `${fieldOf(target, 'service') ?? own}|${fieldOf(target, 'subset') ?? ''}`;
-      const first = firstAt.get(key);
-      if (first === undefined) firstAt.set(key, index);
-      else {
-        context.addIssue({
-          code: 'custom',
-          path: ['rules', ruleIndex, 'backends', index],
-          message: `is the same target as backends[${first}]; give it one weight`,
-        });
+    for (const [field, share] of [
+      ['backends', 'weight'],
+      ['mirror', 'percent'],
+    ] as const) {
+      const list = fieldOf(item, field);
+      const firstAt = new Map<string, number>();
+      for (const [index, target] of Array.isArray(list) ? list.entries() : []) {
+        if (typeof target !== 'object' || target === null) continue;
+        const key = `${fieldOf(target, 'service') ?? own}|${fieldOf(target, 'subset') ?? ''}`;
+        const first = firstAt.get(key);
+        if (first === undefined) firstAt.set(key, index);
+        else {
+          const message = `is the same target as ${field}[${first}]; give it one ${share}`;
+          context.addIssue({ code: 'custom', path: ['rules', ruleIndex, field, index], message });
+        }
       }
-    });
+    }
   });
 }
 

@@ -1,6 +1,8 @@
-/** Arbitrary resources that are valid and in effect now, for property tests. They are already canonical. */
+/** Arbitrary resources that are valid, for property tests: those in effect now, and full ones. They are already canonical. */
 import fc from 'fast-check';
 import type { Resource } from '../../../model/resource.ts';
+import type { Rule } from '../../../model/route.ts';
+import { isHashPolicy, type TrafficPolicy } from '../../../model/traffic-policy.ts';
 
 const word = fc.stringMatching(/^[a-z][a-z0-9-]{0,8}[a-z0-9]$/);
 const labels = fc.dictionary(word, fc.stringMatching(/^[A-Za-z0-9]([A-Za-z0-9._-]{0,6}[A-Za-z0-9])?$/), { maxKeys: 3 });
@@ -57,22 +59,109 @@ const rule = fc.record(
   { requiredKeys: ['match', 'backends'], noNullPrototype: true },
 );
 
-export const arbitraryRoute: fc.Arbitrary<Resource> = fc.record({
-  apiVersion: fc.constant('sluice.dev/v1' as const),
-  kind: fc.constant('Route' as const),
-  metadata,
-  spec: fc.record(
-    {
-      service,
-      port: fc.constantFrom('http', 'admin'),
-      allowEmpty: fc.boolean(),
-      rules: fc.array(rule, { minLength: 1, maxLength: 4 }),
-    },
-    { requiredKeys: ['service', 'allowEmpty', 'rules'], noNullPrototype: true },
-  ),
-});
+const percent = fc.nat(1_000_000).map((millionths) => millionths / 1e4);
+const host = fc.constantFrom('reviews.internal', 'h');
+const prefix = fc.oneof(fc.constant('/'), path);
+const pathChange = fc.oneof(fc.record({ full: path }), fc.record({ prefix }));
+const status = fc.integer({ min: 400, max: 599 }).map(String);
+const headerName = fc.stringMatching(/^x-[a-z]{1,3}$/);
+const headerText = fc.stringMatching(/^[!-~]([ -~]{0,8}[!-~])?$|^$/);
 
-export const arbitraryService: fc.Arbitrary<Resource> = fc.record({
+/** Each header in one of the three, sorted. */
+const headerChange = fc
+  .uniqueArray(fc.tuple(headerName, headerText, fc.constantFrom('set', 'add', 'remove')), {
+    maxLength: 5,
+    selector: ([name]) => name,
+  })
+  .map((list) => {
+    const values = (field: string) =>
+      Object.fromEntries(list.flatMap(([name, value, where]) => (where === field ? [[name, value] as const] : [])));
+    return { set: values('set'), add: values('add'), remove: Object.keys(values('remove')).sort() };
+  });
+
+/** What a rule may say beside its targets. No try is longer than the shortest timeout. */
+const rulePolicy = fc.record(
+  {
+    retry: fc.record(
+      {
+        attempts: fc.integer({ min: 1, max: 10 }),
+        on: fc.uniqueArray(fc.oneof(fc.constantFrom('connect-failure', 'refused', 'reset'), status), { minLength: 1 }),
+        perTryTimeout: fc.constant('1ms'),
+        backoff: fc.record(
+          { base: fc.constantFrom('5ms', '25ms'), max: fc.constantFrom('25ms', '1s') },
+          { requiredKeys: ['base'], noNullPrototype: true },
+        ),
+      },
+      { requiredKeys: ['attempts', 'on'], noNullPrototype: true },
+    ),
+    mirror: fc.uniqueArray(fc.record({ subset, percent }, { requiredKeys: ['percent'], noNullPrototype: true }), {
+      minLength: 1,
+      selector: (target) => target.subset,
+    }),
+    fault: fc
+      .record(
+        {
+          delay: fc.record({ duration: timeout, percent }),
+          abort: fc.record({ status: fc.integer({ min: 200, max: 599 }), percent }),
+        },
+        { requiredKeys: [], noNullPrototype: true },
+      )
+      .filter((value) => Object.keys(value).length > 0),
+    headers: fc.record({ request: headerChange, response: headerChange }, { requiredKeys: [], noNullPrototype: true }),
+    rewrite: fc
+      .record({ path: pathChange, host }, { requiredKeys: [], noNullPrototype: true })
+      .filter((value) => Object.keys(value).length > 0),
+  },
+  { requiredKeys: [], noNullPrototype: true },
+);
+
+const redirectRule = fc.record(
+  {
+    match: fc.array(match, { maxLength: 3 }),
+    backends: fc.constant<Rule['backends']>([]),
+    redirect: fc
+      .record(
+        { status: fc.constantFrom(301 as const, 302 as const, 307 as const, 308 as const), host, path: pathChange },
+        { requiredKeys: ['status'], noNullPrototype: true },
+      )
+      .filter((value) => Object.keys(value).length > 1),
+    headers: fc.record({ response: headerChange }),
+  },
+  { requiredKeys: ['match', 'backends', 'redirect'], noNullPrototype: true },
+);
+
+/** Every field of a rule. */
+export const arbitraryRule: fc.Arbitrary<Rule> = fc
+  .oneof(
+    fc.tuple(rule, rulePolicy).map(([targets, policy]): Rule => ({ ...targets, ...policy })),
+    redirectRule,
+  )
+  .filter(isPrefixKept);
+
+/** A prefix can only be replaced where one was matched. */
+function isPrefixKept({ match: list, rewrite, redirect }: Rule): boolean {
+  const replaces = rewrite?.path?.prefix !== undefined || redirect?.path?.prefix !== undefined;
+  return !replaces || list.every(({ path: from }) => from === undefined || from.prefix !== undefined);
+}
+
+function routeOf(rules: fc.Arbitrary<Rule>): fc.Arbitrary<Resource> {
+  return fc.record({
+    apiVersion: fc.constant('sluice.dev/v1' as const),
+    kind: fc.constant('Route' as const),
+    metadata,
+    spec: fc.record(
+      {
+        service,
+        port: fc.constantFrom('http', 'admin'),
+        allowEmpty: fc.boolean(),
+        rules: fc.array(rules, { minLength: 1, maxLength: 4 }),
+      },
+      { requiredKeys: ['service', 'allowEmpty', 'rules'], noNullPrototype: true },
+    ),
+  });
+}
+
+const arbitraryService: fc.Arbitrary<Resource> = fc.record({
   apiVersion: fc.constant('sluice.dev/v1' as const),
   kind: fc.constant('Service' as const),
   metadata,
@@ -97,19 +186,87 @@ export const arbitraryService: fc.Arbitrary<Resource> = fc.record({
   }),
 });
 
-export const arbitraryTrafficPolicy: fc.Arbitrary<Resource> = fc.record({
-  apiVersion: fc.constant('sluice.dev/v1' as const),
-  kind: fc.constant('TrafficPolicy' as const),
-  metadata,
-  spec: fc.record(
+const policy = fc.record(
+  {
+    service,
+    subset,
+    loadBalancer: fc.record({ policy: fc.constantFrom('round-robin' as const, 'least-request' as const) }),
+    connectionPool: fc.record({ connectTimeout: timeout }),
+  },
+  { requiredKeys: ['service'], noNullPrototype: true },
+);
+
+const limit = fc.integer({ min: 1, max: 100 });
+const wholePercent = fc.integer({ min: 0, max: 100 });
+const hashKey = fc.oneof(
+  fc.record({ header: word }),
+  fc.record({ cookie: word }),
+  fc.record({ query: word }),
+  fc.constant({ sourceAddress: true as const }),
+);
+
+const fullPolicy = fc
+  .record(
     {
       service,
       subset,
-      loadBalancer: fc.record({ policy: fc.constantFrom('round-robin' as const, 'least-request' as const) }),
-      connectionPool: fc.record({ connectTimeout: timeout }),
+      loadBalancer: fc.record({
+        policy: fc.constantFrom(...(['round-robin', 'least-request', 'random', 'ring-hash', 'maglev'] as const)),
+      }),
+      hashOn: fc.uniqueArray(hashKey, { minLength: 1, selector: (key) => JSON.stringify(key) }),
+      localityPreference: fc.constant('same-zone-first' as const),
+      connectionPool: fc.record(
+        {
+          maxConnections: limit,
+          maxPendingRequests: limit,
+          maxRequests: limit,
+          retryBudget: fc.record(
+            { percent: wholePercent, minRetries: limit },
+            { requiredKeys: [], noNullPrototype: true },
+          ),
+          idleTimeout: timeout,
+          connectTimeout: timeout,
+        },
+        { requiredKeys: [], noNullPrototype: true },
+      ),
+      outlierDetection: fc.record(
+        {
+          consecutive5xx: fc.nat(5),
+          consecutiveGatewayErrors: fc.nat(5),
+          consecutiveLocalOriginFailures: fc.nat(5),
+          interval: timeout,
+          baseEjectionTime: timeout,
+          maxEjectionPercent: wholePercent,
+          minHealthPercent: wholePercent,
+        },
+        { requiredKeys: [], noNullPrototype: true },
+      ),
+      healthCheck: fc.record(
+        {
+          http: fc.record({ path }),
+          interval: timeout,
+          timeout,
+          unhealthyThreshold: limit,
+          healthyThreshold: limit,
+        },
+        { requiredKeys: [], noNullPrototype: true },
+      ),
     },
     { requiredKeys: ['service'], noNullPrototype: true },
-  ),
-});
+  )
+  .filter(({ hashOn, loadBalancer }) => hashOn === undefined || isHashPolicy(loadBalancer?.policy));
 
-export const arbitraryResource = fc.oneof(arbitraryRoute, arbitraryService, arbitraryTrafficPolicy);
+function policyOf(spec: fc.Arbitrary<TrafficPolicy['spec']>): fc.Arbitrary<Resource> {
+  return fc.record({
+    apiVersion: fc.constant('sluice.dev/v1' as const),
+    kind: fc.constant('TrafficPolicy' as const),
+    metadata,
+    spec,
+  });
+}
+
+/** Of fields that are in effect. */
+export const arbitraryResource = fc.oneof(routeOf(rule), arbitraryService, policyOf(policy));
+
+/** Of every field. */
+export const arbitraryFullResource = fc.oneof(routeOf(arbitraryRule), arbitraryService, policyOf(fullPolicy));

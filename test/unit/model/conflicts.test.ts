@@ -2,16 +2,18 @@ import { expect } from 'chai';
 import { conflictProblems, findConflicts } from '../../../model/conflicts.ts';
 import { parseDocuments } from '../../../model/document.ts';
 import { formatPath, formatProblem } from '../../../model/problem.ts';
+import { resourceOf } from '../../support/all-fields.ts';
 import { resourcesIn, route, service, trafficPolicy } from './reading.ts';
 
 /** All conflicts of the documents, a line each: `resource: path: sentence`. */
 function conflictsOf(...documents: object[]): string[] {
-  return findConflicts(resourcesIn(JSON.stringify(documents))).map(
+  return findConflicts(documents.map(resourceOf)).map(
     ({ resource, path, message }) => `${resource}: ${formatPath(path)}: ${message}`,
   );
 }
 
 const web = { name: 'web', port: 80 };
+const tcp = { name: 'wire', port: 5432, protocol: 'tcp' };
 const admin = { name: 'admin', port: 81 };
 const backend = (name: string) => [{ backends: [{}, { service: name, weight: 0 }] }];
 
@@ -80,6 +82,81 @@ describe('conflicts between resources', () => {
       documents: [route({ rules: backend('other') }), service({ ports: [web, admin] }, 'other')],
       want: [
         'Route/default/canary: spec.rules[0].backends[1].service: service "other.default" has no port "http", and Service/default/other declares several: web, admin',
+      ],
+    },
+    {
+      name: 'a mirror with several ports of other names',
+      documents: [
+        route({ rules: [{ backends: [{}], mirror: [{ service: 'other', percent: 1 }] }] }),
+        service({ ports: [web, admin] }, 'other'),
+      ],
+      want: [
+        'Route/default/canary: spec.rules[0].mirror[0].service: service "other.default" has no port "http", and Service/default/other declares several: web, admin',
+      ],
+    },
+    {
+      name: 'an alias that is the name of a service which only a mirror knows',
+      documents: [
+        service({ aliases: ['other'] }),
+        route({ rules: [{ backends: [{}], mirror: [{ service: 'other', percent: 1 }] }] }),
+      ],
+      want: [
+        'Service/default/reviews: spec.aliases[0]: alias "other" of Service/default/reviews is the name of another service, see Route/default/canary',
+      ],
+    },
+    {
+      name: 'shares of the connections of a tcp port',
+      documents: [service({ ports: [tcp] }), route({ rules: [{ name: 'a', match: [{}], backends: [{}] }] })],
+      want: [],
+    },
+    {
+      name: 'rules about HTTP for an http port beside a tcp port',
+      documents: [
+        service({ ports: [web, tcp] }),
+        route({ port: 'web', rules: [{ backends: [{}], timeout: '1s', match: [{ method: 'GET' }] }] }),
+      ],
+      want: [],
+    },
+    {
+      name: 'rules about HTTP for a tcp port',
+      documents: [
+        service({ ports: [tcp] }),
+        route({
+          rules: [
+            { backends: [{}] },
+            {
+              match: [{}, { path: { prefix: '/a' } }, { headers: { a: { present: true } } }],
+              backends: [{}],
+              sticky: { cookie: 'c' },
+              timeout: '1s',
+              headers: {},
+            },
+          ],
+        }),
+      ],
+      want: ['match[1]', 'match[2]', 'sticky', 'timeout', 'headers'].map(
+        (field) =>
+          `Route/default/canary: spec.rules[1].${field}: is about HTTP, but Service/default/reviews declares port "wire" as tcp; its rules can only name backends`,
+      ),
+    },
+    {
+      name: "a subset's key for the load balancer of its service",
+      documents: [
+        trafficPolicy({ loadBalancer: { policy: 'maglev' } }, 'a'),
+        trafficPolicy({ subset: 'v1', hashOn: [{ header: 'x' }] }, 'b'),
+      ],
+      want: [],
+    },
+    {
+      name: "a subset's key without a load balancer that goes by one",
+      documents: [
+        trafficPolicy({ subset: 'v1', hashOn: [{ header: 'x' }] }, 'b'),
+        trafficPolicy({ loadBalancer: { policy: 'random' } }, 'a'),
+        inNamespace('books', trafficPolicy({ subset: 'v1', hashOn: [{ header: 'x' }] }, 'b')),
+      ],
+      want: [
+        'TrafficPolicy/default/b: spec.hashOn: needs loadBalancer.policy ring-hash or maglev; the others go by no key, and TrafficPolicy/default/a names neither',
+        'TrafficPolicy/books/b: spec.hashOn: needs loadBalancer.policy ring-hash or maglev; the others go by no key',
       ],
     },
     {

@@ -20,11 +20,12 @@ const uses: Readonly<Record<string, object>> = {
   'spec.hops': service({ hops: 'client' }),
   'spec.instanceAddress': service({ instanceAddress: 'keep' }),
   'spec.loadBalancer.policy': trafficPolicy({ loadBalancer: { policy: 'maglev' } }),
-  'spec.hashOn': trafficPolicy({ hashOn: [{ header: 'x-user-id' }] }),
+  'spec.hashOn': trafficPolicy({ subset: 'v1', hashOn: [{ header: 'x-user-id' }] }),
   'spec.localityPreference': trafficPolicy({ localityPreference: 'same-zone-first' }),
   'spec.connectionPool.maxConnections': trafficPolicy({ connectionPool: { maxConnections: 1024 } }),
   'spec.connectionPool.maxPendingRequests': trafficPolicy({ connectionPool: { maxPendingRequests: 1024 } }),
   'spec.connectionPool.maxRequests': trafficPolicy({ connectionPool: { maxRequests: 1024 } }),
+  'spec.connectionPool.retryBudget': trafficPolicy({ connectionPool: { retryBudget: { percent: 20 } } }),
   'spec.connectionPool.idleTimeout': trafficPolicy({ connectionPool: { idleTimeout: '60s' } }),
   'spec.outlierDetection': trafficPolicy({
     outlierDetection: { consecutive5xx: 5, interval: '10s', baseEjectionTime: '30s', maxEjectionPercent: 50 },
