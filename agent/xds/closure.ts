@@ -1,5 +1,5 @@
 /** What a name needs: its route configurations, and the clusters that these send requests to, with their endpoints. */
-import type { RouteConfiguration } from '../../proto/types.ts';
+import { namedClusters } from '../../routing/named-clusters.ts';
 import type { RefusedResource } from '../view/mesh-view.ts';
 import { type Tables, typeUrls } from './resources.ts';
 
@@ -10,7 +10,8 @@ export function namesThatNeed(refused: readonly RefusedResource[], tables: Table
     message.routeConfigurations.some((name) => {
       if (broken.has(idOf(typeUrls.routeConfigurations, name))) return true;
       const configuration = tables.routeConfigurations.get(name)?.message;
-      return clustersOf(configuration).some(
+      const clusters = configuration === undefined ? [] : namedClusters(configuration);
+      return clusters.some(
         (cluster) => broken.has(idOf(typeUrls.clusters, cluster)) || broken.has(idOf(typeUrls.endpoints, cluster)),
       );
     }),
@@ -18,15 +19,6 @@ export function namesThatNeed(refused: readonly RefusedResource[], tables: Table
   // A Name that could not be decoded stands in no table.
   const undecoded = refused.filter(({ typeUrl }) => typeUrl === typeUrls.names).map(({ name }) => name);
   return [...new Set([...affected.map(([name]) => name), ...undecoded])];
-}
-
-function clustersOf(configuration: RouteConfiguration | undefined): string[] {
-  const routes = configuration?.virtualHosts.flatMap((host) => host.routes) ?? [];
-  return routes.flatMap(({ route }) => {
-    if (route === null) return [];
-    const weighted = route.weightedClusters?.clusters.map(({ name }) => name) ?? [];
-    return route.cluster === '' ? weighted : [route.cluster, ...weighted];
-  });
 }
 
 /** A type URL has no space in it. */

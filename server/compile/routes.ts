@@ -1,5 +1,4 @@
 /** Route configurations: one per port of a service, its rules in the order in which they are tried. */
-import { durationMs } from '../../model/duration.ts';
 import { clusterName, routeConfigurationName, serviceKey } from '../../model/names.ts';
 import type { Backend, Match, PathMatch, Route as RouteDocument, Rule, ValueMatch } from '../../model/route.ts';
 import type { ServicePort } from '../../model/service.ts';
@@ -16,11 +15,13 @@ import {
 import { sortRules } from '../../routing/precedence.ts';
 import { compileDuration } from './duration.ts';
 import { type EncodedResource, encodeResource } from './encoded-resource.ts';
+import { compileFraction } from './fraction.ts';
+import { compileActionPolicy, compileRedirect, compileRoutePolicy, type MatchedPath } from './rule-policy.ts';
 import type { ServiceInput } from './service-input.ts';
 
 export interface CompiledRoutes {
   readonly resource: EncodedResource;
-  /** Names of the clusters that the routes send to, sorted. */
+  /** Names of the clusters that the routes send to, copies too, sorted. */
   readonly clusters: readonly string[];
 }
 
@@ -60,21 +61,33 @@ function routesOf(document: RouteDocument, context: Context): Input<Route>[] {
   return sortRules(document.spec.rules).map(({ rule, index, match }) => ({
     name: `${document.metadata.name}/${rule.name ?? index}`,
     match: compileMatch(match),
-    route: compileAction(rule, context),
+    ...(rule.redirect === undefined
+      ? { route: compileAction(rule, match, context) }
+      : { redirect: compileRedirect(rule.redirect, match) }),
+    ...compileRoutePolicy(rule),
   }));
 }
 
-function compileAction({ backends, sticky, timeout }: Rule, context: Context): Input<RouteAction> {
-  const common = { timeout: compileDuration(timeout === undefined ? 0 : durationMs(timeout)) };
+function compileAction(rule: Rule, match: MatchedPath, context: Context): Input<RouteAction> {
+  return {
+    ...compileActionPolicy(rule, match),
+    ...compileTargets(rule, context),
+    requestMirrorPolicies: rule.mirror?.map((mirror) => ({
+      cluster: targetCluster(mirror, context),
+      runtimeFraction: { defaultValue: compileFraction(mirror.percent) },
+    })),
+  };
+}
+
+function compileTargets({ backends, sticky }: Rule, context: Context): Input<RouteAction> {
   const [only, ...others] = backends;
-  if (only && others.length === 0) return { ...common, cluster: backendCluster(only, context) };
+  if (only && others.length === 0) return { cluster: targetCluster(only, context) };
   const clusters = backends.map((backend) => ({
-    name: backendCluster(backend, context),
+    name: targetCluster(backend, context),
     weight: { value: backend.weight },
   }));
-  if (!sticky) return { ...common, weightedClusters: { clusters } };
+  if (!sticky) return { weightedClusters: { clusters } };
   return {
-    ...common,
     weightedClusters: { clusters, useHashPolicy: { value: true } },
     hashPolicy: [
       'header' in sticky ? { header: { headerName: sticky.header } } : { cookie: { name: sticky.cookie, path: '/' } },
@@ -82,8 +95,11 @@ function compileAction({ backends, sticky, timeout }: Rule, context: Context): I
   };
 }
 
-/** A backend is reached at its port of the same name, or at its only one. */
-function backendCluster({ service, subset = '' }: Backend, { input, port }: Context): string {
+/** A backend or mirror is reached at its port of the same name, or at its only one. */
+function targetCluster(
+  { service, subset = '' }: Pick<Backend, 'service' | 'subset'>,
+  { input, port }: Context,
+): string {
   const { namespace } = input;
   const target = service ?? input.name;
   const ports = service === undefined ? input.ports : input.portsOf(serviceKey(namespace, service));
@@ -92,8 +108,8 @@ function backendCluster({ service, subset = '' }: Backend, { input, port }: Cont
 }
 
 function clustersOf(document: RouteDocument, context: Context): string[] {
-  const names = document.spec.rules.flatMap(({ backends }) =>
-    backends.map((backend) => backendCluster(backend, context)),
+  const names = document.spec.rules.flatMap(({ backends, mirror = [] }) =>
+    [...backends, ...mirror].map((target) => targetCluster(target, context)),
   );
   return [...new Set(names)].sort();
 }

@@ -14,7 +14,7 @@ export interface ServiceInput {
   readonly document: Service | undefined;
   readonly routes: readonly Route[];
   readonly policies: readonly TrafficPolicy[];
-  /** Subsets that backends of any Route name; '' among them or not. */
+  /** Subsets that backends and mirrors of any Route name; '' among them or not. */
   readonly namedSubsets: readonly string[];
   /** Names of the ports of another service that a backend names. */
   readonly portsOf: (service: string) => readonly ServicePort[];

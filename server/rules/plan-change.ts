@@ -5,7 +5,7 @@ import { serviceKey } from '../../model/names.ts';
 import { formatPath, type Path, type Problem } from '../../model/problem.ts';
 import { canonicalJson, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../model/resource.ts';
 import type { ResourceChange } from '../../model/revision.ts';
-import type { Route } from '../../model/route.ts';
+import type { Backend, Mirror, Route } from '../../model/route.ts';
 import { defaultPorts, type ServicePort } from '../../model/service.ts';
 import { ownService, type RuleIndex, servicesOf } from './rule-index.ts';
 
@@ -47,9 +47,9 @@ export function planChange(
   const documents = isRollback ? [] : wanted.put;
   const written = new Map(documents.map((located) => [resourceKey(located.resource), located]));
   const empty = changes.flatMap(({ after }) =>
-    after?.kind === 'Route' ? emptyBackends(after, written.get(resourceKey(after)), merged, surroundings) : [],
+    after?.kind === 'Route' ? emptyTargets(after, written.get(resourceKey(after)), merged, surroundings) : [],
   );
-  const refusesEmpty = (problem: EmptyBackend) => !isRollback && !problem.isAllowed;
+  const refusesEmpty = (problem: EmptyTarget) => !isRollback && !problem.isAllowed;
   return {
     changes,
     problems: [
@@ -117,34 +117,47 @@ function stillNamed(changes: readonly ResourceChange[], merged: readonly Resourc
   });
 }
 
-interface EmptyBackend {
+interface EmptyTarget {
   readonly problem: Problem;
   readonly isAllowed: boolean;
 }
 
-function emptyBackends(
+/** Backends and mirrors that have a share and no instance. Nobody waits for the answer to a copy: these only warn. */
+function emptyTargets(
   route: Route,
   located: LocatedResource | undefined,
   merged: readonly Resource[],
   surroundings: Surroundings,
-): EmptyBackend[] {
+): EmptyTarget[] {
   const services = new Map(merged.map((resource) => [ownService(resource), resource] as const).filter(isService));
-  return route.spec.rules.flatMap(({ backends }, rule) =>
-    backends.flatMap(({ service = route.spec.service, subset, weight }, index) => {
-      const key = serviceKey(route.metadata.namespace, service);
-      const declared = services.get(key);
-      const labels =
-        subset === undefined
-          ? {}
-          : (declared?.spec.subsets.find(({ name }) => name === subset)?.labels ?? { version: subset });
-      if (weight === 0 || surroundings.hasInstance(key, labels)) return [];
-      const what = subset === undefined ? `service "${key}"` : `subset "${subset}" of service "${key}"`;
-      const remedy = route.spec.allowEmpty ? '' : '; start one first, or set spec.allowEmpty: true';
+  const emptyOf = ({ service = route.spec.service, subset }: Backend | Mirror): string | undefined => {
+    const key = serviceKey(route.metadata.namespace, service);
+    const declared = services.get(key)?.spec.subsets.find(({ name }) => name === subset);
+    const labels = subset === undefined ? {} : (declared?.labels ?? { version: subset });
+    if (surroundings.hasInstance(key, labels)) return undefined;
+    return subset === undefined ? `service "${key}"` : `subset "${subset}" of service "${key}"`;
+  };
+  const targetOf = (path: Path, message: string, isAllowed: boolean): EmptyTarget => ({
+    problem: problemAt(located, path, message, resourceKey(route)),
+    isAllowed,
+  });
+  const { allowEmpty } = route.spec;
+  const remedy = allowEmpty ? '' : '; start one first, or set spec.allowEmpty: true';
+  return route.spec.rules.flatMap(({ backends, mirror = [] }, rule) => [
+    ...backends.flatMap((backend, index) => {
+      const what = backend.weight === 0 ? undefined : emptyOf(backend);
+      if (what === undefined) return [];
       const message = `${what} has no instance, its requests would fail${remedy}`;
-      const path: Path = ['spec', 'rules', rule, 'backends', index];
-      return [{ problem: problemAt(located, path, message, resourceKey(route)), isAllowed: route.spec.allowEmpty }];
+      return [targetOf(['spec', 'rules', rule, 'backends', index], message, allowEmpty)];
     }),
-  );
+    ...mirror.flatMap((target, index) => {
+      const what = target.percent === 0 ? undefined : emptyOf(target);
+      if (what === undefined) return [];
+      return [
+        targetOf(['spec', 'rules', rule, 'mirror', index], `${what} has no instance, its copies go nowhere`, true),
+      ];
+    }),
+  ]);
 }
 
 function isService(

@@ -9,7 +9,7 @@ import type { Route } from '../../model/route.ts';
 import { defaultPorts, type Service, type ServicePort } from '../../model/service.ts';
 import type { TrafficPolicy } from '../../model/traffic-policy.ts';
 
-/** A subset of a service that some backend names. */
+/** A subset of a service that some backend or mirror names. */
 export interface SubsetRef {
   readonly service: string;
   readonly subset: string;
@@ -19,7 +19,7 @@ export class RuleIndex {
   readonly #documents = new Map<string, StoredResource>();
   readonly #routes = new Map<string, Map<string, Route>>();
   readonly #policies = new Map<string, Map<string, TrafficPolicy>>();
-  /** Service -> subset -> how many backends name it. */
+  /** Service -> subset -> how many backends and mirrors name it. */
   readonly #subsets = new Map<string, Map<string, number>>();
   /** Service -> how many documents speak of it without being it. */
   readonly #mentions = new Map<string, number>();
@@ -78,7 +78,7 @@ export class RuleIndex {
     return sortedValues(this.#policies.get(key));
   }
 
-  /** Subsets that backends of any Route name, sorted. */
+  /** Subsets that backends and mirrors of any Route name, sorted. */
   namedSubsets(key: string): readonly string[] {
     return [...(this.#subsets.get(key)?.keys() ?? [])].sort();
   }
@@ -139,8 +139,8 @@ export function servicesOf(resource: Resource): string[] {
 
 function subsetsOf(route: Route): SubsetRef[] {
   const { namespace } = route.metadata;
-  return route.spec.rules.flatMap(({ backends }) =>
-    backends.map(({ service = route.spec.service, subset = '' }) => ({
+  return route.spec.rules.flatMap(({ backends, mirror = [] }) =>
+    [...backends, ...mirror].map(({ service = route.spec.service, subset = '' }) => ({
       service: serviceKey(namespace, service),
       subset,
     })),

@@ -2,10 +2,12 @@
  * An own agent at the other end of an AgentSession, without a socket. It does what the real one does (stage, swap at
  * the mark, ACK or refuse) and checks the rules of the protocol on every message, so that every test does.
  */
+
 import { expect } from 'chai';
 import { toNumber } from '../../proto/load.ts';
 import { markName, typeUrls } from '../../proto/type-urls.ts';
 import { Name, Revision, RouteConfiguration } from '../../proto/types.ts';
+import { namedClusters } from '../../routing/named-clusters.ts';
 import type { EncodedResource } from '../../server/compile/encoded-resource.ts';
 import type { SnapshotChange } from '../../server/snapshot/snapshot-cache.ts';
 import { AgentSession } from '../../server/xds/agent-session.ts';
@@ -240,9 +242,5 @@ export class FakeAgent {
 
 /** Names of the clusters that a route configuration sends to. */
 export function clustersOf(bytes: Uint8Array): string[] {
-  const routes = RouteConfiguration.decode(bytes).virtualHosts.flatMap((host) => host.routes);
-  return routes.flatMap(({ route }) => [
-    ...(route?.cluster ? [route.cluster] : []),
-    ...(route?.weightedClusters?.clusters.map(({ name }) => name) ?? []),
-  ]);
+  return namedClusters(RouteConfiguration.decode(bytes));
 }

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
+import { RE2JS } from 're2js';
 import type { Input } from '../../../proto/load.ts';
 import {
   FractionalPercentDenominatorType as Denominator,
@@ -14,7 +16,7 @@ import { escapeSubstitution, prefixAndSlash, wholePath } from '../../../routing/
 import { UnusableError } from '../../../routing/refusal.ts';
 import { plainPolicy, type RoutePolicy } from '../../../routing/route-policy.ts';
 import { createRouteTable } from '../../../routing/route-table.ts';
-import { routeConfiguration } from './resources.ts';
+import { fuzzRuns, routeConfiguration } from './resources.ts';
 
 const all = { prefix: '/' };
 
@@ -254,6 +256,26 @@ describe('a rewrite', () => {
       expect(rewrite?.path(from)).to.equal(to);
     });
   }
+
+  it('property: is what an Envoy makes of the same expression, for any prefix', () => {
+    const element = fc.stringMatching(/^[!-.0->@-~]{1,6}$/);
+    const anyPath = fc.array(element, { minLength: 1, maxLength: 3 }).map((elements) => `/${elements.join('/')}`);
+    const behind = fc.oneof(fc.constantFrom('', '/', '//x'), anyPath);
+    fc.assert(
+      fc.property(anyPath, behind, anyPath, (from, rest, to) => {
+        for (const action of [strip(from), full(to)]) {
+          const { pattern, substitution } = action.regexRewrite;
+          const ours = actionPolicy(action, prefix(from)).rewrite?.path(from + rest);
+          // The expression begins with "^", so there is one match; a pair of backslashes stands for one, as in RE2.
+          const matcher = RE2JS.compile(pattern.regex).matcher(from + rest);
+          expect(matcher.find()).to.equal(true);
+          const theirs = substitution.replaceAll('\\\\', '\\') + (from + rest).slice(matcher.end());
+          expect(ours).to.equal(theirs);
+        }
+      }),
+      { numRuns: fuzzRuns },
+    );
+  });
 
   it('of the host leaves the path as it is', () => {
     const { rewrite } = actionPolicy({ hostRewriteLiteral: 'reviews.internal' });
