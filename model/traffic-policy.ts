@@ -27,7 +27,7 @@ const connectionPool = z.strictObject({
   maxConnections: limit.exactOptional().describe('Open connections to all instances together; no limit unless given.'),
   maxPendingRequests: limit
     .exactOptional()
-    .describe('Requests that wait for a connection; no limit unless given. One more is answered with 503.'),
+    .describe('Requests that wait for a connection; 1024 unless given. One more is answered with 503.'),
   maxRequests: limit.exactOptional().describe('Requests at the same time; no limit unless given.'),
   retryBudget: z
     .strictObject({
@@ -36,7 +36,9 @@ const connectionPool = z.strictObject({
     })
     .exactOptional()
     .describe('How many requests may be sent again at the same time.'),
-  idleTimeout: duration.exactOptional().describe('How long a connection without a request is kept.'),
+  idleTimeout: duration
+    .exactOptional()
+    .describe('How long a connection without a request is kept; 4s for http and 1h for tcp unless given.'),
   connectTimeout: duration.exactOptional().describe('For establishing one connection; 1s unless given.'),
 });
 
@@ -52,7 +54,7 @@ const outlierDetection = z.strictObject({
   baseEjectionTime: duration.exactOptional().describe('Times the number of ejections so far; 30s unless given.'),
   maxEjectionPercent: wholePercent
     .exactOptional()
-    .describe('Of the instances, but one may always be; 10 unless given.'),
+    .describe('Of the instances, but one may always be; 10 unless given, 0: nobody.'),
   minHealthPercent: wholePercent
     .exactOptional()
     .describe('With a smaller share of instances that are not suspected all are used; 50 unless given, 0: never.'),

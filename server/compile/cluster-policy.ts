@@ -113,7 +113,8 @@ function compileOutlierDetection(detection: NonNullable<EffectivePolicy['outlier
     interval: time(interval),
     baseEjectionTime: time(baseEjectionTime),
     maxEjectionPercent: count(maxEjectionPercent),
-    alwaysEjectOneHost: { value: true },
+    // Also when one is more than that share of a few instances; but 0 means nobody.
+    alwaysEjectOneHost: { value: maxEjectionPercent > 0 },
     // On unless told otherwise, and no document asks for it.
     enforcingSuccessRate: count(0),
   };
