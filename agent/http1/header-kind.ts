@@ -1,0 +1,66 @@
+/** The headers that a proxy looks at, each a small number: found by one hash while the name is read. */
+import { equalsLowerCase } from './octets.ts';
+
+/** Names by kind; the first, of kind 0, is every other header. */
+const names = [
+  '',
+  'host',
+  'connection',
+  'content-length',
+  'transfer-encoding',
+  'keep-alive',
+  'proxy-connection',
+  'proxy-authenticate',
+  'proxy-authorization',
+  'te',
+  'upgrade',
+  'http2-settings',
+  'expect',
+  'cookie',
+  'authorization',
+  'via',
+  'forwarded',
+  'x-forwarded-for',
+  'x-forwarded-proto',
+  'x-request-id',
+  'traceparent',
+  'x-sluice-instance',
+  'x-sluice-reason',
+] as const;
+
+export type HeaderName = Exclude<(typeof names)[number], ''>;
+
+export const kindCount = names.length;
+
+/** The kind of a header by its name. */
+export const headerKind: { readonly [Name in HeaderName]: number } = Object.assign(
+  Object.create(null),
+  Object.fromEntries(names.map((name, kind) => [name, kind])),
+);
+
+const slotCount = 512;
+const kindBySlot = new Uint8Array(slotCount);
+
+for (const [kind, name] of names.entries()) {
+  if (kind === 0) continue;
+  let hash = 0;
+  for (let i = 0; i < name.length; i++) hash = addToHash(hash, name.charCodeAt(i));
+  const slot = slotOf(hash);
+  if (kindBySlot[slot] !== 0) throw new Error(`the headers ${name} and ${names[kindBySlot[slot] ?? 0]} share a slot`);
+  kindBySlot[slot] = kind;
+}
+
+/** The hash of a name, octet by octet, from 0; upper and lower case are one. */
+export function addToHash(hash: number, octet: number): number {
+  return (Math.imul(hash, 31) + (octet | 0x20)) | 0;
+}
+
+/** 0 for a header that nobody looks at. */
+export function kindOf(hash: number, bytes: Uint8Array, from: number, to: number): number {
+  const kind = kindBySlot[slotOf(hash)] ?? 0;
+  return kind !== 0 && equalsLowerCase(bytes, from, to, names[kind] ?? '') ? kind : 0;
+}
+
+function slotOf(hash: number): number {
+  return (hash ^ (hash >>> 9)) & (slotCount - 1);
+}

@@ -1,0 +1,304 @@
+/**
+ * One connection of a client: requests are read from it one after another, each when the answer to the one before is
+ * complete; what comes earlier waits. What a request means and how it is answered is its handler's business.
+ */
+import { BodyReader } from './body-reader.ts';
+import { Deadline, type Deadlines } from './deadlines.ts';
+import { fault } from './fault.ts';
+import { incomplete } from './fields.ts';
+import { RequestHead } from './request-head.ts';
+import { type SocketUser, Transport } from './transport.ts';
+import type { Socket } from 'node:net';
+
+/** Serves the requests of one connection, one at a time. */
+export interface RequestHandler {
+  /**
+   * A request has come, and its body as far as `body` says. Head and bytes are good until the call returns. Must lead to
+   * `finish` or `abort`, now or later.
+   */
+  onRequest(head: RequestHead, body: BodyReader): void;
+  /** More of its body; the bytes are good until the call returns, but see `Transport.relay`. */
+  onBody(bytes: Buffer, body: BodyReader): void;
+  /** The body is malformed, or the client has gone before it was complete: nothing more comes. */
+  onBodyBroken(fault: number): void;
+  /** The client has gone; nobody reads the answer. */
+  onClientGone(): void;
+  /** All that was written to the client has gone. */
+  onClientDrain(): void;
+  /** No request: a fault of its head, or `headTooSlow`. Must lead to `finish`. */
+  onUnreadable(fault: number): void;
+  /** Bytes of a tunnel; good until the call returns. */
+  onTunnelBytes(bytes: Buffer, from: number, to: number): void;
+  /** The client sends nothing more into the tunnel. */
+  onTunnelEnd(): void;
+}
+
+/** No fault of what arrived, but of what did not. */
+export const headTooSlow = incomplete;
+
+export interface ServerConnectionOptions {
+  readonly deadlines: Deadlines;
+  /** For a head to arrive, from its first byte. */
+  readonly headTimeoutMs: number;
+  /** Between two requests. */
+  readonly idleTimeoutMs: number;
+  readonly createHandler: (connection: ServerConnection) => RequestHandler;
+  readonly onClosed: (connection: ServerConnection) => void;
+}
+
+/** Cookies and tokens of real users fit; Envoy's limit is 60 KiB. */
+export const mostHeadBytes = 64 * 1024;
+/** Requests that were sent before the answer to the one under way wait up to this. */
+const mostWaitingBytes = 64 * 1024;
+/** What is left of the body of a request that is answered already is read up to this, so that the connection lives on. */
+const mostDiscardedBytes = 256 * 1024;
+/** How long a client may take to read the last answer before its connection is ended: ending it earlier could lose it. */
+const lingerMs = 2_000;
+
+type State =
+  | 'between requests'
+  /** Some of a head is there. */
+  | 'head'
+  /** A request is served. */
+  | 'serving'
+  /** It has been answered, but not been read to its end. */
+  | 'discarding'
+  | 'tunnel'
+  /** The last answer is written; what comes is thrown away. */
+  | 'closing'
+  | 'closed';
+
+/** One for all connections: a head is parsed and used within one call. */
+const head = new RequestHead();
+
+export class ServerConnection implements SocketUser {
+  readonly transport: Transport;
+  /** As the other side's address was when it connected. */
+  readonly remoteAddress: string;
+  readonly #options: ServerConnectionOptions;
+  readonly #handler: RequestHandler;
+  readonly #body = new BodyReader();
+  readonly #deadline = new Deadline(() => this.#onTimeUp());
+  #state: State = 'between requests';
+  /** Bytes that cannot be used yet: the beginning of a head, or requests that came too early. */
+  #waiting: Buffer | undefined;
+  /** The head is looked at again when there are so many bytes: not with each byte that a slow client sends. */
+  #lookAgainAt = 0;
+  #discarded = 0;
+  #hasEnded = false;
+  #isDraining = false;
+  #keepsAlive = false;
+  /** Bytes of the present read are being gone through, so `finish` need not. */
+  #isReading = false;
+
+  constructor(socket: Socket, options: ServerConnectionOptions) {
+    this.#options = options;
+    this.#handler = options.createHandler(this);
+    this.transport = Transport.accept(socket, this);
+    this.remoteAddress = this.transport.remoteAddress;
+    options.deadlines.set(this.#deadline, options.idleTimeoutMs);
+  }
+
+  /** Whether the connection could be used again after the present request. */
+  get mayKeepAlive(): boolean {
+    return this.#keepsAlive && !this.#hasEnded && !this.#isDraining;
+  }
+
+  get isBodyComplete(): boolean {
+    return this.#body.isDone;
+  }
+
+  /** The answer is complete. `keepAlive`: as the client was told. */
+  finish(keepAlive: boolean): void {
+    if (this.#state === 'closed') return;
+    this.transport.readPrivately(false);
+    if (!keepAlive || !this.mayKeepAlive) return this.#close();
+    if (this.#body.isDone) this.#awaitRequest();
+    else {
+      this.#state = 'discarding';
+      this.#discarded = 0;
+      this.transport.resume();
+    }
+    if (!this.#isReading) this.#readWaiting();
+  }
+
+  /** Breaks off, so that the client can tell that its answer is not whole. */
+  abort(): void {
+    this.transport.reset();
+  }
+
+  /** Bytes go both ways as they come from now on: those that wait already come at once. */
+  startTunnel(): void {
+    this.#state = 'tunnel';
+    this.transport.readPrivately(true);
+    if (!this.#isReading) this.#readWaiting();
+  }
+
+  /** Takes no further request: ends when the present one is answered, at once when there is none. */
+  drain(): void {
+    this.#isDraining = true;
+    if (this.#state === 'between requests') this.transport.destroy();
+  }
+
+  onBytes(bytes: Buffer, from: number, to: number): void {
+    if (this.#waiting === undefined) return this.#read(bytes, from, to);
+    this.#wait(bytes, from, to);
+    if (this.#state === 'head' && this.#waiting.length >= this.#lookAgainAt) this.#readWaiting();
+    else if (this.#state === 'head' && hasHeadEnd(this.#waiting, to - from)) this.#readWaiting();
+  }
+
+  onEnd(): void {
+    this.#hasEnded = true;
+    switch (this.#state) {
+      case 'between requests':
+      case 'head':
+      case 'discarding':
+      case 'closing':
+        return this.transport.destroy();
+      case 'serving':
+        // The client has said all it has to say and waits for the answer.
+        if (!this.#body.isDone) this.#handler.onBodyBroken(incomplete);
+        return;
+      case 'tunnel':
+        return this.#handler.onTunnelEnd();
+      case 'closed':
+    }
+  }
+
+  onDrain(): void {
+    if (this.#state === 'serving' || this.#state === 'tunnel') this.#handler.onClientDrain();
+  }
+
+  onClosed(): void {
+    const wasServing = this.#state === 'serving' || this.#state === 'tunnel';
+    this.#state = 'closed';
+    this.#deadline.clear();
+    this.#waiting = undefined;
+    if (wasServing) this.#handler.onClientGone();
+    this.#options.onClosed(this);
+  }
+
+  #read(bytes: Buffer, from: number, to: number): void {
+    this.#isReading = true;
+    let at = from;
+    while (at < to) at = this.#readSome(bytes, at, to);
+    this.#isReading = false;
+  }
+
+  /** The position behind what could be used. */
+  #readSome(bytes: Buffer, at: number, to: number): number {
+    switch (this.#state) {
+      case 'between requests':
+      case 'head':
+        return this.#readHead(bytes, at, to);
+      case 'serving':
+        if (!this.#body.isDone) return this.#readBody(bytes, at, to);
+        this.#wait(bytes, at, to);
+        return to;
+      case 'discarding':
+        return this.#discard(bytes, at, to);
+      case 'tunnel':
+        this.#handler.onTunnelBytes(bytes, at, to);
+        return to;
+      case 'closing':
+      case 'closed':
+        return to;
+    }
+  }
+
+  #readHead(bytes: Buffer, from: number, to: number): number {
+    const end = head.parse(bytes, from, to);
+    if (end === incomplete && to - from <= mostHeadBytes) {
+      if (this.#state !== 'head') this.#options.deadlines.set(this.#deadline, this.#options.headTimeoutMs);
+      this.#state = 'head';
+      this.#wait(bytes, from, to);
+      this.#lookAgainAt = 2 * (to - from);
+      return to;
+    }
+    this.#deadline.clear();
+    this.#state = 'serving';
+    if (end <= 0 || end - from > mostHeadBytes) return this.#refuse(end < 0 ? end : fault.headTooLarge, to);
+    this.#keepsAlive = head.keepsAlive;
+    this.#body.reset(head.body, head.contentLength, 'framed');
+    const broken = this.#body.consume(bytes, end, to);
+    if (broken !== 0) return this.#refuse(broken, to);
+    const { next } = this.#body;
+    this.#handler.onRequest(head, this.#body);
+    return next;
+  }
+
+  #refuse(number: number, to: number): number {
+    this.#keepsAlive = false;
+    this.#handler.onUnreadable(number);
+    return to;
+  }
+
+  #readBody(bytes: Buffer, from: number, to: number): number {
+    const broken = this.#body.consume(bytes, from, to);
+    if (broken !== 0) {
+      this.#keepsAlive = false;
+      this.#handler.onBodyBroken(broken);
+      return to;
+    }
+    const { next, isDone } = this.#body;
+    this.transport.readPrivately(!isDone);
+    this.#handler.onBody(bytes, this.#body);
+    return next;
+  }
+
+  #discard(bytes: Buffer, from: number, to: number): number {
+    const broken = this.#body.consume(bytes, from, to);
+    this.#discarded += to - from;
+    if (broken !== 0 || this.#discarded > mostDiscardedBytes) {
+      this.#close();
+      return to;
+    }
+    const { next } = this.#body;
+    if (this.#body.isDone) this.#awaitRequest();
+    return next;
+  }
+
+  #awaitRequest(): void {
+    this.#state = 'between requests';
+    this.#options.deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
+  }
+
+  /** Keeps bytes for later. A client that sends too many of them has to wait itself. */
+  #wait(bytes: Buffer, from: number, to: number): void {
+    const added = bytes.subarray(from, to);
+    this.#waiting = this.#waiting === undefined ? Buffer.from(added) : Buffer.concat([this.#waiting, added]);
+    if (this.#waiting.length > mostWaitingBytes && this.#state === 'serving') this.transport.pause();
+  }
+
+  #readWaiting(): void {
+    // An answer that is complete at once leads to the next request at once: a loop, not a recursion.
+    while (this.#waiting !== undefined && (this.#state !== 'serving' || !this.#body.isDone)) {
+      const waiting = this.#waiting;
+      this.#waiting = undefined;
+      this.transport.resume();
+      this.#read(waiting, 0, waiting.length);
+      if (this.#state === 'head') return;
+    }
+  }
+
+  /** What is written still goes out; until then the client's bytes are read, or its machine would drop the answer. */
+  #close(): void {
+    this.#state = 'closing';
+    this.#waiting = undefined;
+    this.transport.end();
+    if (this.#hasEnded) return;
+    this.transport.resume();
+    this.#options.deadlines.set(this.#deadline, lingerMs);
+  }
+
+  #onTimeUp(): void {
+    if (this.#state !== 'head') return this.transport.destroy();
+    this.#state = 'serving';
+    this.#refuse(headTooSlow, 0);
+  }
+}
+
+/** Whether a head may end among the last `added` bytes. */
+function hasHeadEnd(bytes: Buffer, added: number): boolean {
+  return bytes.indexOf('\r\n\r\n', Math.max(0, bytes.length - added - 3), 'latin1') !== -1;
+}

@@ -1,0 +1,172 @@
+/**
+ * Sockets whose bytes arrive in buffers that are used again and again. Node makes a new buffer of 64 KiB for each read,
+ * unless the socket is created with `onread`.
+ *
+ * Whose buffer it is decides what may be done with the bytes. All sockets begin with one shared buffer: its bytes are good
+ * until the call returns. A message that goes on for long is read into a private buffer, whose bytes may be handed to
+ * another socket as they are; if that one cannot send them at once, the next read takes another buffer.
+ */
+import { connect, type OnReadOpts, Socket } from 'node:net';
+import { ByteWriter } from './byte-writer.ts';
+
+/** Who is told what a socket does. */
+export interface SocketUser {
+  /** From here to there are new. They may be changed, and must not be kept unless the buffer is private. */
+  onBytes(bytes: Buffer, from: number, to: number): void;
+  /** The other side sends nothing more. */
+  onEnd(): void;
+  /** All that was written is on its way. */
+  onDrain(): void;
+  /** Once, and the last: `detail` is '' when it was closed in order. */
+  onClosed(detail: string): void;
+}
+
+
+const readBytes = 64 * 1024;
+const sharedBuffer = Buffer.allocUnsafeSlow(readBytes);
+/** Private buffers that nobody uses at the moment. */
+const spare: Buffer<ArrayBuffer>[] = [];
+/** More than that were needed only in a rush. */
+const mostSpare = 32;
+/** For bytes of the shared buffer that go on to another socket. */
+const copies = new ByteWriter(readBytes);
+
+export class Transport {
+  readonly #socket: Socket;
+  readonly #user: SocketUser;
+  #buffer: Buffer<ArrayBuffer> = sharedBuffer;
+  #isKept = false;
+  #wantsPrivate = false;
+  #detail = '';
+
+  private constructor(user: SocketUser, create: (onread: OnReadOpts) => Socket) {
+    this.#user = user;
+    this.#socket = create({ buffer: () => this.#nextBuffer(), callback: (count) => this.#onRead(count) });
+    this.#socket.on('end', () => user.onEnd());
+    this.#socket.on('drain', () => user.onDrain());
+    this.#socket.on('error', (error: NodeJS.ErrnoException) => {
+      // Several addresses of one name fail with an error that has a code, but no message.
+      this.#detail = error.message || error.code || 'the connection failed';
+    });
+    this.#socket.once('close', () => {
+      this.#giveBack();
+      user.onClosed(this.#detail);
+    });
+  }
+
+  /** Takes over a socket that a server with `pauseOnConnect` has accepted. */
+  static accept(accepted: Socket, user: SocketUser): Transport {
+    const transport = new Transport(user, (onread) => {
+      // `onread` is for new sockets alone, so this makes one of what lies under the accepted one. No public way leads there;
+      // a unit test would see it if Node changed.
+      const options = { handle: Reflect.get(accepted, '_handle'), allowHalfOpen: true, onread };
+      Reflect.set(accepted, '_handle', null);
+      accepted.destroy();
+      return new Socket(options);
+    });
+    transport.#socket.resume();
+    return transport;
+  }
+
+  /** `onConnected` is called once, unless `onClosed` comes first. */
+  static dial(host: string, port: number, user: SocketUser, onConnected: () => void): Transport {
+    return new Transport(user, (onread) =>
+      connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true, onread }, onConnected),
+    );
+  }
+
+  get remoteAddress(): string {
+    return this.#socket.remoteAddress ?? '';
+  }
+
+  /** Bytes that were written and are still here. */
+  get waitingBytes(): number {
+    return this.#socket.writableLength;
+  }
+
+  /** So much is waiting that whoever writes had better stop until `onDrain`. */
+  get isClogged(): boolean {
+    return this.#socket.writableNeedDrain;
+  }
+
+  get isWritable(): boolean {
+    return this.#socket.writable;
+  }
+
+  /** Whether the bytes that `onBytes` brings may be kept. */
+  get isPrivate(): boolean {
+    return this.#buffer !== sharedBuffer;
+  }
+
+  /** From the next read on: into a buffer of its own, or into the shared one. */
+  readPrivately(isWanted: boolean): void {
+    this.#wantsPrivate = isWanted;
+  }
+
+  /** Whether all bytes have gone; if not, they must not change until they have. */
+  write(bytes: Buffer, from: number, to: number): boolean {
+    const socket = this.#socket;
+    if (!socket.writable || from === to) return true;
+    socket.write(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+    return socket.writableLength === 0;
+  }
+
+  /** Writes what stands in the writer, which is empty then and may be used again. */
+  writeAll(writer: ByteWriter): void {
+    if (!this.write(writer.bytes, 0, writer.length)) writer.bytes = Buffer.allocUnsafeSlow(writer.bytes.length);
+    writer.length = 0;
+  }
+
+  /** Writes what `source` has just read, without a copy when its buffer is private. */
+  relay(source: Transport, bytes: Buffer, from: number, to: number): void {
+    if (bytes === source.#buffer && source.isPrivate) {
+      if (!this.write(bytes, from, to)) source.#isKept = true;
+      return;
+    }
+    copies.copy(bytes, from, to);
+    this.writeAll(copies);
+  }
+
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** Nothing more will be written; what was is sent. */
+  end(): void {
+    this.#socket.end();
+  }
+
+  /** Ends the connection at once. */
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  /** As `destroy`, and the other side is told that something went wrong. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
+  }
+
+  #onRead(count: number): boolean {
+    this.#user.onBytes(this.#buffer, 0, count);
+    return true;
+  }
+
+  #nextBuffer(): Buffer<ArrayBuffer> {
+    if (this.#wantsPrivate) {
+      if (this.#buffer === sharedBuffer || this.#isKept) this.#buffer = spare.pop() ?? Buffer.allocUnsafeSlow(readBytes);
+    } else this.#giveBack();
+    this.#isKept = false;
+    return this.#buffer;
+  }
+
+  /** A buffer that is still being written by another socket is left to it. */
+  #giveBack(): void {
+    if (this.#buffer === sharedBuffer) return;
+    if (!this.#isKept && spare.length < mostSpare) spare.push(this.#buffer);
+    this.#buffer = sharedBuffer;
+  }
+}

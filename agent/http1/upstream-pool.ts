@@ -1,0 +1,152 @@
+/**
+ * The connections to one instance. The one that was used last is used next, so those that are not needed grow old and end.
+ * A request that finds none free waits for whichever comes first: a new one, or one that becomes free.
+ */
+import type { Deadlines } from './deadlines.ts';
+import { type ConnectionOwner, type UpstreamAddress, UpstreamConnection } from './upstream-connection.ts';
+
+/** Waits for a connection; told once. */
+export interface ConnectionWaiter {
+  onConnection(connection: UpstreamConnection): void;
+  /** None can be established. Nothing was sent. */
+  onUnreachable(detail: string): void;
+}
+
+/** How many connections and waiting requests there may be; shared by the pools of one cluster. */
+export interface ConnectionBudget {
+  /** Whether one more may be opened; it counts then until `closed`. */
+  tryOpen(): boolean;
+  /** One more, whatever the limit says. */
+  open(): void;
+  closed(): void;
+  /** Whether one more request may wait; it counts then until `waited`. */
+  tryWait(): boolean;
+  waited(): void;
+}
+
+export interface PoolOptions {
+  readonly address: UpstreamAddress;
+  readonly deadlines: Deadlines;
+  readonly budget: ConnectionBudget;
+}
+
+/** What may change while the pool lives. */
+export interface PoolTimes {
+  readonly connectTimeoutMs: number;
+  /** How long an unused connection is kept. */
+  readonly idleTimeoutMs: number;
+}
+
+export class UpstreamPool implements ConnectionOwner {
+  readonly #options: PoolOptions;
+  /** The last is the one that was used last. */
+  readonly #idle: UpstreamConnection[] = [];
+  readonly #all = new Set<UpstreamConnection>();
+  readonly #waiters: ConnectionWaiter[] = [];
+  #connecting = 0;
+  #times: PoolTimes;
+  #isClosed = false;
+
+  constructor(options: PoolOptions, times: PoolTimes) {
+    this.#options = options;
+    this.#times = times;
+  }
+
+  get connections(): number {
+    return this.#all.size;
+  }
+
+  get idle(): number {
+    return this.#idle.length;
+  }
+
+  get waiting(): number {
+    return this.#waiters.length;
+  }
+
+  /** A free connection; `waiting`: the waiter will be told; `overflow`: too many wait already. */
+  acquire(waiter: ConnectionWaiter, times: PoolTimes): UpstreamConnection | 'waiting' | 'overflow' {
+    const free = this.#idle.pop();
+    if (free !== undefined) return free;
+    this.#times = times;
+    if (!this.#options.budget.tryWait()) return 'overflow';
+    this.#waiters.push(waiter);
+    this.#openForWaiters();
+    return 'waiting';
+  }
+
+  /** The waiter has lost interest. */
+  cancel(waiter: ConnectionWaiter): void {
+    const place = this.#waiters.indexOf(waiter);
+    if (place === -1) return;
+    this.#waiters.splice(place, 1);
+    this.#options.budget.waited();
+  }
+
+  /** A kept connection turned out to be closed: so, probably, are the others. */
+  dropIdle(): void {
+    for (const connection of this.#idle.splice(0)) connection.abort();
+  }
+
+  /** Ends all connections, those in use too. */
+  close(): void {
+    this.#isClosed = true;
+    for (const connection of this.#all) connection.transport.destroy();
+  }
+
+  onConnected(connection: UpstreamConnection): void {
+    this.#connecting--;
+    this.onFree(connection);
+  }
+
+  onFree(connection: UpstreamConnection): void {
+    if (this.#isClosed) return connection.abort();
+    const waiter = this.#nextWaiter();
+    if (waiter !== undefined) return waiter.onConnection(connection);
+    this.#idle.push(connection);
+    connection.expire(this.#options.deadlines, this.#times.idleTimeoutMs);
+  }
+
+  onClosed(connection: UpstreamConnection, wasConnected: boolean, detail: string): void {
+    this.#all.delete(connection);
+    this.#options.budget.closed();
+    const place = this.#idle.lastIndexOf(connection);
+    if (place !== -1) this.#idle.splice(place, 1);
+    if (wasConnected) return this.#openForWaiters();
+    this.#connecting--;
+    // Those that another attempt is under way for wait for that; without one there is no reason to wait any longer.
+    const mayWait = this.#connecting === 0 ? 0 : Math.max(this.#connecting, this.#waiters.length - 1);
+    while (this.#waiters.length > mayWait) this.#nextWaiter()?.onUnreachable(detail);
+  }
+
+  #nextWaiter(): ConnectionWaiter | undefined {
+    const waiter = this.#waiters.shift();
+    if (waiter !== undefined) this.#options.budget.waited();
+    return waiter;
+  }
+
+  /** One connection for each that waits, as far as the budget goes, but at least one: else nobody could ever be served. */
+  #openForWaiters(): void {
+    const { budget, address } = this.#options;
+    while (!this.#isClosed && this.#connecting < this.#waiters.length) {
+      if (!budget.tryOpen()) {
+        if (this.#all.size > 0) return;
+        budget.open();
+      }
+      this.#connecting++;
+      const connection = new UpstreamConnection(address, this);
+      const { connectTimeoutMs } = this.#times;
+      this.#all.add(connection);
+      connection.expire(this.#options.deadlines, connectTimeoutMs);
+    }
+  }
+}
+
+/** No limit. */
+export const unlimited: ConnectionBudget = {
+  tryOpen: () => true,
+  open: () => {},
+  closed: () => {},
+  tryWait: () => true,
+  waited: () => {},
+};
