@@ -75,7 +75,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     for (const { name, app, inbound: listen } of settings.appPorts) {
       const counted = name === '' ? 'inbound' : `inbound|${name}`;
       const listener = await start(counted, listen, (common) =>
-        startInbound({ ...common, app, identity, onAppUnreachable }),
+        startInbound({ ...common, app, identity, onAppUnreachable, random: options.random }),
       );
       inbound.push({ name, address: listener.address, listener });
     }

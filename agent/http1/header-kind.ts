@@ -38,8 +38,9 @@ export const headerKind: { readonly [Name in HeaderName]: number } = Object.assi
   Object.fromEntries(names.map((name, kind) => [name, kind])),
 );
 
-const slotCount = 512;
-const kindBySlot = new Uint8Array(slotCount);
+/** So many that no two of the names share one; checked below. */
+const slotBits = 10;
+const kindBySlot = new Uint8Array(2 ** slotBits);
 
 for (const [kind, name] of names.entries()) {
   if (kind === 0) continue;
@@ -62,5 +63,5 @@ export function kindOf(hash: number, bytes: Uint8Array, from: number, to: number
 }
 
 function slotOf(hash: number): number {
-  return (hash ^ (hash >>> 9)) & (slotCount - 1);
+  return Math.imul(hash, 0x9e3779b1) >>> (32 - slotBits);
 }

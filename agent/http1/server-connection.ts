@@ -117,14 +117,21 @@ export class ServerConnection implements SocketUser {
     else {
       this.#state = 'discarding';
       this.#discarded = 0;
-      this.transport.resume();
     }
+    // A client that does not read its answers gets no more of them to leave unread.
+    if (this.transport.isClogged) return this.transport.pause();
+    this.transport.resume();
     if (!this.#isReading) this.#readWaiting();
   }
 
-  /** Breaks off, so that the client can tell that its answer is not whole. */
-  abort(): void {
-    this.transport.reset();
+  /**
+   * Breaks off. The client can tell that its answer is not whole by its framing; one that takes the end of the connection
+   * for the end of the answer has to be told by a `reset`, which may cost it what it has not read yet.
+   */
+  abort(how: 'close' | 'reset'): void {
+    if (this.#state !== 'closed') this.#state = 'closing';
+    if (how === 'reset') this.transport.reset();
+    else this.transport.destroy();
   }
 
   /** Bytes go both ways as they come from now on: those that wait already come at once. */
@@ -166,7 +173,10 @@ export class ServerConnection implements SocketUser {
   }
 
   onDrain(): void {
-    if (this.#state === 'serving' || this.#state === 'tunnel') this.#handler.onClientDrain();
+    if (this.#state === 'serving' || this.#state === 'tunnel') return this.#handler.onClientDrain();
+    if (this.#state === 'closing' || this.#state === 'closed') return;
+    this.transport.resume();
+    this.#readWaiting();
   }
 
   onClosed(): void {
@@ -272,13 +282,18 @@ export class ServerConnection implements SocketUser {
 
   #readWaiting(): void {
     // An answer that is complete at once leads to the next request at once: a loop, not a recursion.
-    while (this.#waiting !== undefined && (this.#state !== 'serving' || !this.#body.isDone)) {
+    while (this.#waiting !== undefined && !this.transport.isClogged && this.#isHungry) {
       const waiting = this.#waiting;
       this.#waiting = undefined;
       this.transport.resume();
       this.#read(waiting, 0, waiting.length);
       if (this.#state === 'head') return;
     }
+  }
+
+  /** Whether bytes that wait can be used now. */
+  get #isHungry(): boolean {
+    return this.#state !== 'serving' || !this.#body.isDone;
   }
 
   /** What is written still goes out; until then the client's bytes are read, or its machine would drop the answer. */

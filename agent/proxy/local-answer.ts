@@ -1,18 +1,8 @@
 /**
  * The answers that the agent makes itself. Each carries a reason, which is a word for programs (`x-sluice-reason`, a
- * counter), and a sentence for people.
+ * counter), and a sentence for people: as text, or as problem+json where the client accepts that.
  */
-import type { Exchange, ShortAnswer } from '../http1/http-server.ts';
-
-/** How a request ended. */
-export type Ending =
-  /** The whole answer of an upstream was passed on. */
-  | { readonly is: 'passed'; readonly status: number }
-  /** The agent answered itself. */
-  | { readonly is: 'refused'; readonly reason: Reason }
-  /** The answer broke off after its head: the upstream's connection ended, or time was up. */
-  | { readonly is: 'broken-off' }
-  | { readonly is: 'client-gone' };
+import type { ByteWriter } from '../http1/byte-writer.ts';
 
 export const reasonHeader = 'x-sluice-reason';
 
@@ -23,6 +13,7 @@ export const reasons = {
   /** The name, its port or the path leads nowhere, on the word of the control plane. */
   'no-route': { status: 404, statusText: 'Not Found' },
   'head-too-slow': { status: 408, statusText: 'Request Timeout' },
+  'target-too-long': { status: 414, statusText: 'URI Too Long' },
   /** Meant for another instance than the one behind this inbound. */
   'wrong-instance': { status: 421, statusText: 'Misdirected Request' },
   'head-too-large': { status: 431, statusText: 'Request Header Fields Too Large' },
@@ -31,12 +22,21 @@ export const reasons = {
   'not-supported': { status: 501, statusText: 'Not Implemented' },
   /** The connection ended before an answer came; whether the request was carried out is not known. */
   'upstream-reset': { status: 502, statusText: 'Bad Gateway' },
+  /** What the upstream sent is no HTTP/1.1 response. */
+  'upstream-malformed': { status: 502, statusText: 'Bad Gateway' },
   /** The name is not known yet, and nobody can be asked. */
   unavailable: { status: 503, statusText: 'Service Unavailable' },
   'no-healthy-instance': { status: 503, statusText: 'Service Unavailable' },
   /** No instance accepted a connection: nothing was sent. */
   'upstream-connect-failure': { status: 503, statusText: 'Service Unavailable' },
+  /** A circuit breaker is open: as many requests or connections as the TrafficPolicy allows are under way. */
+  overflow: { status: 503, statusText: 'Service Unavailable' },
   timeout: { status: 504, statusText: 'Gateway Timeout' },
+  'http-version': { status: 505, statusText: 'HTTP Version Not Supported' },
+  /** The rule says so: its status is the answer's. */
+  fault: { status: 503, statusText: 'Fault Injected' },
+  /** The rule says so: its status is the answer's. */
+  redirect: { status: 302, statusText: 'Redirect' },
 } as const;
 
 export type Reason = keyof typeof reasons;
@@ -48,24 +48,41 @@ export function isReason(word: string): word is Reason {
 export interface Refusal {
   readonly reason: Reason;
   readonly sentence: string;
+  /** In place of the reason's own. */
+  readonly status?: number;
+  readonly location?: string;
 }
 
-/** Answers, and says how the request ended. */
-export function refuse(exchange: Exchange, refusal: Refusal): Ending {
-  const { head, body } = shortAnswer(refusal);
-  exchange.respond(head).end(body);
-  return { is: 'refused', reason: refusal.reason };
+/** How the answer is to be written for this client. */
+export interface AnswerForm {
+  /** Not for the answer to HEAD, which has the same head. */
+  readonly withBody: boolean;
+  readonly asProblem: boolean;
+  /** What the client is told of its connection; undefined: nothing, so it stays. */
+  readonly connection: 'close' | 'keep-alive' | undefined;
 }
 
-export function shortAnswer({ reason, sentence }: Refusal): ShortAnswer {
-  const body = `${sentence}\n`;
-  const fields = [
-    'content-type',
-    'text/plain; charset=utf-8',
-    'content-length',
-    String(Buffer.byteLength(body)),
-    reasonHeader,
-    reason,
-  ];
-  return { head: { ...reasons[reason], fields }, body };
+/** The whole answer. */
+export function writeAnswer(writer: ByteWriter, refusal: Refusal, form: AnswerForm): void {
+  const { reason, sentence, location } = refusal;
+  const { statusText } = reasons[reason];
+  const status = statusOf(refusal);
+  const body = form.asProblem
+    ? `${JSON.stringify({ type: 'about:blank', title: statusText, status, detail: sentence, reason })}\n`
+    : `${sentence}\n`;
+  writer.text(`HTTP/1.1 ${status} ${statusText}\r\n`);
+  writer.header('content-type', form.asProblem ? 'application/problem+json' : 'text/plain; charset=utf-8');
+  writer.header('content-length', String(Buffer.byteLength(body)));
+  // A redirect is the operator's answer, not a complaint of the agent.
+  if (reason !== 'redirect') writer.header(reasonHeader, reason);
+  if (location !== undefined) writer.header('location', location);
+  if (form.connection !== undefined) writer.header('connection', form.connection);
+  writer.text('\r\n');
+  if (!form.withBody) return;
+  const bytes = Buffer.from(body);
+  writer.copy(bytes, 0, bytes.length);
+}
+
+export function statusOf({ reason, status }: Pick<Refusal, 'reason' | 'status'>): number {
+  return status ?? reasons[reason].status;
 }

@@ -2,21 +2,18 @@
  * Where the application's requests leave: by Host header or as to an HTTP proxy, to a service of the mesh or, where they
  * are no business of the mesh, to where they were going.
  */
-import type { Random } from '../../process/clock.ts';
-import type { Exchange } from '../http1/http-server.ts';
+import type { RequestHead } from '../http1/request-head.ts';
 import type { MeshDirectory } from '../view/mesh-directory.ts';
-import { meshName } from '../view/mesh-name.ts';
-import { type ForwardContext, forward, only, type Plan, type Target } from './forward.ts';
-import { createUpstreamClient, type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
-import { type Ending, type Refusal, refuse } from './local-answer.ts';
-import { outgoingHead, type RequestTarget, readTarget } from './request-target.ts';
-import { type CallContext, callService } from './service-call.ts';
+import { Authorities } from './authorities.ts';
+import { soleDestination } from './destination.ts';
+import type { Exchange } from './exchange.ts';
+import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
+import type { Refusal } from './local-answer.ts';
 import { type Lookup, ServiceLookup } from './service-lookup.ts';
-import type { RequestRecord } from './statistics.ts';
+import { routeToService } from './service-route.ts';
 
 export interface MeshListenerOptions extends ListenerOptions {
   readonly directory: MeshDirectory;
-  readonly random: Random;
   /** How long requests wait for a service that is not known yet. 3 s when not given. */
   readonly resolveTimeoutMs?: number;
 }
@@ -40,49 +37,72 @@ const outsideConnectTimeoutMs = 5_000;
 
 /** The port for all requests of the application. Rejects when it cannot listen. */
 export function startOutbound(options: OutboundOptions): Promise<ProxyListener> {
-  const { lookup, context } = createContext(options);
+  const { directory, random, namespace } = options;
+  const authorities = new Authorities(namespace);
+  const lookup = createLookup(options);
 
-  const serve = async (exchange: Exchange, record: RequestRecord): Promise<Ending> => {
-    const target = readTarget(exchange.head);
-    if ('fault' in target) return refuse(exchange, { reason: 'bad-request', sentence: target.fault });
-    const { host, port } = target.authority;
-    const name = meshName(host, options.namespace);
-    const found: Lookup = name === undefined ? { is: 'absent' } : await lookup.find(name);
-    if (found.is === 'found') return callService({ ...found, exchange, record, port, target }, context);
-    return target.form === 'absolute'
-      ? passThrough(exchange, target, context)
-      : refuse(exchange, notFound(host, found));
+  const route = (head: RequestHead, exchange: Exchange): void => {
+    const { authority } = head;
+    const addressee = authorities.read(authority);
+    if (addressee === undefined) return exchange.refuse(noAuthority(authority));
+    const { name, port } = addressee;
+    const { view } = directory;
+    const service = name === undefined ? undefined : view.service(name);
+    if (service !== undefined) return routeToService(head, exchange, { view, service, port }, random);
+    if (name === undefined) return notFound(head, exchange, { is: 'absent' });
+    exchange.suspend(head, lookup.ask(name), (found, again) => {
+      if (found.is === 'found') routeToService(again, exchange, { ...found, port }, random);
+      else notFound(again, exchange, found);
+    });
   };
-  return startListener(options, { client: context.client, serve });
+
+  /** An HTTP proxy forwards what is not its own. Nothing of the mesh goes along. */
+  const notFound = (head: RequestHead, exchange: Exchange, found: NotFound): void => {
+    const { text, host, port = defaultHttpPort } = authorities.read(head.authority) ?? nobody;
+    if (head.targetForm !== 'absolute') return exchange.refuse(unknownService(host, found));
+    const connectTimeoutMs = outsideConnectTimeoutMs;
+    exchange.forward(head, soleDestination({ name: text, address: host, port, connectTimeoutMs }), undefined);
+  };
+  return startListener(options, { route, forwarded: [] });
 }
 
 /** A port for one service: every request goes to it, whatever its Host says; the Host stays. Rejects when it cannot listen. */
 export function startUpstream(options: UpstreamOptions): Promise<ProxyListener> {
-  const { lookup, context } = createContext(options);
-  const { service, port } = options;
+  const { directory, random, service: name, port } = options;
+  const lookup = createLookup(options);
 
-  const serve = async (exchange: Exchange, record: RequestRecord): Promise<Ending> => {
-    const target = readTarget(exchange.head);
-    if ('fault' in target) return refuse(exchange, { reason: 'bad-request', sentence: target.fault });
-    const found = await lookup.find(service);
-    if (found.is !== 'found') return refuse(exchange, notFound(service, found));
-    return callService({ ...found, exchange, record, port, target }, context);
+  const route = (head: RequestHead, exchange: Exchange): void => {
+    const { view } = directory;
+    const service = view.service(name);
+    if (service !== undefined) return routeToService(head, exchange, { view, service, port }, random);
+    exchange.suspend(head, lookup.ask(name), (found, again) => {
+      if (found.is === 'found') routeToService(again, exchange, { ...found, port }, random);
+      else exchange.refuse(unknownService(name, found));
+    });
   };
-  return startListener(options, { client: context.client, serve });
+  return startListener(options, { route, forwarded: [] });
 }
 
-function createContext(options: MeshListenerOptions): {
-  readonly lookup: ServiceLookup;
-  readonly context: CallContext;
-} {
-  const { clock, random, statistics, directory, resolveTimeoutMs = defaultResolveTimeoutMs } = options;
+type NotFound = Exclude<Lookup, { is: 'found' }>;
+
+const nobody = { text: '', host: '', port: undefined };
+
+function createLookup({ directory, clock, resolveTimeoutMs = defaultResolveTimeoutMs }: MeshListenerOptions) {
+  return new ServiceLookup({ directory, clock, resolveTimeoutMs });
+}
+
+function noAuthority(text: string): Refusal {
+  const quoted = JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
   return {
-    lookup: new ServiceLookup({ directory, clock, resolveTimeoutMs }),
-    context: { clock, random, statistics, client: createUpstreamClient(options) },
+    reason: 'bad-request',
+    sentence:
+      text === ''
+        ? 'the request has no Host header, so it does not say which service it is for'
+        : `${quoted} is no host with or without a port`,
   };
 }
 
-function notFound(host: string, lookup: Exclude<Lookup, { is: 'found' }>): Refusal {
+function unknownService(host: string, lookup: NotFound): Refusal {
   if (lookup.is === 'unavailable') {
     return {
       reason: 'unavailable',
@@ -90,20 +110,4 @@ function notFound(host: string, lookup: Exclude<Lookup, { is: 'found' }>): Refus
     };
   }
   return { reason: 'no-route', sentence: `"${host}" is no service of the mesh` };
-}
-
-/** An HTTP proxy forwards what is not its own. Nothing of the mesh goes along. */
-function passThrough(exchange: Exchange, target: RequestTarget, context: ForwardContext): Promise<Ending> {
-  const { host, port = defaultHttpPort } = target.authority;
-  const outside: Target = { address: host, port, identity: '', load: { active: 0 } };
-  const head = outgoingHead(exchange.head, target);
-  const plan: Plan<Target> = {
-    nextTarget: only(outside),
-    headFor: () => head,
-    answerFields: (fields) => fields,
-    connectTimeoutMs: outsideConnectTimeoutMs,
-    timeoutMs: 0,
-    upstream: target.host,
-  };
-  return forward(exchange, plan, context);
 }

@@ -25,9 +25,9 @@ export class ServiceLookup {
     this.#options = options;
   }
 
-  /** At once when the name is known, which is the usual case. */
-  find(name: string): Lookup | Promise<Lookup> {
-    return this.#look(name) ?? this.#questions.get(name) ?? this.#ask(name);
+  /** For a name that is not in the view. */
+  ask(name: string): Promise<Lookup> {
+    return this.#questions.get(name) ?? this.#ask(name);
   }
 
   #look(name: string): Lookup | undefined {

@@ -2,7 +2,15 @@
  * What a listener of the agent has done, in integers: requests and how they ended, over all and by cluster. Counted per
  * request, read by the admin server; kept across swaps.
  */
-import type { Ending, Reason } from './local-answer.ts';
+import type { Reason } from './local-answer.ts';
+
+/** How a request ended: the whole answer of an upstream was passed on, or the agent answered itself, or one of the two. */
+export type Ending =
+  | 'passed'
+  /** The answer broke off after its head: the upstream's connection ended, or time was up. */
+  | 'broken-off'
+  | 'client-gone'
+  | Reason;
 
 export interface Counters {
   /** All that began. */
@@ -21,27 +29,24 @@ export interface StatisticsSnapshot extends Counters {
   /** By cluster (subset) that requests were sent to; only those that were sent any. `other`: clusters that are gone. */
   readonly clusters: Readonly<Record<string, Counters>>;
   readonly attempts: Readonly<Record<Attempt, number>>;
+  /** Closed as soon as they came. */
+  readonly tooManyConnections: number;
 }
 
 /**
  * What led to another attempt: no connection, an instance that was another, one whose application took no connection, a
- * kept connection that had been closed.
+ * kept connection that had been closed, a rule that asks for retries.
  */
-export type Attempt = 'unreachable' | 'wrong-instance' | 'app-unreachable' | 'stale-connection';
-
-/** One request, from its head to its end. */
-export interface RequestRecord {
-  /** The cluster is decided; once. */
-  sentTo(cluster: string): void;
-  /** Once. */
-  ended(ending: Ending): void;
-}
+export type Attempt = 'unreachable' | 'wrong-instance' | 'app-unreachable' | 'stale-connection' | 'retry';
 
 export interface Statistics {
-  begin(): RequestRecord;
+  /** Of all requests. */
+  readonly total: Counter;
+  /** Of those that are sent to this cluster. Keep it no longer than the request lasts. */
+  cluster(name: string): Counter;
   countAttempt(attempt: Attempt): void;
-  /** The agent answered something that is no request, and so never began. */
-  countUnreadable(reason: Reason): void;
+  /** A connection was closed at once because there are too many. */
+  countTooMany(): void;
   snapshot(): StatisticsSnapshot;
 }
 
@@ -54,34 +59,24 @@ export function createStatistics(isInView: (cluster: string) => boolean): Statis
     'wrong-instance': 0,
     'app-unreachable': 0,
     'stale-connection': 0,
+    retry: 0,
   };
+  let tooManyConnections = 0;
   return {
-    begin() {
-      const counters = [total];
-      total.begin();
-      return {
-        sentTo(cluster) {
-          const counter = clusters.of(cluster);
-          counter.begin();
-          counters.push(counter);
-        },
-        ended(ending) {
-          for (const counter of counters) counter.end(ending);
-        },
-      };
-    },
+    total,
+    cluster: (name) => clusters.of(name),
     countAttempt(attempt) {
       attempts[attempt]++;
     },
-    countUnreadable(reason) {
-      total.begin();
-      total.end({ is: 'refused', reason });
+    countTooMany() {
+      tooManyConnections++;
     },
     snapshot() {
       return {
         ...total.snapshot(),
         clusters: clusters.snapshot(),
         attempts: { ...attempts },
+        tooManyConnections,
       };
     },
   };
@@ -133,7 +128,8 @@ class ClusterCounters {
   }
 }
 
-class Counter {
+/** Requests of one kind, begun and ended. */
+export class Counter {
   #requests = 0;
   #active = 0;
   #brokenOff = 0;
@@ -160,20 +156,23 @@ class Counter {
     for (const [reason, count] of ended.#refused) this.#refused.set(reason, (this.#refused.get(reason) ?? 0) + count);
   }
 
-  end(ending: Ending): void {
+  /** `status`: of an answer that was passed on. */
+  end(ending: Ending, status: number): void {
     this.#active--;
-    switch (ending.is) {
-      case 'passed':
-        this.#passed[Math.floor(ending.status / 100)] = (this.#passed[Math.floor(ending.status / 100)] ?? 0) + 1;
+    switch (ending) {
+      case 'passed': {
+        const digit = Math.floor(status / 100);
+        this.#passed[digit] = (this.#passed[digit] ?? 0) + 1;
         break;
-      case 'refused':
-        this.#refused.set(ending.reason, (this.#refused.get(ending.reason) ?? 0) + 1);
-        break;
+      }
       case 'broken-off':
         this.#brokenOff++;
         break;
       case 'client-gone':
         this.#clientGone++;
+        break;
+      default:
+        this.#refused.set(ending, (this.#refused.get(ending) ?? 0) + 1);
     }
   }
 

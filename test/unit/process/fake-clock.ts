@@ -5,6 +5,10 @@ export class FakeClock implements Clock {
   #now = 1_700_000_000_000;
   #timers: { readonly at: number; readonly run: () => void }[] = [];
 
+  elapsed(): number {
+    return this.now();
+  }
+
   now(): number {
     return this.#now;
   }

@@ -23,10 +23,12 @@ const connected: AgentReport['controlPlane'] = {
 
 function traffic() {
   const outbound = createStatistics(() => true);
-  const first = outbound.begin();
-  first.sentTo('reviews.default|http|v1');
-  first.ended({ is: 'passed', status: 200 });
-  outbound.begin().ended({ is: 'refused', reason: 'no-route' });
+  for (const counter of [outbound.total, outbound.cluster('reviews.default|http|v1')]) {
+    counter.begin();
+    counter.end('passed', 200);
+  }
+  outbound.total.begin();
+  outbound.total.end('no-route', 0);
   return { outbound: outbound.snapshot() };
 }
 

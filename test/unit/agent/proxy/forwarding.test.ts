@@ -301,7 +301,7 @@ describe('forwarding', () => {
 
     it('but does not wait long for any of them', async () => {
       // On this clock every delay is over at once, so each connection is too late.
-      const impatient: Clock = { now: () => 0, after: runAtOnce };
+      const impatient: Clock = { now: () => 0, elapsed: () => performance.now(), after: runAtOnce };
       const outbound = await outboundTo([{ port: await echo() }, { port: await echo() }], 0, impatient);
       const { status, sentence } = reasonOf(await ask(outbound, '/'));
       expect(status).to.equal(503);

@@ -1,0 +1,86 @@
+/** Writes the head of an upstream's answer as the client gets it, and its body in the client's framing. */
+import type { BodyReader } from '../http1/body-reader.ts';
+import { ByteWriter } from '../http1/byte-writer.ts';
+import { headerKind } from '../http1/header-kind.ts';
+import { type HeaderChanges, ofResponseConnection, passFields, passStatusLine, withheld } from '../http1/pass-head.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+
+/** How the body goes to the client. `chunk`: the upstream ends it by closing, the client is told by chunks. */
+export type AnswerFraming = 'as it came' | 'chunk';
+
+export interface AnswerOptions {
+  readonly isForHttp10: boolean;
+  readonly keepAlive: boolean;
+  /** An answer of an application must not speak for the agent. */
+  readonly withoutReason: boolean;
+  readonly changes: HeaderChanges | undefined;
+  readonly setCookie: string | undefined;
+}
+
+/** All answers are put together here: what the client's socket cannot take at once is left to it. */
+export const answer = new ByteWriter(64 * 1024);
+
+const withheldAlways = withheld(...ofResponseConnection);
+const withheldOf = {
+  agent: withheldAlways,
+  application: withheld(...ofResponseConnection, headerKind['x-sluice-reason']),
+};
+/** RFC 9112, 6.1 and 6.3: no length where there is no body; chunks only where the client reads them. */
+const withoutChunks = {
+  agent: withheld(...ofResponseConnection, headerKind['transfer-encoding']),
+  application: withheld(
+    ...ofResponseConnection,
+    headerKind['transfer-encoding'],
+    headerKind['x-sluice-reason'],
+  ),
+};
+const interim = withheld(...ofResponseConnection, headerKind['content-length'], headerKind['transfer-encoding']);
+
+/** The final head and what there is of the body already, as one piece. */
+export function writeAnswerHead(head: ResponseHead, options: AnswerOptions): AnswerFraming {
+  const { isForHttp10, keepAlive, withoutReason, changes, setCookie } = options;
+  const of = withoutReason ? 'application' : 'agent';
+  passStatusLine(answer, head);
+  if (head.status === 204) passFields(answer, head, interim, changes);
+  else passFields(answer, head, isForHttp10 || head.body === 'none' ? withoutChunks[of] : withheldOf[of], changes);
+  if (setCookie !== undefined) answer.header('set-cookie', setCookie);
+  const framing: AnswerFraming = head.body === 'until-close' && !isForHttp10 ? 'chunk' : 'as it came';
+  if (framing === 'chunk') answer.text('transfer-encoding: chunked\r\n');
+  if (!keepAlive) answer.text('connection: close\r\n');
+  else if (isForHttp10) answer.text('connection: keep-alive\r\n');
+  answer.text('\r\n');
+  return framing;
+}
+
+/** A head before the final one. */
+export function writeInterimHead(head: ResponseHead): void {
+  passStatusLine(answer, head);
+  passFields(answer, head, interim, undefined);
+  answer.text('\r\n');
+}
+
+/** 101: the connection becomes a tunnel. */
+export function writeSwitching(head: ResponseHead, changes: HeaderChanges | undefined): void {
+  passStatusLine(answer, head);
+  passFields(answer, head, interim, changes);
+  const upgrade = head.fields.indexOf(headerKind.upgrade);
+  if (upgrade !== -1) answer.header('upgrade', head.fields.value(upgrade));
+  answer.text('connection: upgrade\r\n\r\n');
+}
+
+/** A stretch of the body. */
+export function writeAnswerBody(bytes: Buffer, body: BodyReader, framing: AnswerFraming): void {
+  const { from, to, trailers } = body;
+  if (framing === 'chunk' && to > from) {
+    answer.hexadecimal(to - from);
+    answer.text('\r\n');
+    answer.copy(bytes, from, to);
+    answer.text('\r\n');
+  } else answer.copy(bytes, from, to);
+  if (trailers !== undefined) answer.copy(trailers, 0, trailers.length);
+}
+
+/** What ends a body that the upstream ended by closing. */
+export function writeAnswerEnd(framing: AnswerFraming): void {
+  if (framing === 'chunk') answer.text('0\r\n\r\n');
+}

@@ -1,0 +1,46 @@
+/** Where a request is sent: who can be asked, in which order, and for how long. A cluster of the mesh is one. */
+import type { Load } from '../balance/balancer.ts';
+
+/** Who can be asked. */
+export interface Target {
+  readonly address: string;
+  readonly port: number;
+  /** Whom the request names as the one it is meant for; '' when it names nobody. */
+  readonly identity: string;
+  readonly load: Load;
+}
+
+export interface Destination {
+  /** As sentences and counters call it: `reviews.default|http|v1`. */
+  readonly name: string;
+  readonly connectTimeoutMs: number;
+  /** How long an unused connection is kept. */
+  readonly idleTimeoutMs: number;
+  readonly balancer: {
+    /** The next to ask, none of `tried`; undefined when there is none. */
+    pick(tried: readonly Target[], random: () => number, hash: number | undefined): Target | undefined;
+  };
+}
+
+/**
+ * Shorter than the shortest keep-alive in wide use (5 s, of Node and of uvicorn), so that it is this side that ends a
+ * connection and no request meets one that just closes.
+ */
+export const usualIdleTimeoutMs = 4_000;
+
+/** One target, and nobody else. */
+export function soleDestination(options: {
+  readonly name: string;
+  readonly address: string;
+  readonly port: number;
+  readonly connectTimeoutMs: number;
+}): Destination {
+  const { name, address, port, connectTimeoutMs } = options;
+  const target: Target = { address, port, identity: '', load: { active: 0 } };
+  return {
+    name,
+    connectTimeoutMs,
+    idleTimeoutMs: usualIdleTimeoutMs,
+    balancer: { pick: (tried) => (tried.length === 0 ? target : undefined) },
+  };
+}

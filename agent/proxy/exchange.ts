@@ -1,0 +1,379 @@
+/**
+ * One request and its answer, as the client sees them. A connection of a client has one Exchange, used for one request
+ * after another: from the head to the instance chosen it is one synchronous call that makes no objects.
+ */
+import { plainPolicy, type RoutePolicy } from '../../routing/route-policy.ts';
+import type { RouteDecision } from '../../routing/route-table.ts';
+import type { BodyReader } from '../http1/body-reader.ts';
+import { Deadline } from '../http1/deadlines.ts';
+import { headerKind } from '../http1/header-kind.ts';
+import { RequestHead } from '../http1/request-head.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { RequestHandler, ServerConnection } from '../http1/server-connection.ts';
+import {
+  type AnswerFraming,
+  answer,
+  writeAnswerBody,
+  writeAnswerEnd,
+  writeAnswerHead,
+  writeInterimHead,
+  writeSwitching,
+} from './answer.ts';
+import type { Destination } from './destination.ts';
+import { type Reason, type Refusal, writeAnswer } from './local-answer.ts';
+import { isUpgrade, type RequestHeadWriter } from './request-head-writer.ts';
+import type { Counter } from './statistics.ts';
+import { Tunnel } from './tunnel.ts';
+import { refusalOf } from './unreadable.ts';
+import { type CallContext, type Caller, UpstreamCall } from './upstream-call.ts';
+
+/** What the exchanges of one listener share. */
+export interface ExchangeContext extends CallContext {
+  /** Leads to `forward`, `refuse` or `suspend`, one of them, before it returns. */
+  readonly route: (head: RequestHead, exchange: Exchange) => void;
+  readonly headWriter: RequestHeadWriter;
+  /** Of answers: a reason is the word of an agent, and an application that passes one on would speak for this one. */
+  readonly withoutReason: boolean;
+  /** A request could not be passed on: nobody took a connection. */
+  readonly onUnreachable: (() => void) | undefined;
+  /** Told of faults of the agent itself, for its log. */
+  readonly onFault: (error: unknown) => void;
+}
+
+type Phase =
+  /** No request is there. */
+  | 'none'
+  /** Where it goes is not known yet: a name is asked for, or a delay is injected. */
+  | 'deciding'
+  /** The request is on its way, and no answer has come. */
+  | 'asking'
+  /** The head of the answer has gone to the client. */
+  | 'answering'
+  | 'tunnel';
+
+const nothing = Buffer.alloc(0);
+
+export class Exchange implements RequestHandler, Caller {
+  readonly client: ServerConnection;
+  readonly #context: ExchangeContext;
+  readonly #call: UpstreamCall;
+  readonly #timeout = new Deadline(() => this.#onTimeUp());
+  #phase: Phase = 'none';
+  #method = '';
+  #isForHttp10 = false;
+  #expectsContinue = false;
+  #acceptsProblems = false;
+  #isUpgrade = false;
+  /** The body as far as it came with the head; only until the request goes out. */
+  #body: Buffer = nothing;
+  #bodyFrom = 0;
+  #bodyTo = 0;
+  #policy: RoutePolicy = plainPolicy;
+  #setCookie: string | undefined;
+  #upstreamName = '';
+  #cluster: Counter | undefined;
+  #status = 0;
+  #keepAlive = false;
+  #framing: AnswerFraming = 'as it came';
+  #tunnel: Tunnel | undefined;
+  /** What the request waits for; another object for each wait. */
+  #suspension: object | undefined;
+
+  constructor(client: ServerConnection, context: ExchangeContext) {
+    this.client = client;
+    this.#context = context;
+    this.#call = new UpstreamCall(this, context);
+  }
+
+  // What the listener's route decides.
+
+  /** Sends the request to an instance of the destination. `decision`: of the rule that chose it; none: no rule did. */
+  forward(head: RequestHead, destination: Destination, decision: RouteDecision | undefined): void {
+    this.#upstreamName = destination.name;
+    if (decision !== undefined) {
+      this.#policy = decision.policy;
+      this.#setCookie = decision.setCookie;
+      this.#cluster = this.#context.statistics.cluster(destination.name);
+      this.#cluster.begin();
+      const { timeoutMs } = decision.policy;
+      if (timeoutMs > 0) this.#context.deadlines.set(this.#timeout, timeoutMs);
+    }
+    this.#isUpgrade = isUpgrade(head);
+    this.#phase = 'asking';
+    const call = this.#call;
+    call.begin(head, destination, this.#policy.retry);
+    this.#context.headWriter.write(call.out.writer, head, this.client.remoteAddress, this.#policy);
+    const isComplete = this.client.isBodyComplete;
+    // Until there is a connection: `onReadyForBody` says so.
+    if (!isComplete) this.client.transport.pause();
+    const body = this.#body;
+    this.#body = nothing;
+    // The last thing to be done: the request may have ended when it returns, and the next one may have begun.
+    call.start(body, this.#bodyFrom, this.#bodyTo, isComplete);
+  }
+
+  /** Answers itself. */
+  refuse(refusal: Refusal): void {
+    const { client } = this;
+    const keepAlive = client.mayKeepAlive && (client.isBodyComplete || !this.#expectsContinue);
+    writeAnswer(answer, refusal, {
+      withBody: this.#method !== 'HEAD',
+      asProblem: this.#acceptsProblems,
+      connection: keepAlive ? (this.#isForHttp10 ? 'keep-alive' : undefined) : 'close',
+    });
+    client.transport.writeAll(answer);
+    this.#conclude(refusal.reason);
+    client.finish(keepAlive);
+  }
+
+  /** Keeps the request until the promise has an answer, then lets `resume` decide. */
+  suspend<Answer>(head: RequestHead, until: Promise<Answer>, resume: (answer: Answer, head: RequestHead) => void): void {
+    const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
+    this.#body = Buffer.from(this.#body.subarray(this.#bodyFrom, this.#bodyTo));
+    this.#bodyFrom = 0;
+    this.#bodyTo = this.#body.length;
+    this.#phase = 'deciding';
+    if (!this.client.isBodyComplete) this.client.transport.pause();
+    const suspension = {};
+    this.#suspension = suspension;
+    const goOn = (continuation: () => void) => {
+      // The client may have gone meanwhile, or another request may be the present one.
+      if (this.#suspension !== suspension) return;
+      this.#suspension = undefined;
+      this.#guarded(continuation);
+    };
+    until.then(
+      (answer) =>
+        goOn(() => {
+          const again = new RequestHead();
+          again.parse(bytes, 0, bytes.length);
+          resume(answer, again);
+        }),
+      (error: unknown) => goOn(() => this.#fail(error)),
+    );
+  }
+
+  // What the client does.
+
+  onRequest(head: RequestHead, body: BodyReader): void {
+    this.#context.statistics.total.begin();
+    this.#method = head.method;
+    this.#isForHttp10 = head.minorVersion === 0;
+    this.#expectsContinue = head.fields.has(headerKind.expect);
+    this.#acceptsProblems = false;
+    this.#policy = plainPolicy;
+    this.#setCookie = undefined;
+    this.#cluster = undefined;
+    this.#body = head.bytes;
+    this.#bodyFrom = body.from;
+    this.#bodyTo = body.to;
+    if (body.trailers !== undefined) this.#joinTrailers(body.trailers);
+    try {
+      this.#context.route(head, this);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  onBody(bytes: Buffer, body: BodyReader): void {
+    if (this.#phase === 'deciding') {
+      const more = [this.#body, bytes.subarray(body.from, body.to), body.trailers ?? nothing];
+      this.#body = Buffer.concat(more);
+      this.#bodyTo = this.#body.length;
+      return;
+    }
+    this.#call.sendBody(this.client.transport, bytes, body);
+    if (!body.isDone && this.#call.isClogged) this.client.transport.pause();
+  }
+
+  onBodyBroken(number: number): void {
+    this.#call.abort();
+    if (number !== 0 && this.#phase !== 'answering') return this.refuse(refusalOf(number));
+    this.#conclude('client-gone');
+    this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+  }
+
+  onClientGone(): void {
+    this.#call.abort();
+    this.#conclude(this.#phase === 'tunnel' ? 'passed' : 'client-gone');
+  }
+
+  onClientDrain(): void {
+    if (this.#tunnel !== undefined) this.#tunnel.clientDrained();
+    else this.#call.transport?.resume();
+  }
+
+  onUnreadable(number: number): void {
+    this.#context.statistics.total.begin();
+    this.#method = '';
+    this.#isForHttp10 = false;
+    this.#acceptsProblems = false;
+    this.#cluster = undefined;
+    this.refuse(refusalOf(number));
+  }
+
+  onTunnelBytes(bytes: Buffer, from: number, to: number): void {
+    this.#tunnel?.fromClient(bytes, from, to);
+  }
+
+  onTunnelEnd(): void {
+    this.#tunnel?.clientEnded();
+  }
+
+  // What the upstream does.
+
+  onAnswer(head: ResponseHead, body: BodyReader): void {
+    try {
+      if (head.status === 101) return this.#switch(head);
+      if (head.isInterim) this.#passInterim(head);
+      else this.#passHead(head, body);
+    } catch (error) {
+      this.#call.abort();
+      this.#fail(error);
+    }
+  }
+
+  onAnswerBody(bytes: Buffer, body: BodyReader): void {
+    const source = this.#call.transport;
+    if (source === undefined) return;
+    if (this.#framing === 'as it came') {
+      this.client.transport.relay(source, bytes, body.from, body.to);
+      if (body.trailers !== undefined) this.client.transport.write(body.trailers, 0, body.trailers.length);
+    } else {
+      writeAnswerBody(bytes, body, this.#framing);
+      this.client.transport.writeAll(answer);
+    }
+    if (!body.isDone && this.client.transport.isClogged) source.pause();
+  }
+
+  onAnswerEnd(): void {
+    if (this.#framing === 'chunk') {
+      writeAnswerEnd(this.#framing);
+      this.client.transport.writeAll(answer);
+    }
+    this.#conclude('passed');
+    this.client.finish(this.#keepAlive);
+  }
+
+  onAnswerLost(): void {
+    const wasTunnel = this.#phase === 'tunnel';
+    this.#conclude(wasTunnel ? 'passed' : 'broken-off');
+    if (wasTunnel) this.client.finish(false);
+    else this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+  }
+
+  onNoAnswer(reason: Reason, sentence: string): void {
+    if (reason === 'upstream-connect-failure') this.#context.onUnreachable?.();
+    this.refuse({ reason, sentence });
+  }
+
+  onReadyForBody(): void {
+    if (this.#tunnel !== undefined) this.#tunnel.upstreamDrained();
+    else this.client.transport.resume();
+  }
+
+  onTunnelBack(bytes: Buffer, from: number, to: number): void {
+    this.#tunnel?.fromUpstream(bytes, from, to);
+  }
+
+  onTunnelBackEnd(): void {
+    this.#tunnel?.upstreamEnded();
+  }
+
+  #passHead(head: ResponseHead, body: BodyReader): void {
+    const { client } = this;
+    this.#phase = 'answering';
+    this.#status = head.status;
+    const endsByClosing = this.#isForHttp10 && (head.body === 'chunked' || head.body === 'until-close');
+    this.#keepAlive =
+      client.mayKeepAlive && !endsByClosing && (client.isBodyComplete || !this.#expectsContinue);
+    this.#framing = writeAnswerHead(head, {
+      isForHttp10: this.#isForHttp10,
+      keepAlive: this.#keepAlive,
+      withoutReason: this.#context.withoutReason,
+      changes: this.#policy.responseHeaders,
+      setCookie: this.#setCookie,
+    });
+    writeAnswerBody(head.bytes, body, this.#framing);
+    client.transport.writeAll(answer);
+    if (!body.isDone && client.transport.isClogged) this.#call.transport?.pause();
+  }
+
+  /** HTTP/1.0 knows none. */
+  #passInterim(head: ResponseHead): void {
+    if (this.#isForHttp10) return;
+    writeInterimHead(head);
+    this.client.transport.writeAll(answer);
+  }
+
+  #switch(head: ResponseHead): void {
+    const upstream = this.#call.transport;
+    if (!this.#isUpgrade || upstream === undefined) {
+      this.#call.abort();
+      return this.refuse({ reason: 'upstream-malformed', sentence: 'the upstream switched protocols unasked' });
+    }
+    writeSwitching(head, this.#policy.responseHeaders);
+    this.client.transport.writeAll(answer);
+    this.#status = head.status;
+    this.#startTunnel();
+  }
+
+  #startTunnel(): void {
+    const upstream = this.#call.transport;
+    if (upstream === undefined) return;
+    this.#phase = 'tunnel';
+    this.#timeout.clear();
+    this.#tunnel = new Tunnel(this.client.transport, upstream);
+    this.#call.startTunnel();
+    this.client.startTunnel();
+  }
+
+  #onTimeUp(): void {
+    const isAnswering = this.#phase === 'answering';
+    this.#call.abort();
+    if (!isAnswering) {
+      return this.refuse({
+        reason: 'timeout',
+        sentence: `${this.#upstreamName} did not answer within ${this.#policy.timeoutMs} ms`,
+      });
+    }
+    this.#conclude('broken-off');
+    this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+  }
+
+  /** A fault of ours. */
+  #fail(error: unknown): void {
+    this.#context.onFault(error);
+    this.#call.abort();
+    answer.length = 0;
+    if (this.#phase === 'none' || this.#phase === 'deciding' || this.#phase === 'asking') {
+      return this.refuse({ reason: 'internal', sentence: 'the agent failed at this request; its log says why' });
+    }
+    this.#conclude('broken-off');
+    this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+  }
+
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #joinTrailers(trailers: Buffer): void {
+    this.#body = Buffer.concat([this.#body.subarray(this.#bodyFrom, this.#bodyTo), trailers]);
+    this.#bodyFrom = 0;
+    this.#bodyTo = this.#body.length;
+  }
+
+  /** The request has ended, whichever way: counts it. */
+  #conclude(ending: Reason | 'passed' | 'broken-off' | 'client-gone'): void {
+    this.#phase = 'none';
+    this.#timeout.clear();
+    this.#suspension = undefined;
+    this.#tunnel = undefined;
+    this.#context.statistics.total.end(ending, this.#status);
+    this.#cluster?.end(ending, this.#status);
+  }
+}

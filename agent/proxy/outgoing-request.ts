@@ -1,0 +1,67 @@
+/**
+ * The bytes of one request as they go out, kept as long as they may have to be sent again: to another instance, or over
+ * another connection. A long body streams past it; what is gone cannot be sent again.
+ */
+import { ByteWriter } from '../http1/byte-writer.ts';
+
+/** Bodies up to this can be sent again. Most requests that change something are shorter; uploads are not. */
+export const mostKeptBytes = 64 * 1024;
+/** Most requests fit, so most connections never need another buffer. */
+const usualBytes = 1_024;
+/** A buffer that had to grow beyond this is not kept for the next request. */
+const mostReusedBytes = 16 * 1024;
+
+export class OutgoingRequest {
+  /** Head, its end, and the body so far. */
+  writer = new ByteWriter(usualBytes);
+  /** Without its last lines, which depend on who is asked. */
+  #headLength = 0;
+  #bodyStart = 0;
+  #isWhole = true;
+
+  /** Forgets the request before. */
+  clear(): void {
+    if (this.writer.bytes.length > mostReusedBytes) this.writer = new ByteWriter(usualBytes);
+    this.writer.length = 0;
+    this.#headLength = 0;
+    this.#bodyStart = 0;
+    this.#isWhole = true;
+  }
+
+  /** Everything of the request that has come is here, so it can be sent again. */
+  get isWhole(): boolean {
+    return this.#isWhole;
+  }
+
+  get bodyStart(): number {
+    return this.#bodyStart;
+  }
+
+  /** Ends the head, or ends it in another way than before. What was sent over a connection that is gone may change. */
+  endHead(end: Buffer): void {
+    const { writer } = this;
+    if (this.#bodyStart === 0) {
+      this.#headLength = writer.length;
+      writer.copy(end, 0, end.length);
+      this.#bodyStart = writer.length;
+      return;
+    }
+    const moved = this.#headLength + end.length - this.#bodyStart;
+    if (moved > 0) writer.reserve(moved);
+    if (moved !== 0) writer.bytes.copyWithin(this.#bodyStart + moved, this.#bodyStart, writer.length);
+    end.copy(writer.bytes, this.#headLength);
+    writer.length += moved;
+    this.#bodyStart += moved;
+  }
+
+  /** Keeps more of the body, unless it has become too long. */
+  keep(bytes: Buffer, from: number, to: number): void {
+    if (this.#isWhole && this.writer.length - this.#bodyStart + to - from > mostKeptBytes) this.#isWhole = false;
+    if (this.#isWhole) this.writer.copy(bytes, from, to);
+  }
+
+  /** As `keep`, of bytes that cannot be sent now and must not be lost, however many they are. */
+  hold(bytes: Buffer, from: number, to: number): void {
+    this.writer.copy(bytes, from, to);
+  }
+}

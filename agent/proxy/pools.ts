@@ -1,0 +1,44 @@
+/** The connections to upstreams, by target: kept as long as the target is, whatever is swapped. */
+import type { Load } from '../balance/balancer.ts';
+import type { Deadlines } from '../http1/deadlines.ts';
+import { UpstreamPool, unlimited } from '../http1/upstream-pool.ts';
+import { instanceHeader } from '../view/instance-identity.ts';
+import type { Destination, Target } from './destination.ts';
+
+/** A target's connections, and the last lines of every head that is sent to it. */
+export interface TargetPool {
+  readonly pool: UpstreamPool;
+  readonly headEnd: Buffer;
+}
+
+export class Pools {
+  readonly #deadlines: Deadlines;
+  /** A target that is gone is forgotten with its connections, which end when they have not been used for a while. */
+  readonly #byLoad = new WeakMap<Load, TargetPool>();
+  /** So that all can be closed at the end. */
+  readonly #open = new Set<WeakRef<UpstreamPool>>();
+
+  constructor(deadlines: Deadlines) {
+    this.#deadlines = deadlines;
+  }
+
+  of(target: Target, destination: Destination): TargetPool {
+    return this.#byLoad.get(target.load) ?? this.#create(target, destination);
+  }
+
+  /** Ends all connections. */
+  close(): void {
+    for (const pool of this.#open) pool.deref()?.close();
+  }
+
+  #create(target: Target, destination: Destination): TargetPool {
+    const address = { host: target.address, port: target.port };
+    const pool = new UpstreamPool({ address, deadlines: this.#deadlines, budget: unlimited }, destination);
+    const headEnd = target.identity === '' ? '\r\n' : `${instanceHeader}: ${target.identity}\r\n\r\n`;
+    const created = { pool, headEnd: Buffer.from(headEnd, 'latin1') };
+    this.#byLoad.set(target.load, created);
+    for (const known of this.#open) if (known.deref() === undefined) this.#open.delete(known);
+    this.#open.add(new WeakRef(pool));
+    return created;
+  }
+}

@@ -1,0 +1,338 @@
+/**
+ * The upstream side of a request: one instance is asked, and another one where nothing can have been carried out (no
+ * connection came about; an agent said that it is someone else, or that its application takes no connections; a kept
+ * connection turned out closed and the request may be repeated). That is no retry; retries are for what a rule asks to be
+ * tried again. Used for one request after another.
+ */
+import { formatHostPort } from '../../process/host-port.ts';
+import type { Clock, Random } from '../../process/clock.ts';
+import type { RetryPolicy } from '../../routing/retry-policy.ts';
+import type { BodyReader } from '../http1/body-reader.ts';
+import { Deadline, type Deadlines } from '../http1/deadlines.ts';
+import type { RequestHead } from '../http1/request-head.ts';
+import type { Asked, ResponseHead } from '../http1/response-head.ts';
+import type { Transport } from '../http1/transport.ts';
+import type { Loss, ResponseHandler, UpstreamConnection } from '../http1/upstream-connection.ts';
+import type { ConnectionWaiter } from '../http1/upstream-pool.ts';
+import type { Destination, Target } from './destination.ts';
+import type { Reason } from './local-answer.ts';
+import { OutgoingRequest } from './outgoing-request.ts';
+import type { Pools, TargetPool } from './pools.ts';
+import type { Attempt, Statistics } from './statistics.ts';
+import { turnedAwayBy } from './turned-away.ts';
+
+/** Whom a call is made for. */
+export interface Caller {
+  /** The head of the answer, interim or final; good until the call returns, like the body behind it. */
+  onAnswer(head: ResponseHead, body: BodyReader): void;
+  onAnswerBody(bytes: Buffer, body: BodyReader): void;
+  onAnswerEnd(): void;
+  /** The answer broke off behind its head. */
+  onAnswerLost(): void;
+  /** There is no answer, and there will be none. */
+  onNoAnswer(reason: Reason, sentence: string): void;
+  /** The body can go on: there is a connection, or it has room again. */
+  onReadyForBody(): void;
+  onTunnelBack(bytes: Buffer, from: number, to: number): void;
+  onTunnelBackEnd(): void;
+}
+
+export interface CallContext {
+  readonly statistics: Statistics;
+  readonly pools: Pools;
+  readonly deadlines: Deadlines;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+const nobody: readonly Target[] = [];
+
+export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
+  readonly out = new OutgoingRequest();
+  readonly #caller: Caller;
+  readonly #context: CallContext;
+  readonly #tryTimeout = new Deadline(() => this.#onTryTimeUp());
+  #destination: Destination | undefined;
+  #retry: RetryPolicy | undefined;
+  #hash: number | undefined;
+  #method = '';
+  #asked: Asked = 'other';
+  #isForHttp10 = false;
+  #isBodyComplete = false;
+  #target: Target | undefined;
+  #targetPool: TargetPool | undefined;
+  #upstream: UpstreamConnection | undefined;
+  /** Those that did not take the request; made when there is one. */
+  #tried: Target[] | undefined;
+  /** Why the last of them did not. */
+  #lastFault = '';
+  #retries = 0;
+  #isAnswered = false;
+  #callOffPause: (() => void) | undefined;
+
+  constructor(caller: Caller, context: CallContext) {
+    this.#caller = caller;
+    this.#context = context;
+  }
+
+  /** Where the answer comes from; undefined when none is coming. */
+  get transport(): Transport | undefined {
+    return this.#upstream?.transport;
+  }
+
+  get target(): Target | undefined {
+    return this.#target;
+  }
+
+  get retries(): number {
+    return this.#retries;
+  }
+
+  /** A new request. Its head, but for its end, is written to `out` before `start`. */
+  begin(head: RequestHead, destination: Destination, retry: RetryPolicy | undefined): void {
+    this.out.clear();
+    this.#destination = destination;
+    this.#retry = retry;
+    this.#method = head.method;
+    this.#asked = head.method === 'HEAD' || head.method === 'CONNECT' ? head.method : 'other';
+    this.#isForHttp10 = head.minorVersion === 0;
+    this.#isBodyComplete = false;
+    this.#tried = undefined;
+    this.#lastFault = '';
+    this.#retries = 0;
+    this.#isAnswered = false;
+  }
+
+  /** The head is written; asks the first instance. `body`: what there is of the body. */
+  start(body: Buffer, from: number, to: number, isComplete: boolean): void {
+    this.#isBodyComplete = isComplete;
+    if (!this.#choose()) return;
+    this.out.endHead(this.#targetPool?.headEnd ?? nothing);
+    this.out.hold(body, from, to);
+    this.#connect();
+  }
+
+  /** More of the body. `source`: where the bytes were read. */
+  sendBody(source: Transport, bytes: Buffer, body: BodyReader): void {
+    const { from, to, trailers, isDone } = body;
+    const upstream = this.#upstream;
+    if (upstream === undefined) {
+      this.out.hold(bytes, from, to);
+      if (trailers !== undefined) this.out.hold(trailers, 0, trailers.length);
+    } else {
+      upstream.transport.relay(source, bytes, from, to);
+      this.out.keep(bytes, from, to);
+      if (trailers !== undefined) {
+        upstream.transport.write(trailers, 0, trailers.length);
+        this.out.keep(trailers, 0, trailers.length);
+      }
+    }
+    if (!isDone) return;
+    this.#isBodyComplete = true;
+    upstream?.requestIsComplete();
+  }
+
+  /** Whether no more of the body should come now; `onReadyForBody` says when it may again. */
+  get isClogged(): boolean {
+    return this.#upstream === undefined || this.#upstream.transport.isClogged;
+  }
+
+  /** Ends it, whatever state it is in; the caller hears nothing more. */
+  abort(): void {
+    this.#targetPool?.pool.cancel(this);
+    const upstream = this.#upstream;
+    this.#release();
+    upstream?.abort();
+  }
+
+  /** Everything goes both ways as it comes from now on. */
+  startTunnel(): void {
+    this.#tryTimeout.clear();
+    this.#upstream?.startTunnel();
+  }
+
+  onConnection(connection: UpstreamConnection): void {
+    this.#upstream = connection;
+    connection.begin(this, this.#asked, this.#isForHttp10);
+    const { writer } = this.out;
+    connection.transport.write(writer.bytes, 0, writer.length);
+    if (this.#isBodyComplete) connection.requestIsComplete();
+    const perTryTimeoutMs = this.#retry?.perTryTimeoutMs ?? 0;
+    if (perTryTimeoutMs > 0) this.#context.deadlines.set(this.#tryTimeout, perTryTimeoutMs);
+    if (!this.#isBodyComplete && !connection.transport.isClogged) this.#caller.onReadyForBody();
+  }
+
+  onUnreachable(detail: string): void {
+    const address = this.#address;
+    this.#release();
+    if (this.#retry?.onConnectFailure && this.#mayRetry) return this.#retryLater();
+    this.#askAnother('unreachable', `${address}: ${detail}`);
+  }
+
+  onResponse(head: ResponseHead, body: BodyReader): void {
+    if (head.isInterim) return this.#caller.onAnswer(head, body);
+    this.#tryTimeout.clear();
+    const turnedAway = this.#target === undefined ? undefined : turnedAwayBy(this.#target, head);
+    if (turnedAway !== undefined && this.out.isWhole) {
+      const address = this.#address;
+      this.#drop();
+      return this.#askAnother(turnedAway.attempt, `${address}${turnedAway.fault}`);
+    }
+    if (this.#retry?.statuses.has(head.status) && this.#mayRetry) {
+      this.#drop();
+      return this.#retryLater();
+    }
+    this.#isAnswered = true;
+    this.#caller.onAnswer(head, body);
+  }
+
+  onResponseBody(bytes: Buffer, body: BodyReader): void {
+    this.#caller.onAnswerBody(bytes, body);
+  }
+
+  onResponseEnd(): void {
+    this.#release();
+    this.#caller.onAnswerEnd();
+  }
+
+  onLost({ is, detail }: Loss): void {
+    const address = this.#address;
+    const pool = this.#targetPool;
+    if (this.#isAnswered) {
+      this.#release();
+      return this.#caller.onAnswerLost();
+    }
+    if (is === 'stale' && this.out.isWhole && idempotent.has(this.#method)) {
+      this.#context.statistics.countAttempt('stale-connection');
+      this.#upstream = undefined;
+      this.#tryTimeout.clear();
+      // The others that were kept are probably closed too.
+      pool?.pool.dropIdle();
+      return this.#connect();
+    }
+    this.#release();
+    if (this.#retry?.onReset && this.#mayRetry) return this.#retryLater();
+    if (is === 'malformed') {
+      return this.#caller.onNoAnswer('upstream-malformed', `${address} sent what is no HTTP/1.1 response: ${detail}`);
+    }
+    this.#caller.onNoAnswer('upstream-reset', `${address} ended the connection before it answered: ${detail}`);
+  }
+
+  onUpstreamDrain(): void {
+    this.#caller.onReadyForBody();
+  }
+
+  onTunnelBack(bytes: Buffer, from: number, to: number): void {
+    this.#caller.onTunnelBack(bytes, from, to);
+  }
+
+  onTunnelBackEnd(): void {
+    this.#caller.onTunnelBackEnd();
+  }
+
+  get #address(): string {
+    if (this.#target === undefined) return '';
+    return formatHostPort({ host: this.#target.address, port: this.#target.port });
+  }
+
+  /** Whether the rule allows one more try, and everything of the request is there for it. */
+  get #mayRetry(): boolean {
+    return this.#retry !== undefined && this.#retries < this.#retry.attempts && this.out.isWhole;
+  }
+
+  /** Takes the next target, one that was tried only if `orAgain` and there is no other; without one it answers, and says false. */
+  #choose(orAgain = false): boolean {
+    const destination = this.#destination;
+    if (destination === undefined) return false;
+    const { pools, random } = this.#context;
+    const target =
+      destination.balancer.pick(this.#tried ?? nobody, random, this.#hash) ??
+      (orAgain ? destination.balancer.pick(nobody, random, this.#hash) : undefined);
+    if (target === undefined) {
+      const { name } = destination;
+      if (this.#tried === undefined) {
+        this.#caller.onNoAnswer('no-healthy-instance', `${name} has no instance that takes requests`);
+      } else this.#caller.onNoAnswer('upstream-connect-failure', `${name} cannot be reached: ${this.#lastFault}`);
+      return false;
+    }
+    this.#target = target;
+    this.#targetPool = pools.of(target, destination);
+    target.load.active++;
+    return true;
+  }
+
+  #connect(): void {
+    const destination = this.#destination;
+    if (destination === undefined) return;
+    const result = this.#targetPool?.pool.acquire(this, destination);
+    if (result === 'waiting' || result === undefined) return;
+    if (result !== 'overflow') return this.onConnection(result);
+    this.#release();
+    this.#caller.onNoAnswer('overflow', `${destination.name}: too many requests wait for a connection`);
+  }
+
+  #askAnother(attempt: Attempt, fault: string): void {
+    this.#context.statistics.countAttempt(attempt);
+    this.#lastFault = fault;
+    this.#askNext();
+  }
+
+  #askNext(orAgain = false): void {
+    if (!this.#choose(orAgain)) return;
+    this.out.endHead(this.#targetPool?.headEnd ?? nothing);
+    this.#connect();
+  }
+
+  /** After a pause, another instance; the same again when there is no other. */
+  #retryLater(): void {
+    const retry = this.#retry;
+    if (retry === undefined) return;
+    const pauseMs = backoffMs(this.#retries++, retry, this.#context.random);
+    this.#context.statistics.countAttempt('retry');
+    this.#callOffPause = this.#context.clock.after(pauseMs, () => {
+      this.#callOffPause = undefined;
+      this.#askNext(true);
+    });
+  }
+
+  #onTryTimeUp(): void {
+    const address = this.#address;
+    this.#drop();
+    if (this.#retry?.onReset && this.#mayRetry) return this.#retryLater();
+    this.#caller.onNoAnswer('timeout', `${address} did not answer within ${this.#retry?.perTryTimeoutMs} ms`);
+  }
+
+  /** Ends the connection: the answer that comes over it is of no use. */
+  #drop(): void {
+    const upstream = this.#upstream;
+    this.#release();
+    upstream?.abort();
+  }
+
+  /** Done with the present target, in good or bad; remembers it as tried. */
+  #release(): void {
+    this.#tryTimeout.clear();
+    this.#callOffPause?.();
+    this.#callOffPause = undefined;
+    if (this.#target !== undefined) {
+      this.#target.load.active--;
+      if (!this.#isAnswered) {
+        this.#tried ??= [];
+        this.#tried.push(this.#target);
+      }
+    }
+    this.#target = undefined;
+    this.#targetPool = undefined;
+    this.#upstream = undefined;
+  }
+}
+
+/** RFC 9110, 9.2.2: doing it twice is as good as once. Nobody can tell whether it was done at all. */
+const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
+
+/** Exponential, with full jitter. `retry`: 0 for the first. */
+function backoffMs(retry: number, { backoffBaseMs, backoffMaxMs }: RetryPolicy, random: Random): number {
+  return random() * Math.min(backoffBaseMs * (2 ** (retry + 1) - 1), backoffMaxMs);
+}
+
+const nothing = Buffer.alloc(0);
