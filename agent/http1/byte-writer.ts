@@ -35,7 +35,7 @@ export class ByteWriter {
   text(text: string): void {
     const count = text.length;
     this.reserve(count);
-    if (count >= worthACall) this.bytes.write(text, this.length, "latin1");
+    if (count >= worthACall) this.bytes.write(text, this.length, 'latin1');
     else {
       const { bytes, length } = this;
       for (let i = 0; i < count; i++) bytes[length + i] = text.charCodeAt(i);

@@ -159,7 +159,10 @@ export class ChunkedBody {
       return from + 2;
     }
     const heldBefore = this.#held?.length ?? 0;
-    const held = Buffer.concat([this.#held ?? nothing, bytes.subarray(from, Math.min(to, from + mostTrailerBytes + 1))]);
+    const held = Buffer.concat([
+      this.#held ?? nothing,
+      bytes.subarray(from, Math.min(to, from + mostTrailerBytes + 1)),
+    ]);
     this.#held = held;
     const end = trailerFields.parse(held, 0, held.length);
     if (end < 0) return end;

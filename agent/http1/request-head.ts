@@ -58,6 +58,11 @@ export class RequestHead {
     return this.pathEnd < this.targetEnd ? this.bytes.toString('latin1', this.pathEnd + 1, this.targetEnd) : '';
   }
 
+  /** As it was written. */
+  get target(): string {
+    return this.bytes.toString('latin1', this.targetStart, this.targetEnd);
+  }
+
   /** What the request is addressed to: of the target, else the Host header; '' of HTTP/1.0 without either. */
   get authority(): string {
     if (this.authorityEnd > this.authorityStart) {

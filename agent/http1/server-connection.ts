@@ -2,13 +2,14 @@
  * One connection of a client: requests are read from it one after another, each when the answer to the one before is
  * complete; what comes earlier waits. What a request means and how it is answered is its handler's business.
  */
+
+import type { Socket } from 'node:net';
 import { BodyReader } from './body-reader.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import { fault } from './fault.ts';
 import { incomplete } from './fields.ts';
 import { RequestHead } from './request-head.ts';
 import { type SocketUser, Transport } from './transport.ts';
-import type { Socket } from 'node:net';
 
 /** Serves the requests of one connection, one at a time. */
 export interface RequestHandler {
@@ -51,7 +52,12 @@ export const mostHeadBytes = 64 * 1024;
 /** Requests that were sent before the answer to the one under way wait up to this. */
 const mostWaitingBytes = 64 * 1024;
 /** What is left of the body of a request that is answered already is read up to this, so that the connection lives on. */
-const mostDiscardedBytes = 256 * 1024;
+const mostDiscardedBytes = 1024 * 1024;
+/**
+ * A client that has closed its side may wait for its answer, or be gone: nothing tells the two apart until bytes are sent.
+ * It is taken for gone when it has closed its side and nothing was sent to it for so long.
+ */
+const halfClosedMs = 5_000;
 /** How long a client may take to read the last answer before its connection is ended: ending it earlier could lose it. */
 const lingerMs = 2_000;
 
@@ -85,6 +91,8 @@ export class ServerConnection implements SocketUser {
   /** The head is looked at again when there are so many bytes: not with each byte that a slow client sends. */
   #lookAgainAt = 0;
   #discarded = 0;
+  /** Bytes sent when a client that has closed its side was last looked at. */
+  #sentBefore = 0;
   #hasEnded = false;
   #isDraining = false;
   #keepsAlive = false;
@@ -163,9 +171,9 @@ export class ServerConnection implements SocketUser {
       case 'closing':
         return this.transport.destroy();
       case 'serving':
-        // The client has said all it has to say and waits for the answer.
-        if (!this.#body.isDone) this.#handler.onBodyBroken(incomplete);
-        return;
+        if (!this.#body.isDone) return this.#handler.onBodyBroken(incomplete);
+        this.#sentBefore = this.transport.sentBytes;
+        return this.#options.deadlines.set(this.#deadline, halfClosedMs);
       case 'tunnel':
         return this.#handler.onTunnelEnd();
       case 'closed':
@@ -307,6 +315,10 @@ export class ServerConnection implements SocketUser {
   }
 
   #onTimeUp(): void {
+    if (this.#state === 'serving' && this.transport.sentBytes > this.#sentBefore) {
+      this.#sentBefore = this.transport.sentBytes;
+      return this.#options.deadlines.set(this.#deadline, halfClosedMs);
+    }
     if (this.#state !== 'head') return this.transport.destroy();
     this.#state = 'serving';
     this.#refuse(headTooSlow, 0);

@@ -21,7 +21,6 @@ export interface SocketUser {
   onClosed(detail: string): void;
 }
 
-
 const readBytes = 64 * 1024;
 const sharedBuffer = Buffer.allocUnsafeSlow(readBytes);
 /** Private buffers that nobody uses at the moment. */
@@ -82,6 +81,11 @@ export class Transport {
   /** Bytes that were written and are still here. */
   get waitingBytes(): number {
     return this.#socket.writableLength;
+  }
+
+  /** Since the connection began. */
+  get sentBytes(): number {
+    return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
   /** So much is waiting that whoever writes had better stop until `onDrain`. */
@@ -157,7 +161,8 @@ export class Transport {
 
   #nextBuffer(): Buffer<ArrayBuffer> {
     if (this.#wantsPrivate) {
-      if (this.#buffer === sharedBuffer || this.#isKept) this.#buffer = spare.pop() ?? Buffer.allocUnsafeSlow(readBytes);
+      if (this.#buffer === sharedBuffer || this.#isKept)
+        this.#buffer = spare.pop() ?? Buffer.allocUnsafeSlow(readBytes);
     } else this.#giveBack();
     this.#isKept = false;
     return this.#buffer;

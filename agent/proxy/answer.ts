@@ -28,11 +28,7 @@ const withheldOf = {
 /** RFC 9112, 6.1 and 6.3: no length where there is no body; chunks only where the client reads them. */
 const withoutChunks = {
   agent: withheld(...ofResponseConnection, headerKind['transfer-encoding']),
-  application: withheld(
-    ...ofResponseConnection,
-    headerKind['transfer-encoding'],
-    headerKind['x-sluice-reason'],
-  ),
+  application: withheld(...ofResponseConnection, headerKind['transfer-encoding'], headerKind['x-sluice-reason']),
 };
 const interim = withheld(...ofResponseConnection, headerKind['content-length'], headerKind['transfer-encoding']);
 

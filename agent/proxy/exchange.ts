@@ -127,7 +127,11 @@ export class Exchange implements RequestHandler, Caller {
   }
 
   /** Keeps the request until the promise has an answer, then lets `resume` decide. */
-  suspend<Answer>(head: RequestHead, until: Promise<Answer>, resume: (answer: Answer, head: RequestHead) => void): void {
+  suspend<Answer>(
+    head: RequestHead,
+    until: Promise<Answer>,
+    resume: (answer: Answer, head: RequestHead) => void,
+  ): void {
     const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
     this.#body = Buffer.from(this.#body.subarray(this.#bodyFrom, this.#bodyTo));
     this.#bodyFrom = 0;
@@ -272,6 +276,13 @@ export class Exchange implements RequestHandler, Caller {
     else this.client.transport.resume();
   }
 
+  onConnected(): void {
+    answer.text('HTTP/1.1 200 Connection Established\r\n\r\n');
+    this.client.transport.writeAll(answer);
+    this.#status = 200;
+    this.#startTunnel();
+  }
+
   onTunnelBack(bytes: Buffer, from: number, to: number): void {
     this.#tunnel?.fromUpstream(bytes, from, to);
   }
@@ -285,8 +296,7 @@ export class Exchange implements RequestHandler, Caller {
     this.#phase = 'answering';
     this.#status = head.status;
     const endsByClosing = this.#isForHttp10 && (head.body === 'chunked' || head.body === 'until-close');
-    this.#keepAlive =
-      client.mayKeepAlive && !endsByClosing && (client.isBodyComplete || !this.#expectsContinue);
+    this.#keepAlive = client.mayKeepAlive && !endsByClosing && (client.isBodyComplete || !this.#expectsContinue);
     this.#framing = writeAnswerHead(head, {
       isForHttp10: this.#isForHttp10,
       keepAlive: this.#keepAlive,

@@ -59,7 +59,8 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
   /** An HTTP proxy forwards what is not its own. Nothing of the mesh goes along. */
   const notFound = (head: RequestHead, exchange: Exchange, found: NotFound): void => {
     const { text, host, port = defaultHttpPort } = authorities.read(head.authority) ?? nobody;
-    if (head.targetForm !== 'absolute') return exchange.refuse(unknownService(host, found));
+    if (head.targetForm !== 'absolute' && head.targetForm !== 'authority')
+      return exchange.refuse(unknownService(host, found));
     const connectTimeoutMs = outsideConnectTimeoutMs;
     exchange.forward(head, soleDestination({ name: text, address: host, port, connectTimeoutMs }), undefined);
   };

@@ -11,12 +11,14 @@ export interface TargetPool {
   readonly headEnd: Buffer;
 }
 
+const nothing = Buffer.alloc(0);
+
 export class Pools {
   readonly #deadlines: Deadlines;
   /** A target that is gone is forgotten with its connections, which end when they have not been used for a while. */
   readonly #byLoad = new WeakMap<Load, TargetPool>();
   /** So that all can be closed at the end. */
-  readonly #open = new Set<WeakRef<UpstreamPool>>();
+  readonly #all = new Set<WeakRef<UpstreamPool>>();
 
   constructor(deadlines: Deadlines) {
     this.#deadlines = deadlines;
@@ -26,19 +28,28 @@ export class Pools {
     return this.#byLoad.get(target.load) ?? this.#create(target, destination);
   }
 
+  /** One whose connections nobody else uses: what is tunnelled is no HTTP, so it cannot be tried again. */
+  separate(target: Target, destination: Destination): TargetPool {
+    return { pool: this.#open(target, destination), headEnd: nothing };
+  }
+
   /** Ends all connections. */
   close(): void {
-    for (const pool of this.#open) pool.deref()?.close();
+    for (const pool of this.#all) pool.deref()?.close();
   }
 
   #create(target: Target, destination: Destination): TargetPool {
+    const headEnd = target.identity === '' ? '\r\n' : `${instanceHeader}: ${target.identity}\r\n\r\n`;
+    const created = { pool: this.#open(target, destination), headEnd: Buffer.from(headEnd, 'latin1') };
+    this.#byLoad.set(target.load, created);
+    return created;
+  }
+
+  #open(target: Target, destination: Destination): UpstreamPool {
     const address = { host: target.address, port: target.port };
     const pool = new UpstreamPool({ address, deadlines: this.#deadlines, budget: unlimited }, destination);
-    const headEnd = target.identity === '' ? '\r\n' : `${instanceHeader}: ${target.identity}\r\n\r\n`;
-    const created = { pool, headEnd: Buffer.from(headEnd, 'latin1') };
-    this.#byLoad.set(target.load, created);
-    for (const known of this.#open) if (known.deref() === undefined) this.#open.delete(known);
-    this.#open.add(new WeakRef(pool));
-    return created;
+    for (const known of this.#all) if (known.deref() === undefined) this.#all.delete(known);
+    this.#all.add(new WeakRef(pool));
+    return pool;
   }
 }

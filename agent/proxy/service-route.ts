@@ -22,7 +22,7 @@ export function routeToService(head: RequestHead, exchange: Exchange, found: Fou
   }
   const decision = table.route(head, random);
   if (decision === undefined) {
-    const sentence = `no rule of ${table.name} takes ${head.method} ${head.path}`;
+    const sentence = `no rule of ${table.name} takes ${head.method} ${head.target}`;
     return exchange.refuse({ reason: 'no-route', sentence });
   }
   const cluster = view.clusters.get(decision.cluster);

@@ -4,8 +4,9 @@
  * connection turned out closed and the request may be repeated). That is no retry; retries are for what a rule asks to be
  * tried again. Used for one request after another.
  */
-import { formatHostPort } from '../../process/host-port.ts';
+
 import type { Clock, Random } from '../../process/clock.ts';
+import { formatHostPort } from '../../process/host-port.ts';
 import type { RetryPolicy } from '../../routing/retry-policy.ts';
 import type { BodyReader } from '../http1/body-reader.ts';
 import { Deadline, type Deadlines } from '../http1/deadlines.ts';
@@ -33,6 +34,8 @@ export interface Caller {
   onNoAnswer(reason: Reason, sentence: string): void;
   /** The body can go on: there is a connection, or it has room again. */
   onReadyForBody(): void;
+  /** Of CONNECT: there is a connection, and nothing was sent over it. */
+  onConnected(): void;
   onTunnelBack(bytes: Buffer, from: number, to: number): void;
   onTunnelBackEnd(): void;
 }
@@ -154,6 +157,10 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   onConnection(connection: UpstreamConnection): void {
     this.#upstream = connection;
     connection.begin(this, this.#asked, this.#isForHttp10);
+    if (this.#asked === 'CONNECT') {
+      this.#isAnswered = true;
+      return this.#caller.onConnected();
+    }
     const { writer } = this.out;
     connection.transport.write(writer.bytes, 0, writer.length);
     if (this.#isBodyComplete) connection.requestIsComplete();
@@ -256,7 +263,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       return false;
     }
     this.#target = target;
-    this.#targetPool = pools.of(target, destination);
+    this.#targetPool = this.#asked === 'CONNECT' ? pools.separate(target, destination) : pools.of(target, destination);
     target.load.active++;
     return true;
   }

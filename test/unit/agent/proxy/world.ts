@@ -204,3 +204,9 @@ export async function runLoad(
 export function reasonOf({ status, headers, body }: Answer) {
   return { status, reason: headers['x-sluice-reason'], sentence: body.trim() };
 }
+
+/** Without what the agent adds to every request that has none: the ids of the request and of its trace. */
+export function withoutTrace(headers: Readonly<Record<string, string>>): Record<string, string> {
+  const { traceparent: _traceparent, 'x-request-id': _id, ...others } = headers;
+  return others;
+}
