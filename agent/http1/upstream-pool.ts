@@ -14,24 +14,25 @@ export interface ConnectionWaiter {
 
 /** How many connections and waiting requests there may be; shared by the pools of one cluster. */
 export interface ConnectionBudget {
-  /** Whether one more may be opened; it counts then until `closed`. */
-  tryOpen(): boolean;
+  /** Whether one more may be opened; it counts then until it is released. */
+  tryAcquireConnection(): boolean;
   /** One more, whatever the limit says. */
-  open(): void;
-  closed(): void;
-  /** Whether one more request may wait; it counts then until `waited`. */
-  tryWait(): boolean;
-  waited(): void;
+  acquireConnection(): void;
+  releaseConnection(): void;
+  /** Whether one more request may wait; it counts then until it is released. */
+  tryAcquirePending(): boolean;
+  releasePending(): void;
 }
 
 export interface PoolOptions {
   readonly address: UpstreamAddress;
   readonly deadlines: Deadlines;
-  readonly budget: ConnectionBudget;
 }
 
-/** What may change while the pool lives. */
-export interface PoolTimes {
+/** What may change while the pool lives: the latest is in force. */
+export interface PoolLimits {
+  /** Counts go on from one to the next. */
+  readonly breaker: ConnectionBudget;
   readonly connectTimeoutMs: number;
   /** How long an unused connection is kept. */
   readonly idleTimeoutMs: number;
@@ -44,12 +45,12 @@ export class UpstreamPool implements ConnectionOwner {
   readonly #all = new Set<UpstreamConnection>();
   readonly #waiters: ConnectionWaiter[] = [];
   #connecting = 0;
-  #times: PoolTimes;
+  #limits: PoolLimits;
   #isClosed = false;
 
-  constructor(options: PoolOptions, times: PoolTimes) {
+  constructor(options: PoolOptions, limits: PoolLimits) {
     this.#options = options;
-    this.#times = times;
+    this.#limits = limits;
   }
 
   get connections(): number {
@@ -65,11 +66,11 @@ export class UpstreamPool implements ConnectionOwner {
   }
 
   /** A free connection; `waiting`: the waiter will be told; `overflow`: too many wait already. */
-  acquire(waiter: ConnectionWaiter, times: PoolTimes): UpstreamConnection | 'waiting' | 'overflow' {
+  acquire(waiter: ConnectionWaiter, limits: PoolLimits): UpstreamConnection | 'waiting' | 'overflow' {
     const free = this.#idle.pop();
     if (free !== undefined) return free;
-    this.#times = times;
-    if (!this.#options.budget.tryWait()) return 'overflow';
+    this.#limits = limits;
+    if (!limits.breaker.tryAcquirePending()) return 'overflow';
     this.#waiters.push(waiter);
     this.#openForWaiters();
     return 'waiting';
@@ -80,7 +81,7 @@ export class UpstreamPool implements ConnectionOwner {
     const place = this.#waiters.indexOf(waiter);
     if (place === -1) return;
     this.#waiters.splice(place, 1);
-    this.#options.budget.waited();
+    this.#limits.breaker.releasePending();
   }
 
   /** A kept connection turned out to be closed: so, probably, are the others. */
@@ -104,12 +105,12 @@ export class UpstreamPool implements ConnectionOwner {
     const waiter = this.#nextWaiter();
     if (waiter !== undefined) return waiter.onConnection(connection);
     this.#idle.push(connection);
-    connection.expire(this.#options.deadlines, this.#times.idleTimeoutMs);
+    connection.expire(this.#options.deadlines, this.#limits.idleTimeoutMs);
   }
 
   onClosed(connection: UpstreamConnection, wasConnected: boolean, detail: string): void {
     this.#all.delete(connection);
-    this.#options.budget.closed();
+    this.#limits.breaker.releaseConnection();
     const place = this.#idle.lastIndexOf(connection);
     if (place !== -1) this.#idle.splice(place, 1);
     if (wasConnected) return this.#openForWaiters();
@@ -121,32 +122,23 @@ export class UpstreamPool implements ConnectionOwner {
 
   #nextWaiter(): ConnectionWaiter | undefined {
     const waiter = this.#waiters.shift();
-    if (waiter !== undefined) this.#options.budget.waited();
+    if (waiter !== undefined) this.#limits.breaker.releasePending();
     return waiter;
   }
 
   /** One connection for each that waits, as far as the budget goes, but at least one: else nobody could ever be served. */
   #openForWaiters(): void {
-    const { budget, address } = this.#options;
+    const { address, deadlines } = this.#options;
+    const { breaker, connectTimeoutMs } = this.#limits;
     while (!this.#isClosed && this.#connecting < this.#waiters.length) {
-      if (!budget.tryOpen()) {
+      if (!breaker.tryAcquireConnection()) {
         if (this.#all.size > 0) return;
-        budget.open();
+        breaker.acquireConnection();
       }
       this.#connecting++;
       const connection = new UpstreamConnection(address, this);
-      const { connectTimeoutMs } = this.#times;
       this.#all.add(connection);
-      connection.expire(this.#options.deadlines, connectTimeoutMs);
+      connection.expire(deadlines, connectTimeoutMs);
     }
   }
 }
-
-/** No limit. */
-export const unlimited: ConnectionBudget = {
-  tryOpen: () => true,
-  open: () => {},
-  closed: () => {},
-  tryWait: () => true,
-  waited: () => {},
-};

@@ -1,5 +1,9 @@
-/** Where a request is sent: who can be asked, in which order, and for how long. A cluster of the mesh is one. */
-import type { Load } from '../balance/balancer.ts';
+/** Where a request is sent: who can be asked, in which order, and within which limits. A cluster of the mesh is one. */
+
+import type { RouteRequest } from '../../routing/request.ts';
+import { CircuitBreaker, defaultBreakerLimits } from '../resilience/circuit-breaker.ts';
+import { InstanceState } from '../resilience/instance-state.ts';
+import type { OutlierDetection } from '../resilience/outlier-detection.ts';
 
 /** Who can be asked. */
 export interface Target {
@@ -7,7 +11,7 @@ export interface Target {
   readonly port: number;
   /** Whom the request names as the one it is meant for; '' when it names nobody. */
   readonly identity: string;
-  readonly load: Load;
+  readonly load: InstanceState;
 }
 
 export interface Destination {
@@ -20,13 +24,18 @@ export interface Destination {
     /** The next to ask, none of `tried`; undefined when there is none. */
     pick(tried: readonly Target[], random: () => number, hash: number | undefined): Target | undefined;
   };
+  /** What `pick` is given of a request. */
+  readonly hashOf: (request: RouteRequest, sourceAddress: string) => number | undefined;
+  readonly breaker: CircuitBreaker;
+  /** Is told how each try went; undefined: nobody wants to know. */
+  readonly outlier: OutlierDetection | undefined;
 }
 
 /**
  * Shorter than the shortest keep-alive in wide use (5 s, of Node and of uvicorn), so that it is this side that ends a
  * connection and no request meets one that just closes.
  */
-export const usualIdleTimeoutMs = 4_000;
+const idleTimeoutMs = 4_000;
 
 /** One target, and nobody else. */
 export function soleDestination(options: {
@@ -36,11 +45,14 @@ export function soleDestination(options: {
   readonly connectTimeoutMs: number;
 }): Destination {
   const { name, address, port, connectTimeoutMs } = options;
-  const target: Target = { address, port, identity: '', load: { active: 0 } };
+  const target: Target = { address, port, identity: '', load: new InstanceState() };
   return {
     name,
     connectTimeoutMs,
-    idleTimeoutMs: usualIdleTimeoutMs,
+    idleTimeoutMs,
     balancer: { pick: (tried) => (tried.length === 0 ? target : undefined) },
+    hashOf: () => undefined,
+    breaker: new CircuitBreaker(defaultBreakerLimits),
+    outlier: undefined,
   };
 }

@@ -21,6 +21,7 @@ import {
 } from './answer.ts';
 import type { Destination } from './destination.ts';
 import { type Reason, type Refusal, writeAnswer } from './local-answer.ts';
+import type { Mirrors } from './mirrors.ts';
 import { isUpgrade, type RequestHeadWriter } from './request-head-writer.ts';
 import type { Counter } from './statistics.ts';
 import { Tunnel } from './tunnel.ts';
@@ -32,6 +33,7 @@ export interface ExchangeContext extends CallContext {
   /** Leads to `forward`, `refuse` or `suspend`, one of them, before it returns. */
   readonly route: (head: RequestHead, exchange: Exchange) => void;
   readonly headWriter: RequestHeadWriter;
+  readonly mirrors: Mirrors;
   /** Of answers: a reason is the word of an agent, and an application that passes one on would speak for this one. */
   readonly withoutReason: boolean;
   /** A request could not be passed on: nobody took a connection. */
@@ -52,6 +54,7 @@ type Phase =
   | 'tunnel';
 
 const nothing = Buffer.alloc(0);
+const noMirrors: readonly Destination[] = [];
 
 export class Exchange implements RequestHandler, Caller {
   readonly client: ServerConnection;
@@ -59,6 +62,9 @@ export class Exchange implements RequestHandler, Caller {
   readonly #call: UpstreamCall;
   readonly #timeout = new Deadline(() => this.#onTimeUp());
   #phase: Phase = 'none';
+  #mirrors = noMirrors;
+  /** Of requests that were forwarded. */
+  #serial = 0;
   #method = '';
   #isForHttp10 = false;
   #expectsContinue = false;
@@ -87,8 +93,12 @@ export class Exchange implements RequestHandler, Caller {
 
   // What the listener's route decides.
 
-  /** Sends the request to an instance of the destination. `decision`: of the rule that chose it; none: no rule did. */
-  forward(head: RequestHead, destination: Destination, decision: RouteDecision | undefined): void {
+  /**
+   * Sends the request to an instance of the destination, and copies of it to the mirrors. `decision`: of the rule that chose
+   * the destination; none: no rule did.
+   */
+  forward(head: RequestHead, destination: Destination, decision?: RouteDecision, mirrors = noMirrors): void {
+    this.#mirrors = mirrors;
     this.#upstreamName = destination.name;
     if (decision !== undefined) {
       this.#policy = decision.policy;
@@ -101,15 +111,17 @@ export class Exchange implements RequestHandler, Caller {
     this.#isUpgrade = isUpgrade(head);
     this.#phase = 'asking';
     const call = this.#call;
-    call.begin(head, destination, this.#policy.retry);
+    call.begin(head, destination, this.#policy.retry, this.client.remoteAddress);
     this.#context.headWriter.write(call.out.writer, head, this.client.remoteAddress, this.#policy);
     const isComplete = this.client.isBodyComplete;
     // Until there is a connection: `onReadyForBody` says so.
     if (!isComplete) this.client.transport.pause();
     const body = this.#body;
     this.#body = nothing;
-    // The last thing to be done: the request may have ended when it returns, and the next one may have begun.
+    const serial = ++this.#serial;
     call.start(body, this.#bodyFrom, this.#bodyTo, isComplete);
+    // The request may have ended when it returns, and the next one may have begun.
+    if (isComplete && mirrors.length > 0 && this.#serial === serial) this.#sendMirrors();
   }
 
   /** Answers itself. */
@@ -187,6 +199,7 @@ export class Exchange implements RequestHandler, Caller {
       return;
     }
     this.#call.sendBody(this.client.transport, bytes, body);
+    if (body.isDone) this.#sendMirrors();
     if (!body.isDone && this.#call.isClogged) this.client.transport.pause();
   }
 
@@ -289,6 +302,16 @@ export class Exchange implements RequestHandler, Caller {
 
   onTunnelBackEnd(): void {
     this.#tunnel?.upstreamEnded();
+  }
+
+  /** The request is complete. */
+  #sendMirrors(): void {
+    const mirrors = this.#mirrors;
+    if (mirrors.length === 0) return;
+    this.#mirrors = noMirrors;
+    const { out } = this.#call;
+    if (out.isWhole) return this.#context.mirrors.send(out, mirrors, this.client.remoteAddress);
+    for (const _ of mirrors) this.#context.statistics.countMirror('left-out');
   }
 
   #passHead(head: ResponseHead, body: BodyReader): void {

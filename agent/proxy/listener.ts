@@ -5,6 +5,7 @@ import { Deadlines } from '../http1/deadlines.ts';
 import { startHttpListener } from '../http1/http-listener.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import type { ForwardedHeader } from './forwarded.ts';
+import { Mirrors } from './mirrors.ts';
 import { Pools } from './pools.ts';
 import { RequestHeadWriter } from './request-head-writer.ts';
 import type { Statistics } from './statistics.ts';
@@ -49,17 +50,16 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   const { listen, statistics, clock, random, drainTimeoutMs = defaultDrainTimeoutMs, onFault = () => {} } = options;
   const deadlines = new Deadlines(clock);
   const pools = new Pools(deadlines);
+  const call = { statistics, pools, deadlines, clock, random };
+  const mirrors = new Mirrors(call);
   const context: ExchangeContext = {
+    ...call,
+    mirrors,
     route: kind.route,
     headWriter: new RequestHeadWriter(kind.forwarded),
     withoutReason: kind.withoutReason ?? false,
     onUnreachable: kind.onUnreachable,
     onFault,
-    statistics,
-    pools,
-    deadlines,
-    clock,
-    random,
   };
   const server = await startHttpListener({
     listen,
@@ -75,6 +75,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     address: server.address,
     async close() {
       await server.close(drainTimeoutMs);
+      mirrors.close();
       pools.close();
       deadlines.close();
     },

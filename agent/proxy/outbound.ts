@@ -37,7 +37,7 @@ const outsideConnectTimeoutMs = 5_000;
 
 /** The port for all requests of the application. Rejects when it cannot listen. */
 export function startOutbound(options: OutboundOptions): Promise<ProxyListener> {
-  const { directory, random, namespace } = options;
+  const { directory, namespace } = options;
   const authorities = new Authorities(namespace);
   const lookup = createLookup(options);
 
@@ -48,10 +48,10 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
     const { name, port } = addressee;
     const { view } = directory;
     const service = name === undefined ? undefined : view.service(name);
-    if (service !== undefined) return routeToService(head, exchange, { view, service, port }, random);
+    if (service !== undefined) return routeToService(head, exchange, { view, service, port }, options);
     if (name === undefined) return notFound(head, exchange, { is: 'absent' });
     exchange.suspend(head, lookup.ask(name), (found, again) => {
-      if (found.is === 'found') routeToService(again, exchange, { ...found, port }, random);
+      if (found.is === 'found') routeToService(again, exchange, { ...found, port }, options);
       else notFound(again, exchange, found);
     });
   };
@@ -69,15 +69,15 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
 
 /** A port for one service: every request goes to it, whatever its Host says; the Host stays. Rejects when it cannot listen. */
 export function startUpstream(options: UpstreamOptions): Promise<ProxyListener> {
-  const { directory, random, service: name, port } = options;
+  const { directory, service: name, port } = options;
   const lookup = createLookup(options);
 
   const route = (head: RequestHead, exchange: Exchange): void => {
     const { view } = directory;
     const service = view.service(name);
-    if (service !== undefined) return routeToService(head, exchange, { view, service, port }, random);
+    if (service !== undefined) return routeToService(head, exchange, { view, service, port }, options);
     exchange.suspend(head, lookup.ask(name), (found, again) => {
-      if (found.is === 'found') routeToService(again, exchange, { ...found, port }, random);
+      if (found.is === 'found') routeToService(again, exchange, { ...found, port }, options);
       else exchange.refuse(unknownService(name, found));
     });
   };

@@ -33,6 +33,11 @@ export class OutgoingRequest {
     return this.#isWhole;
   }
 
+  /** Of the head without its end. */
+  get headLength(): number {
+    return this.#headLength;
+  }
+
   get bodyStart(): number {
     return this.#bodyStart;
   }

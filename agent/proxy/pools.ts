@@ -1,7 +1,7 @@
 /** The connections to upstreams, by target: kept as long as the target is, whatever is swapped. */
 import type { Load } from '../balance/balancer.ts';
 import type { Deadlines } from '../http1/deadlines.ts';
-import { UpstreamPool, unlimited } from '../http1/upstream-pool.ts';
+import { UpstreamPool } from '../http1/upstream-pool.ts';
 import { instanceHeader } from '../view/instance-identity.ts';
 import type { Destination, Target } from './destination.ts';
 
@@ -47,7 +47,7 @@ export class Pools {
 
   #open(target: Target, destination: Destination): UpstreamPool {
     const address = { host: target.address, port: target.port };
-    const pool = new UpstreamPool({ address, deadlines: this.#deadlines, budget: unlimited }, destination);
+    const pool = new UpstreamPool({ address, deadlines: this.#deadlines }, destination);
     for (const known of this.#all) if (known.deref() === undefined) this.#all.delete(known);
     this.#all.add(new WeakRef(pool));
     return pool;

@@ -1,6 +1,10 @@
 /** A request for a service of the mesh: from its head to the rule that takes it and the cluster that the rule chooses. */
-import type { Random } from '../../process/clock.ts';
+import type { Clock, Random } from '../../process/clock.ts';
+import type { FaultPolicy } from '../../routing/fault-policy.ts';
+import { type Mirror, plainPolicy, type RoutePolicy } from '../../routing/route-policy.ts';
+import type { RouteDecision } from '../../routing/route-table.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import type { ClusterView } from '../view/cluster-view.ts';
 import type { MeshView, ServiceView } from '../view/mesh-view.ts';
 import type { Exchange } from './exchange.ts';
 
@@ -12,7 +16,17 @@ export interface FoundService {
   readonly port: number | undefined;
 }
 
-export function routeToService(head: RequestHead, exchange: Exchange, found: FoundService, random: Random): void {
+export interface RouteContext {
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+export function routeToService(
+  head: RequestHead,
+  exchange: Exchange,
+  found: FoundService,
+  context: RouteContext,
+): void {
   const { view, service } = found;
   const port = found.port ?? service.defaultPort;
   const table = service.ports.get(port);
@@ -20,13 +34,62 @@ export function routeToService(head: RequestHead, exchange: Exchange, found: Fou
     const ports = [...service.ports.keys()].join(', ');
     return exchange.refuse({ reason: 'no-route', sentence: `${service.name} has no port ${port}; it has ${ports}` });
   }
-  const decision = table.route(head, random);
+  const decision = table.route(head, context.random);
   if (decision === undefined) {
     const sentence = `no rule of ${table.name} takes ${head.method} ${head.target}`;
     return exchange.refuse({ reason: 'no-route', sentence });
   }
-  const cluster = view.clusters.get(decision.cluster);
+  if (decision.policy === plainPolicy) {
+    return exchange.forward(head, clusterOf(view, decision.cluster), decision);
+  }
+  carryOut(head, exchange, { view, decision }, context);
+}
+
+interface Decided {
+  readonly view: MeshView;
+  readonly decision: RouteDecision;
+}
+
+/** What the rule says besides where the request goes: redirect; else delay, abort, mirrors, in this order. */
+function carryOut(head: RequestHead, exchange: Exchange, { view, decision }: Decided, context: RouteContext): void {
+  const { redirect, fault, mirrors } = decision.policy;
+  if (redirect !== undefined) {
+    const location = redirect.location({ scheme: 'http', host: head.authority, path: head.path, query: head.query });
+    return exchange.refuse({ reason: 'redirect', sentence: `see ${location}`, status: redirect.status, location });
+  }
+  const goOn = (again: RequestHead): void => {
+    if (isAborted(fault, context.random)) return exchange.refuse(abortOf(decision.policy, decision.rule));
+    const copies = mirrors.length === 0 ? undefined : mirrorsOf(view, mirrors, context.random);
+    exchange.forward(again, clusterOf(view, decision.cluster), decision, copies);
+  };
+  const delay = fault?.delay;
+  if (delay === undefined || !happens(delay.percent, context.random)) return goOn(head);
+  const isOver = new Promise<void>((resolve) => {
+    context.clock.after(delay.ms, resolve);
+  });
+  exchange.suspend(head, isOver, (_, again) => goOn(again));
+}
+
+function isAborted(fault: FaultPolicy | undefined, random: Random): boolean {
+  return fault?.abort !== undefined && happens(fault.abort.percent, random);
+}
+
+function abortOf({ fault }: RoutePolicy, rule: string) {
+  const status = fault?.abort?.status ?? 503;
+  return { reason: 'fault', sentence: `the rule ${rule} answers with ${status} on purpose`, status } as const;
+}
+
+function mirrorsOf(view: MeshView, mirrors: readonly Mirror[], random: Random): readonly ClusterView[] {
+  return mirrors.filter(({ percent }) => happens(percent, random)).map(({ cluster }) => clusterOf(view, cluster));
+}
+
+function happens(percent: number, random: Random): boolean {
+  return percent >= 100 || random() * 100 < percent;
+}
+
+function clusterOf(view: MeshView, name: string): ClusterView {
+  const cluster = view.clusters.get(name);
   // The view was refused if a table named a cluster that is missing.
-  if (cluster === undefined) throw new Error(`${table.name} names ${decision.cluster}, which is not in the view`);
-  exchange.forward(head, cluster, decision);
+  if (cluster === undefined) throw new Error(`the view has no cluster ${name}`);
+  return cluster;
 }

@@ -29,6 +29,8 @@ export interface StatisticsSnapshot extends Counters {
   /** By cluster (subset) that requests were sent to; only those that were sent any. `other`: clusters that are gone. */
   readonly clusters: Readonly<Record<string, Counters>>;
   readonly attempts: Readonly<Record<Attempt, number>>;
+  /** Copies of requests; `left-out`: too many were under way, or the body was too long to keep. */
+  readonly mirrors: Readonly<Record<'sent' | 'left-out', number>>;
   /** Closed as soon as they came. */
   readonly tooManyConnections: number;
 }
@@ -45,6 +47,7 @@ export interface Statistics {
   /** Of those that are sent to this cluster. Keep it no longer than the request lasts. */
   cluster(name: string): Counter;
   countAttempt(attempt: Attempt): void;
+  countMirror(what: 'sent' | 'left-out'): void;
   /** A connection was closed at once because there are too many. */
   countTooMany(): void;
   snapshot(): StatisticsSnapshot;
@@ -61,12 +64,16 @@ export function createStatistics(isInView: (cluster: string) => boolean): Statis
     'stale-connection': 0,
     retry: 0,
   };
+  const mirrors = { sent: 0, 'left-out': 0 };
   let tooManyConnections = 0;
   return {
     total,
     cluster: (name) => clusters.of(name),
     countAttempt(attempt) {
       attempts[attempt]++;
+    },
+    countMirror(what) {
+      mirrors[what]++;
     },
     countTooMany() {
       tooManyConnections++;
@@ -76,6 +83,7 @@ export function createStatistics(isInView: (cluster: string) => boolean): Statis
         ...total.snapshot(),
         clusters: clusters.snapshot(),
         attempts: { ...attempts },
+        mirrors: { ...mirrors },
         tooManyConnections,
       };
     },

@@ -15,6 +15,8 @@ import type { Asked, ResponseHead } from '../http1/response-head.ts';
 import type { Transport } from '../http1/transport.ts';
 import type { Loss, ResponseHandler, UpstreamConnection } from '../http1/upstream-connection.ts';
 import type { ConnectionWaiter } from '../http1/upstream-pool.ts';
+import type { RequestOutcome } from '../resilience/outlier-detection.ts';
+import { backoffMs, shouldRetry, type TryOutcome } from '../resilience/retry.ts';
 import type { Destination, Target } from './destination.ts';
 import type { Reason } from './local-answer.ts';
 import { OutgoingRequest } from './outgoing-request.ts';
@@ -70,6 +72,8 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   /** Why the last of them did not. */
   #lastFault = '';
   #retries = 0;
+  /** The present try, or the pause before it, counts as a retry. */
+  #isRetry = false;
   #isAnswered = false;
   #callOffPause: (() => void) | undefined;
 
@@ -92,10 +96,11 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   }
 
   /** A new request. Its head, but for its end, is written to `out` before `start`. */
-  begin(head: RequestHead, destination: Destination, retry: RetryPolicy | undefined): void {
+  begin(head: RequestHead, destination: Destination, retry: RetryPolicy | undefined, sourceAddress: string): void {
     this.out.clear();
     this.#destination = destination;
     this.#retry = retry;
+    this.#hash = destination.hashOf(head, sourceAddress);
     this.#method = head.method;
     this.#asked = head.method === 'HEAD' || head.method === 'CONNECT' ? head.method : 'other';
     this.#isForHttp10 = head.minorVersion === 0;
@@ -155,6 +160,10 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   }
 
   onConnection(connection: UpstreamConnection): void {
+    if (this.#destination?.breaker.tryAcquireRequest() === false) {
+      this.#targetPool?.pool.onFree(connection);
+      return this.#overflow('too many requests are under way');
+    }
     this.#upstream = connection;
     connection.begin(this, this.#asked, this.#isForHttp10);
     if (this.#asked === 'CONNECT') {
@@ -171,8 +180,9 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
 
   onUnreachable(detail: string): void {
     const address = this.#address;
+    this.#report('local');
     this.#release();
-    if (this.#retry?.onConnectFailure && this.#mayRetry) return this.#retryLater();
+    if (this.#mayRetry('connect-failure')) return this.#retryLater();
     this.#askAnother('unreachable', `${address}: ${detail}`);
   }
 
@@ -182,10 +192,12 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     const turnedAway = this.#target === undefined ? undefined : turnedAwayBy(this.#target, head);
     if (turnedAway !== undefined && this.out.isWhole) {
       const address = this.#address;
+      if (turnedAway.attempt === 'app-unreachable') this.#report('local');
       this.#drop();
       return this.#askAnother(turnedAway.attempt, `${address}${turnedAway.fault}`);
     }
-    if (this.#retry?.statuses.has(head.status) && this.#mayRetry) {
+    this.#report(outcomeOf(head.status));
+    if (this.#mayRetry(head.status)) {
       this.#drop();
       return this.#retryLater();
     }
@@ -212,13 +224,15 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     if (is === 'stale' && this.out.isWhole && idempotent.has(this.#method)) {
       this.#context.statistics.countAttempt('stale-connection');
       this.#upstream = undefined;
+      this.#destination?.breaker.releaseRequest();
       this.#tryTimeout.clear();
       // The others that were kept are probably closed too.
       pool?.pool.dropIdle();
       return this.#connect();
     }
+    this.#report('local');
     this.#release();
-    if (this.#retry?.onReset && this.#mayRetry) return this.#retryLater();
+    if (this.#mayRetry('reset')) return this.#retryLater();
     if (is === 'malformed') {
       return this.#caller.onNoAnswer('upstream-malformed', `${address} sent what is no HTTP/1.1 response: ${detail}`);
     }
@@ -242,9 +256,23 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     return formatHostPort({ host: this.#target.address, port: this.#target.port });
   }
 
-  /** Whether the rule allows one more try, and everything of the request is there for it. */
-  get #mayRetry(): boolean {
-    return this.#retry !== undefined && this.#retries < this.#retry.attempts && this.out.isWhole;
+  /** Whether the rule wants one more try, everything of the request is there for it, and there are not too many already. */
+  #mayRetry(outcome: TryOutcome): boolean {
+    if (this.#retry === undefined || !this.out.isWhole || !shouldRetry(this.#retry, outcome, this.#retries))
+      return false;
+    return this.#destination?.breaker.tryAcquireRetry() ?? false;
+  }
+
+  #report(outcome: RequestOutcome): void {
+    const outlier = this.#destination?.outlier;
+    if (outlier !== undefined && this.#target !== undefined) {
+      outlier.report(this.#target.load, outcome, this.#context.clock.now());
+    }
+  }
+
+  #overflow(why: string): void {
+    this.#release();
+    this.#caller.onNoAnswer('overflow', `${this.#destination?.name}: ${why}`);
   }
 
   /** Takes the next target, one that was tried only if `orAgain` and there is no other; without one it answers, and says false. */
@@ -274,8 +302,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     const result = this.#targetPool?.pool.acquire(this, destination);
     if (result === 'waiting' || result === undefined) return;
     if (result !== 'overflow') return this.onConnection(result);
-    this.#release();
-    this.#caller.onNoAnswer('overflow', `${destination.name}: too many requests wait for a connection`);
+    this.#overflow('too many requests wait for a connection');
   }
 
   #askAnother(attempt: Attempt, fault: string): void {
@@ -294,7 +321,8 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   #retryLater(): void {
     const retry = this.#retry;
     if (retry === undefined) return;
-    const pauseMs = backoffMs(this.#retries++, retry, this.#context.random);
+    this.#isRetry = true;
+    const pauseMs = backoffMs(retry, this.#retries++, this.#context.random);
     this.#context.statistics.countAttempt('retry');
     this.#callOffPause = this.#context.clock.after(pauseMs, () => {
       this.#callOffPause = undefined;
@@ -304,8 +332,9 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
 
   #onTryTimeUp(): void {
     const address = this.#address;
+    this.#report('local');
     this.#drop();
-    if (this.#retry?.onReset && this.#mayRetry) return this.#retryLater();
+    if (this.#mayRetry('reset')) return this.#retryLater();
     this.#caller.onNoAnswer('timeout', `${address} did not answer within ${this.#retry?.perTryTimeoutMs} ms`);
   }
 
@@ -321,6 +350,11 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#tryTimeout.clear();
     this.#callOffPause?.();
     this.#callOffPause = undefined;
+    if (this.#isRetry) {
+      this.#isRetry = false;
+      this.#destination?.breaker.releaseRetry();
+    }
+    if (this.#upstream !== undefined) this.#destination?.breaker.releaseRequest();
     if (this.#target !== undefined) {
       this.#target.load.active--;
       if (!this.#isAnswered) {
@@ -337,9 +371,10 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
 /** RFC 9110, 9.2.2: doing it twice is as good as once. Nobody can tell whether it was done at all. */
 const idempotent: ReadonlySet<string> = new Set(['GET', 'HEAD', 'OPTIONS', 'TRACE', 'PUT', 'DELETE']);
 
-/** Exponential, with full jitter. `retry`: 0 for the first. */
-function backoffMs(retry: number, { backoffBaseMs, backoffMaxMs }: RetryPolicy, random: Random): number {
-  return random() * Math.min(backoffBaseMs * (2 ** (retry + 1) - 1), backoffMaxMs);
+/** What outlier detection makes of an answer. */
+function outcomeOf(status: number): RequestOutcome {
+  if (status < 500) return 'success';
+  return status >= 502 && status <= 504 ? 'gateway' : '5xx';
 }
 
 const nothing = Buffer.alloc(0);

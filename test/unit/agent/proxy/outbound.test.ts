@@ -395,6 +395,7 @@ describe('outbound', () => {
       clientGone: 0,
       clusters: { [v1]: cluster, [v2]: cluster },
       attempts: { unreachable: 0, 'wrong-instance': 0, 'app-unreachable': 0, 'stale-connection': 0, retry: 0 },
+      mirrors: { sent: 0, 'left-out': 0 },
       tooManyConnections: 0,
     });
   });
