@@ -71,11 +71,24 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       upstreams.push({ name, address: listener.address });
     }
     const { onAppUnreachable } = options;
+    // A port without a name is the only one, whatever it is called.
+    const protocolOf = (port: string) => {
+      const { inboundProtocols } = options.directory.view;
+      const [first] = inboundProtocols.values();
+      return inboundProtocols.get(port) ?? (port === '' ? first : undefined) ?? 'http';
+    };
     const identity = { service: `${settings.service}.${settings.namespace}`, id: settings.id };
     for (const { name, app, inbound: listen } of settings.appPorts) {
       const counted = name === '' ? 'inbound' : `inbound|${name}`;
       const listener = await start(counted, listen, (common) =>
-        startInbound({ ...common, app, identity, onAppUnreachable, random: options.random }),
+        startInbound({
+          ...common,
+          app,
+          identity,
+          onAppUnreachable,
+          random: options.random,
+          protocol: () => protocolOf(name),
+        }),
       );
       inbound.push({ name, address: listener.address, listener });
     }

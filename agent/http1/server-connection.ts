@@ -5,6 +5,7 @@
 
 import type { Socket } from 'node:net';
 import { BodyReader } from './body-reader.ts';
+import type { Accepted } from './connection-listener.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import { fault } from './fault.ts';
 import { incomplete } from './fields.ts';
@@ -77,7 +78,7 @@ type State =
 /** One for all connections: a head is parsed and used within one call. */
 const head = new RequestHead();
 
-export class ServerConnection implements SocketUser {
+export class ServerConnection implements Accepted, SocketUser {
   readonly transport: Transport;
   /** As the other side's address was when it connected. */
   readonly remoteAddress: string;
@@ -153,6 +154,10 @@ export class ServerConnection implements SocketUser {
   drain(): void {
     this.#isDraining = true;
     if (this.#state === 'between requests') this.transport.destroy();
+  }
+
+  destroy(): void {
+    this.transport.destroy();
   }
 
   onBytes(bytes: Buffer, from: number, to: number): void {

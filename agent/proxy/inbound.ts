@@ -15,6 +15,8 @@ export interface InboundOptions extends ListenerOptions {
   readonly identity: InstanceIdentity;
   /** What the application is told of where a request came from. The usual when not given. */
   readonly forwarded?: readonly ForwardedHeader[];
+  /** What the service's port speaks, as the mesh has it now. HTTP when not given. */
+  readonly protocol?: () => 'http' | 'tcp';
   /** A request could not be passed on: the application took no connection. */
   readonly onAppUnreachable?: () => void;
 }
@@ -44,5 +46,7 @@ export function startInbound(options: InboundOptions): Promise<ProxyListener> {
     // The caller's rule sets the limit of time: its agent ends the connection when time is up.
     exchange.forward(head, application, undefined);
   };
-  return startListener(options, { route, forwarded, withoutReason: true, onUnreachable: onAppUnreachable });
+  const tcp = { destination: application, isRouted: false };
+  const protocol = () => (options.protocol?.() === 'tcp' ? tcp : 'http');
+  return startListener(options, { route, protocol, forwarded, withoutReason: true, onUnreachable: onAppUnreachable });
 }

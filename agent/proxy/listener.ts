@@ -1,14 +1,19 @@
 /** What outbound, upstream ports and inbound have in common: a listener whose every request is counted and answered. */
+import type { Socket } from 'node:net';
 import type { Clock, Random } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
+import { type Accepted, startConnectionListener } from '../http1/connection-listener.ts';
 import { Deadlines } from '../http1/deadlines.ts';
-import { startHttpListener } from '../http1/http-listener.ts';
+import { ServerConnection } from '../http1/server-connection.ts';
+import type { Destination } from './destination.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import type { ForwardedHeader } from './forwarded.ts';
 import { Mirrors } from './mirrors.ts';
 import { Pools } from './pools.ts';
 import { RequestHeadWriter } from './request-head-writer.ts';
 import type { Statistics } from './statistics.ts';
+import { TcpExchange } from './tcp-exchange.ts';
+import { UndecidedConnection } from './undecided-connection.ts';
 
 export interface ListenerOptions {
   /** Port 0 takes a free one. */
@@ -29,8 +34,19 @@ export interface ProxyListener {
   close(): Promise<void>;
 }
 
+/** Where a connection goes as it is, or that its requests go each its own way. */
+export type Protocol = 'http' | TcpRoute;
+
+export interface TcpRoute {
+  readonly destination: Destination;
+  /** A rule chose the destination. */
+  readonly isRouted: boolean;
+}
+
 /** What tells one kind of listener from another. */
 export interface ListenerKind extends Pick<ExchangeContext, 'route'> {
+  /** What is spoken on a connection that has just come. HTTP when not given. */
+  readonly protocol?: () => Protocol | Promise<Protocol>;
   /** Headers that tell upstreams where a request came from. */
   readonly forwarded: readonly ForwardedHeader[];
   readonly withoutReason?: boolean;
@@ -61,14 +77,22 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     onUnreachable: kind.onUnreachable,
     onFault,
   };
-  const server = await startHttpListener({
+  const createHandler = (connection: ServerConnection) => new Exchange(connection, context);
+  const times = { deadlines, headTimeoutMs, idleTimeoutMs };
+  const acceptAs = (protocol: Protocol, socket: Socket, onClosed: (connection: Accepted) => void): Accepted => {
+    if (protocol === 'http') return new ServerConnection(socket, { ...times, createHandler, onClosed });
+    return new TcpExchange(socket, { ...protocol, context, onUnreachable: kind.onUnreachable, onClosed });
+  };
+  const server = await startConnectionListener({
     listen,
-    deadlines,
     clock,
-    headTimeoutMs,
-    idleTimeoutMs,
     mostConnections,
-    createHandler: (connection) => new Exchange(connection, context),
+    accept(socket, onClosed) {
+      const protocol = kind.protocol?.() ?? 'http';
+      if (!(protocol instanceof Promise)) return acceptAs(protocol, socket, onClosed);
+      const accept = (decided: Protocol, onGone: () => void) => acceptAs(decided, socket, onGone);
+      return new UndecidedConnection(socket, { until: protocol, accept, onClosed });
+    },
     onTooMany: () => statistics.countTooMany(),
   });
   return {

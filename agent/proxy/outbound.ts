@@ -10,7 +10,7 @@ import type { Exchange } from './exchange.ts';
 import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
 import type { Refusal } from './local-answer.ts';
 import { type Lookup, ServiceLookup } from './service-lookup.ts';
-import { routeToService } from './service-route.ts';
+import { routeConnection, routeToService } from './service-route.ts';
 
 export interface MeshListenerOptions extends ListenerOptions {
   readonly directory: MeshDirectory;
@@ -81,7 +81,16 @@ export function startUpstream(options: UpstreamOptions): Promise<ProxyListener> 
       else exchange.refuse(unknownService(name, found));
     });
   };
-  return startListener(options, { route, forwarded: [] });
+  const protocol = () => {
+    const { view } = directory;
+    const service = view.service(name);
+    if (service !== undefined) return routeConnection({ view, service, port }, options);
+    // Without an answer it is taken for HTTP, in which the reason can be told.
+    return lookup
+      .ask(name)
+      .then((found) => (found.is === 'found' ? routeConnection({ ...found, port }, options) : 'http'));
+  };
+  return startListener(options, { route, protocol, forwarded: [] });
 }
 
 type NotFound = Exclude<Lookup, { is: 'found' }>;

@@ -7,6 +7,8 @@ import type { RequestHead } from '../http1/request-head.ts';
 import type { ClusterView } from '../view/cluster-view.ts';
 import type { MeshView, ServiceView } from '../view/mesh-view.ts';
 import type { Exchange } from './exchange.ts';
+import type { Protocol } from './listener.ts';
+import { anyConnection } from './tcp-exchange.ts';
 
 export interface FoundService {
   /** The view that the service was found in; everything about a request is decided by one view. */
@@ -19,6 +21,16 @@ export interface FoundService {
 export interface RouteContext {
   readonly clock: Clock;
   readonly random: Random;
+}
+
+/** A connection to a port of protocol `tcp`; undefined: requests are spoken there, or nobody takes connections. */
+export function routeConnection({ view, service, port }: FoundService, { random }: RouteContext): Protocol {
+  const table = service.ports.get(port ?? service.defaultPort);
+  const isTcp = table !== undefined && [...table.clusters].every((name) => clusterOf(view, name).protocol === 'tcp');
+  const decision = isTcp ? table.route(anyConnection, random) : undefined;
+  return decision === undefined || decision.cluster === ''
+    ? 'http'
+    : { destination: clusterOf(view, decision.cluster), isRouted: true };
 }
 
 export function routeToService(

@@ -3,6 +3,7 @@
  * in and never changes; it is either whole or refused, resource by resource, with reasons. What did not change since the
  * previous view is taken over from it, so only what changed is prepared; but a swap looks at everything that is held.
  */
+import { fromStruct } from '../../proto/struct.ts';
 import * as xds from '../../proto/types.ts';
 import { UnusableError } from '../../routing/refusal.ts';
 import { createRouteTable, type RouteTable } from '../../routing/route-table.ts';
@@ -44,9 +45,14 @@ export interface MeshView {
   readonly routeTables: ReadonlyMap<string, RouteTable>;
   /** Every cluster that a route table names is here. */
   readonly clusters: ReadonlyMap<string, ClusterView>;
+  /** What the ports of the agent's own service speak, by their names; the first stands first. */
+  readonly inboundProtocols: ReadonlyMap<string, PortProtocol>;
   /** By `Name.name`. */
   service(name: string): ServiceView | undefined;
 }
+
+/** `tcp`: connections go through as they are, whatever is spoken on them. */
+export type PortProtocol = 'http' | 'tcp';
 
 /** The view of an agent that holds nothing yet. */
 export const emptyMeshResources: MeshResources = {
@@ -77,7 +83,18 @@ export function createMeshView(
   const services = prepareServices(resources, routeTables, refusals);
   if (refusals.list.length > 0) return { refused: refusals.list };
   const { meshId, revision } = resources;
-  return { view: { meshId, revision, resources, routeTables, clusters, service: (name) => services.get(name) } };
+  const inboundProtocols = readInboundProtocols(resources.listeners);
+  return {
+    view: {
+      meshId,
+      revision,
+      resources,
+      routeTables,
+      clusters,
+      inboundProtocols,
+      service: (name) => services.get(name),
+    },
+  };
 }
 
 /** The view of nothing, to begin with. */
@@ -89,6 +106,7 @@ export function createEmptyMeshView(): MeshView {
     resources: emptyMeshResources,
     routeTables: new Map(),
     clusters: new Map(),
+    inboundProtocols: new Map(),
     service: () => undefined,
   };
 }
@@ -207,6 +225,19 @@ function prepareService(
   const [defaultPort] = ports.keys();
   if (defaultPort === undefined) throw new UnusableError('routeConfigurations', 'the service has no port');
   return { name: name.name, service: name.service, ports, defaultPort };
+}
+
+/** An agent has one service, and so one Listener at most. HTTP/2 and what stands on it goes through as bytes. */
+function readInboundProtocols(listeners: MeshResources['listeners']): Map<string, PortProtocol> {
+  const protocols = new Map<string, PortProtocol>();
+  for (const { metadata } of listeners.values()) {
+    const { ports } = fromStruct(metadata?.filterMetadata.sluice ?? null);
+    for (const port of Array.isArray(ports) ? ports : []) {
+      if (typeof port !== 'object' || port === null || Array.isArray(port)) continue;
+      if (typeof port.name === 'string') protocols.set(port.name, port.protocol === 'http' ? 'http' : 'tcp');
+    }
+  }
+  return protocols;
 }
 
 /** `reviews.default:9080` is port 9080. */

@@ -125,8 +125,8 @@ export class World {
     return this.#started(startOutbound({ ...this.#common(), namespace: 'default', ...options }));
   }
 
-  upstream(service: string, port?: number): Promise<ProxyListener> {
-    return this.#started(startUpstream({ ...this.#common(), service, port }));
+  upstream(service: string, port?: number, clock: Clock = systemClock): Promise<ProxyListener> {
+    return this.#started(startUpstream({ ...this.#common(), service, port, clock }));
   }
 
   inbound(options: Pick<InboundOptions, 'app'> & Partial<InboundOptions>): Promise<ProxyListener> {

@@ -1,52 +1,55 @@
-/** Accepts the connections of clients, so many at a time, and sees them end. */
+/** Accepts connections, so many at a time, and sees them end. What is spoken on them is their maker's business. */
 import { once } from 'node:events';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import type { Clock } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
-import type { Deadlines } from './deadlines.ts';
-import { type RequestHandler, ServerConnection } from './server-connection.ts';
 
-export interface HttpListenerOptions {
+/** A connection that was accepted. */
+export interface Accepted {
+  /** Begin nothing new, and end when what is under way is over. */
+  drain(): void;
+  /** End at once. */
+  destroy(): void;
+}
+
+export interface ConnectionListenerOptions {
   /** Port 0 takes a free one. */
   readonly listen: HostPort;
-  readonly deadlines: Deadlines;
   readonly clock: Clock;
-  readonly headTimeoutMs: number;
-  readonly idleTimeoutMs: number;
   /** Those beyond it are closed at once. */
   readonly mostConnections: number;
-  readonly createHandler: (connection: ServerConnection) => RequestHandler;
+  /** Takes over a socket that nobody reads yet. `onClosed` is called once it has ended, and not before this has returned. */
+  readonly accept: (socket: Socket, onClosed: (connection: Accepted) => void) => Accepted;
   /** A connection was closed because there are too many. */
   readonly onTooMany: () => void;
 }
 
-export interface HttpListener {
+export interface ConnectionListener {
   /** With the port that port 0 became. */
   readonly address: HostPort;
   readonly connections: number;
   /**
-   * Stops accepting and ends idle connections at once; each other one when its request under way is answered, or when
-   * `graceMs` have passed.
+   * Stops accepting and ends idle connections at once; each other one when what is under way is over, or when `graceMs`
+   * have passed.
    */
   close(graceMs: number): Promise<void>;
 }
 
 /** Rejects when it cannot listen. */
-export async function startHttpListener(options: HttpListenerOptions): Promise<HttpListener> {
-  const { listen, clock, mostConnections, onTooMany } = options;
-  const connections = new Set<ServerConnection>();
+export async function startConnectionListener(options: ConnectionListenerOptions): Promise<ConnectionListener> {
+  const { listen, clock, mostConnections, accept, onTooMany } = options;
+  const connections = new Set<Accepted>();
   let onEmpty = () => {};
-  const onClosed = (connection: ServerConnection) => {
+  const onClosed = (connection: Accepted) => {
     connections.delete(connection);
     if (connections.size === 0) onEmpty();
   };
-  const connectionOptions = { ...options, onClosed };
   const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
     if (connections.size >= mostConnections) {
       socket.destroy();
       return onTooMany();
     }
-    connections.add(new ServerConnection(socket, connectionOptions));
+    connections.add(accept(socket, onClosed));
   });
   server.listen({ host: listen.host, port: listen.port, backlog: 4_096 });
   await once(server, 'listening');
@@ -62,7 +65,7 @@ export async function startHttpListener(options: HttpListenerOptions): Promise<H
     async close(graceMs) {
       server.close();
       const callOff = clock.after(graceMs, () => {
-        for (const connection of connections) connection.transport.destroy();
+        for (const connection of connections) connection.destroy();
       });
       for (const connection of connections) connection.drain();
       if (connections.size > 0) {
