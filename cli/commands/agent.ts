@@ -1,10 +1,17 @@
 /** `sluice agent`: the sidecar, with the application as its child if one is given after `--`. */
 import type { Command } from 'commander';
+import { restartWith } from '../../process/process-image.ts';
 import type { Context } from '../context.ts';
 import { usageError } from '../context.ts';
 import type { Run } from '../run.ts';
 import { addSettings, settingsOrRefuse } from '../settings-command.ts';
 import { example } from './apply.ts';
+
+/**
+ * Node lets the young part of its heap grow to 48 MB while a program loads, and does not give it back. The proxy makes so
+ * little garbage that a request costs the same with the least there can be (bench/README.md), and a sidecar should be small.
+ */
+const runtimeFlags = ['--max-semi-space-size=1'];
 
 /** Loads the agent's code only when this command stands on the command line. */
 export async function addAgent(program: Command, context: Context, run: Run, args: readonly string[]): Promise<void> {
@@ -14,6 +21,7 @@ export async function addAgent(program: Command, context: Context, run: Run, arg
     .description('run a sidecar agent; after `--` the application that it starts and ends with')
     .argument('[command...]', 'the application, after --');
   if (!args.includes('agent')) return;
+  if (args[0] === 'agent' && !args.includes('--help')) restartWith(runtimeFlags);
   const { agentSettingsSchema, loadAgentSettings } = await import('../../agent/config.ts');
   addSettings(command, agentSettingsSchema);
   command
