@@ -41,7 +41,7 @@ function bodyOf(kind: Kind): JsonSchema {
   return body;
 }
 
-/** Says in the description of a field that it is refused. Changes the schema, which was made for this call. */
+/** Says in the description of a field which of its values are refused. Changes the schema, which was made for this call. */
 function describeNotYet(schema: object, { path, inEffect }: NotYet): void {
   const field = path
     .split('.')
@@ -50,7 +50,7 @@ function describeNotYet(schema: object, { path, inEffect }: NotYet): void {
       schema,
     );
   if (typeof field !== 'object' || field === null) throw new Error(`no field ${path} in the schema`);
-  const note = inEffect === undefined ? 'Not supported yet.' : `In effect now: ${inEffect.join(', ')}.`;
+  const note = `In effect now: ${inEffect.join(', ')}.`;
   const before = fieldOf(field, 'description');
   Object.assign(field, { description: typeof before === 'string' ? `${before} ${note}` : note });
 }

@@ -1,6 +1,6 @@
 /**
- * Fields that are part of the format but not in effect yet. A document that uses one is refused: a rule that looks
- * active and does nothing is worse than an error. Whoever puts a field into effect deletes its line here.
+ * Values that are part of the format but not in effect yet. A document that uses one is refused: a rule that looks
+ * active and does nothing is worse than an error. Whoever puts a value into effect adds it here.
  */
 import type { Fault } from './parse.ts';
 import type { Path } from './problem.ts';
@@ -11,51 +11,24 @@ export interface NotYet {
   readonly kind: Kind;
   /** Fields from the top, `*` for every item of a list. */
   readonly path: string;
-  /** Values that are in effect; without it the field is refused whatever its value. */
-  readonly inEffect?: readonly string[];
-  /** What happens instead, or what to use meanwhile. */
-  readonly meanwhile: string;
+  /** The values that are in effect. */
+  readonly inEffect: readonly string[];
 }
 
 export const notYet: readonly NotYet[] = [
-  { kind: 'Route', path: 'spec.rules.*.retry', meanwhile: 'a request is sent once' },
-  { kind: 'Route', path: 'spec.rules.*.mirror', meanwhile: 'no request is copied' },
-  { kind: 'Route', path: 'spec.rules.*.fault', meanwhile: 'no fault is injected' },
-  { kind: 'Route', path: 'spec.rules.*.headers', meanwhile: 'headers pass as they are' },
-  { kind: 'Route', path: 'spec.rules.*.rewrite', meanwhile: 'path and host pass as they are' },
-  { kind: 'Route', path: 'spec.rules.*.redirect', meanwhile: 'a rule needs backends' },
-  { kind: 'Service', path: 'spec.ports.*.protocol', inEffect: ['http'], meanwhile: 'use http' },
-  { kind: 'Service', path: 'spec.hops', inEffect: ['both'], meanwhile: 'use both' },
-  { kind: 'Service', path: 'spec.instanceAddress', inEffect: ['balance'], meanwhile: 'use balance' },
-  {
-    kind: 'TrafficPolicy',
-    path: 'spec.loadBalancer.policy',
-    inEffect: ['round-robin', 'least-request'],
-    meanwhile: 'use round-robin or least-request',
-  },
-  { kind: 'TrafficPolicy', path: 'spec.hashOn', meanwhile: 'sticky in a Route is in effect' },
-  { kind: 'TrafficPolicy', path: 'spec.localityPreference', meanwhile: 'zones are not looked at' },
-  { kind: 'TrafficPolicy', path: 'spec.connectionPool.maxConnections', meanwhile: 'there is no limit' },
-  { kind: 'TrafficPolicy', path: 'spec.connectionPool.maxPendingRequests', meanwhile: 'there is no limit' },
-  { kind: 'TrafficPolicy', path: 'spec.connectionPool.maxRequests', meanwhile: 'there is no limit' },
-  { kind: 'TrafficPolicy', path: 'spec.connectionPool.retryBudget', meanwhile: 'no request is sent again' },
-  { kind: 'TrafficPolicy', path: 'spec.connectionPool.idleTimeout', meanwhile: 'the agent decides' },
-  { kind: 'TrafficPolicy', path: 'spec.outlierDetection', meanwhile: 'no instance is ejected' },
-  { kind: 'TrafficPolicy', path: 'spec.healthCheck', meanwhile: "each agent checks its own application's health" },
+  { kind: 'Service', path: 'spec.ports.*.protocol', inEffect: ['http', 'tcp'] },
+  { kind: 'Service', path: 'spec.hops', inEffect: ['both'] },
+  { kind: 'Service', path: 'spec.instanceAddress', inEffect: ['balance'] },
 ];
 
-/** A fault for every use of a field that is not in effect, in a document as it was written. */
+/** A fault for every value that is not in effect, in a document as it was written. */
 export function findNotYet(kind: Kind, document: unknown): Fault[] {
   return notYet
     .filter((entry) => entry.kind === kind)
-    .flatMap(({ path, inEffect, meanwhile }) =>
+    .flatMap(({ path, inEffect }) =>
       valuesAt(document, path.split('.'))
-        .filter(({ value }) => typeof value !== 'string' || !inEffect?.includes(value))
-        .map((found) => ({
-          path: found.path,
-          message: `not supported yet; ${meanwhile}`,
-          onKey: inEffect === undefined,
-        })),
+        .filter(({ value }) => typeof value !== 'string' || !inEffect.includes(value))
+        .map((found) => ({ path: found.path, message: `not supported yet; use ${inEffect.join(' or ')}` })),
     );
 }
 

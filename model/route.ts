@@ -1,7 +1,4 @@
-/**
- * The kind Route: which backends the requests for one service and port go to. The schema is the whole of the format;
- * fields that are not in effect yet are listed in `not-yet.ts`.
- */
+/** The kind Route: which backends the requests for one service and port go to, and what is done to them on the way. */
 import { z } from 'zod';
 import { choice } from './choice.ts';
 import { duration } from './duration.ts';

@@ -10,7 +10,6 @@ import type { MessageType } from '../../proto/load.ts';
 import { Cluster, ClusterLoadAssignment, Listener, Name, RouteConfiguration } from '../../proto/types.ts';
 import type { EncodedResource } from '../../server/compile/encoded-resource.ts';
 import type { InstanceRecord } from '../../server/registry/instance.ts';
-import { readAllFields } from '../support/all-fields.ts';
 import { instanceOf, ModelMesh } from '../support/model-mesh.ts';
 
 const folder = import.meta.dirname;
@@ -24,7 +23,7 @@ function compileCase(name: string): unknown {
   const file = join(folder, name, 'instances.yaml');
   const instances: GivenInstance[] = existsSync(file) ? parse(readFileSync(file, 'utf8')) : [];
   for (const { service, id, ...more } of instances) mesh.put(instanceOf(service, id, more));
-  mesh.accept(readAllFields(text));
+  mesh.apply(text);
   const services = [...mesh.cache.services()].sort((a, b) => (a.key < b.key ? -1 : 1));
   return Object.fromEntries(
     services.map(({ key, resources }) => [

@@ -78,11 +78,6 @@ export class ModelMesh {
     ]);
   }
 
-  /** The same with resources that are read already. */
-  accept(resources: readonly Resource[]): number {
-    return this.revise(resources.map((resource) => this.#change(resourceKey(resource), resource)));
-  }
-
   revise(changes: readonly ResourceChange[]): number {
     this.#revision++;
     const services = this.#rules.advance(changes, this.#revision);

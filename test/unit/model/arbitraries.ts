@@ -1,4 +1,4 @@
-/** Arbitrary resources that are valid, for property tests: those in effect now, and full ones. They are already canonical. */
+/** Arbitrary resources that are valid and in effect now, for property tests. They are already canonical. */
 import fc from 'fast-check';
 import type { Resource } from '../../../model/resource.ts';
 import type { Rule } from '../../../model/route.ts';
@@ -145,22 +145,20 @@ function isPrefixKept({ match: list, rewrite, redirect }: Rule): boolean {
   return !replaces || list.every(({ path: from }) => from === undefined || from.prefix !== undefined);
 }
 
-function routeOf(rules: fc.Arbitrary<Rule>): fc.Arbitrary<Resource> {
-  return fc.record({
-    apiVersion: fc.constant('sluice.dev/v1' as const),
-    kind: fc.constant('Route' as const),
-    metadata,
-    spec: fc.record(
-      {
-        service,
-        port: fc.constantFrom('http', 'admin'),
-        allowEmpty: fc.boolean(),
-        rules: fc.array(rules, { minLength: 1, maxLength: 4 }),
-      },
-      { requiredKeys: ['service', 'allowEmpty', 'rules'], noNullPrototype: true },
-    ),
-  });
-}
+const arbitraryRoute: fc.Arbitrary<Resource> = fc.record({
+  apiVersion: fc.constant('sluice.dev/v1' as const),
+  kind: fc.constant('Route' as const),
+  metadata,
+  spec: fc.record(
+    {
+      service,
+      port: fc.constantFrom('http', 'admin'),
+      allowEmpty: fc.boolean(),
+      rules: fc.array(arbitraryRule, { minLength: 1, maxLength: 4 }),
+    },
+    { requiredKeys: ['service', 'allowEmpty', 'rules'], noNullPrototype: true },
+  ),
+});
 
 const arbitraryService: fc.Arbitrary<Resource> = fc.record({
   apiVersion: fc.constant('sluice.dev/v1' as const),
@@ -169,7 +167,11 @@ const arbitraryService: fc.Arbitrary<Resource> = fc.record({
   spec: fc.record({
     ports: fc
       .uniqueArray(
-        fc.record({ name: word, port: fc.integer({ min: 1, max: 65535 }), protocol: fc.constant('http' as const) }),
+        fc.record({
+          name: word,
+          port: fc.integer({ min: 1, max: 65535 }),
+          protocol: fc.constantFrom('http' as const, 'tcp' as const),
+        }),
         {
           minLength: 1,
           maxLength: 3,
@@ -187,16 +189,6 @@ const arbitraryService: fc.Arbitrary<Resource> = fc.record({
   }),
 });
 
-const policy = fc.record(
-  {
-    service,
-    subset,
-    loadBalancer: fc.record({ policy: fc.constantFrom('round-robin' as const, 'least-request' as const) }),
-    connectionPool: fc.record({ connectTimeout: timeout }),
-  },
-  { requiredKeys: ['service'], noNullPrototype: true },
-);
-
 const limit = fc.integer({ min: 1, max: 100 });
 const wholePercent = fc.integer({ min: 0, max: 100 });
 const hashKey = fc.oneof(
@@ -206,7 +198,7 @@ const hashKey = fc.oneof(
   fc.constant({ sourceAddress: true as const }),
 );
 
-const fullPolicy = fc
+const policy: fc.Arbitrary<TrafficPolicy['spec']> = fc
   .record(
     {
       service,
@@ -257,17 +249,11 @@ const fullPolicy = fc
   )
   .filter(({ hashOn, loadBalancer }) => hashOn === undefined || isHashPolicy(loadBalancer?.policy));
 
-function policyOf(spec: fc.Arbitrary<TrafficPolicy['spec']>): fc.Arbitrary<Resource> {
-  return fc.record({
-    apiVersion: fc.constant('sluice.dev/v1' as const),
-    kind: fc.constant('TrafficPolicy' as const),
-    metadata,
-    spec,
-  });
-}
+const arbitraryTrafficPolicy: fc.Arbitrary<Resource> = fc.record({
+  apiVersion: fc.constant('sluice.dev/v1' as const),
+  kind: fc.constant('TrafficPolicy' as const),
+  metadata,
+  spec: policy,
+});
 
-/** Of fields that are in effect. */
-export const arbitraryResource = fc.oneof(routeOf(rule), arbitraryService, policyOf(policy));
-
-/** Of every field. */
-export const arbitraryFullResource = fc.oneof(routeOf(arbitraryRule), arbitraryService, policyOf(fullPolicy));
+export const arbitraryResource = fc.oneof(arbitraryRoute, arbitraryService, arbitraryTrafficPolicy);

@@ -2,8 +2,7 @@ import { expect } from 'chai';
 import { conflictProblems, findConflicts } from '../../../model/conflicts.ts';
 import { parseDocuments } from '../../../model/document.ts';
 import { formatPath, formatProblem } from '../../../model/problem.ts';
-import { resourceOf } from '../../support/all-fields.ts';
-import { resourcesIn, route, service, trafficPolicy } from './reading.ts';
+import { resourceOf, resourcesIn, route, service, trafficPolicy } from './reading.ts';
 
 /** All conflicts of the documents, a line each: `resource: path: sentence`. */
 function conflictsOf(...documents: object[]): string[] {

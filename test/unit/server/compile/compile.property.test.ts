@@ -9,12 +9,12 @@ import { servicesOf } from '../../../../server/rules/rule-index.ts';
 import { haveSameRules } from '../../../../server/snapshot/service-snapshot.ts';
 import { clustersOf } from '../../../support/fake-agent.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
-import { arbitraryFullResource } from '../../model/arbitraries.ts';
+import { arbitraryResource } from '../../model/arbitraries.ts';
 
 const numRuns = Number(process.env.SLUICE_FUZZ_RUNS ?? 150);
 
 /** Resources that could all be in force together. */
-const rules = fc.uniqueArray(arbitraryFullResource, { maxLength: 6, selector: resourceKey }).map((list) => {
+const rules = fc.uniqueArray(arbitraryResource, { maxLength: 6, selector: resourceKey }).map((list) => {
   const kept: Resource[] = [];
   for (const resource of list) if (findConflicts([...kept, resource]).length === 0) kept.push(resource);
   return kept;
@@ -122,7 +122,7 @@ describe('compiling', () => {
 
   it('property: a change touches no service that it does not speak of, and an instance only the endpoints of its own', () => {
     fc.assert(
-      fc.property(rules, instances, arbitraryFullResource, (resources, records, next) => {
+      fc.property(rules, instances, arbitraryResource, (resources, records, next) => {
         if (resources.some((resource) => resourceKey(resource) === resourceKey(next))) return;
         if (findConflicts([...resources, next]).length > 0) return;
         const mesh = meshOf(resources, records);

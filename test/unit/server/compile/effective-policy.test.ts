@@ -1,8 +1,7 @@
 import { expect } from 'chai';
 import type { TrafficPolicy } from '../../../../model/traffic-policy.ts';
 import { effectivePolicy } from '../../../../server/compile/effective-policy.ts';
-import { resourceOf } from '../../../support/all-fields.ts';
-import { trafficPolicy } from '../../model/reading.ts';
+import { resourceOf, trafficPolicy } from '../../model/reading.ts';
 
 const nothing = {
   loadBalancer: undefined,

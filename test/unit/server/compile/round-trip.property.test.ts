@@ -9,8 +9,8 @@ import { sortRules } from '../../../../routing/precedence.ts';
 import type { RoutePolicy } from '../../../../routing/route-policy.ts';
 import { createRouteTable, type RouteTable } from '../../../../routing/route-table.ts';
 import { compileRoutes } from '../../../../server/compile/routes.ts';
-import { resourceOf } from '../../../support/all-fields.ts';
 import { arbitraryRule } from '../../model/arbitraries.ts';
+import { resourceOf } from '../../model/reading.ts';
 
 const numRuns = Number(process.env.SLUICE_FUZZ_RUNS ?? 150);
 

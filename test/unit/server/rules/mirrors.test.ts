@@ -2,8 +2,7 @@ import { expect } from 'chai';
 import { formatProblem } from '../../../../model/problem.ts';
 import { planChange } from '../../../../server/rules/plan-change.ts';
 import { RuleIndex } from '../../../../server/rules/rule-index.ts';
-import { resourceOf } from '../../../support/all-fields.ts';
-import { route, service } from '../../model/reading.ts';
+import { resourceOf, route, service } from '../../model/reading.ts';
 
 const mirrored = (mirror: readonly object[]) => resourceOf(route({ rules: [{ backends: [{}], mirror }] }));
 const locate = () => ({ line: 1, column: 1 });
