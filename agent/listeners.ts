@@ -3,6 +3,7 @@ import type { Clock, Random } from '../process/clock.ts';
 import { formatHostPort, type HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
 import type { AgentSettings } from './config.ts';
+import type { OpenPort } from './http1/port.ts';
 import { startInbound } from './proxy/inbound.ts';
 import type { ProxyListener } from './proxy/listener.ts';
 import { startOutbound, startUpstream } from './proxy/outbound.ts';
@@ -11,8 +12,16 @@ import type { ListeningPort } from './registration/instance.ts';
 import type { MeshDirectory } from './view/mesh-directory.ts';
 import { meshName } from './view/mesh-name.ts';
 
+/** What of the settings the listeners are made of. */
+export type ListenerSettings = Pick<
+  AgentSettings,
+  'service' | 'namespace' | 'id' | 'outbound' | 'upstreams' | 'appPorts'
+>;
+
 export interface ListenersOptions {
-  readonly settings: AgentSettings;
+  readonly settings: ListenerSettings;
+  /** How connections for the listener of this name come. This process listens when not given. */
+  readonly open?: (listener: string) => OpenPort;
   readonly directory: MeshDirectory;
   readonly clock: Clock;
   readonly random: Random;
@@ -26,6 +35,8 @@ export interface Listeners {
   readonly inbound: readonly ListeningPort[];
   /** Under the name that the operator gave: `reviews:9080`. */
   readonly upstreams: readonly ListeningPort[];
+  /** Those that are open now, over all ports. */
+  readonly connections: number;
   traffic(): Record<string, StatisticsSnapshot>;
   /** No more requests for the application; those under way finish, within the drain timeout. */
   closeInbound(): Promise<void>;
@@ -33,7 +44,7 @@ export interface Listeners {
 }
 
 /** What the operator declared, as the mesh calls it: subscribed to from the start. */
-export function declaredNames({ upstreams, namespace }: AgentSettings): string[] {
+export function declaredNames({ upstreams, namespace }: Pick<AgentSettings, 'upstreams' | 'namespace'>): string[] {
   return upstreams.flatMap(({ host }) => meshName(host, namespace) ?? []);
 }
 
@@ -52,7 +63,9 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     const counted = createStatistics((cluster) => options.directory.view.clusters.has(cluster));
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
-    const listener = closedOnce(await begin({ listen, statistics: counted, clock, onFault }));
+    const listener = closedOnce(
+      await begin({ listen, open: options.open?.(name), statistics: counted, clock, onFault }),
+    );
     started.push(listener);
     statistics.set(name, counted);
     return listener;
@@ -96,6 +109,9 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       outbound: outbound.address,
       inbound,
       upstreams,
+      get connections() {
+        return started.reduce((sum, listener) => sum + listener.connections, 0);
+      },
       traffic: () => Object.fromEntries([...statistics].map(([name, counted]) => [name, counted.snapshot()])),
       closeInbound: async () => {
         await Promise.all(inbound.map(({ listener }) => listener.close()));
@@ -109,12 +125,15 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
 }
 
 /** The inbound closes before the rest does, and with it again. */
-function closedOnce({ address, close }: ProxyListener): ProxyListener {
+function closedOnce(listener: ProxyListener): ProxyListener {
   let closed: Promise<void> | undefined;
   return {
-    address,
+    address: listener.address,
+    get connections() {
+      return listener.connections;
+    },
     close: () => {
-      closed ??= close();
+      closed ??= listener.close();
       return closed;
     },
   };
@@ -127,6 +146,7 @@ export function formatPort({ name, address }: ListeningPort): string {
 
 interface CommonOptions {
   readonly listen: HostPort;
+  readonly open: OpenPort | undefined;
   readonly statistics: Statistics;
   readonly clock: Clock;
   readonly onFault: (error: unknown) => void;

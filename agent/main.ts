@@ -32,7 +32,10 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   logAddresses(agent, log);
 
   let child: Child | undefined;
-  const signalled = nextSignal(() => child?.signal('SIGKILL'));
+  const signalled = nextSignal(() => {
+    child?.signal('SIGKILL');
+    agent.kill();
+  });
   await Promise.race([agent.ready, signalled]);
   const { ready, reason, revision } = agent.readiness;
   if (ready) log.info({ revision }, reason === '' ? 'ready' : `ready: ${reason}`);

@@ -1,4 +1,4 @@
-/** The agent, put together: state, view, listeners, health check, control plane, admin; closed in reverse. */
+/** The agent, put together: state, view, data plane, health check, control plane, admin; closed in reverse. */
 import type { Clock, Random } from '../process/clock.ts';
 import type { HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
@@ -7,9 +7,8 @@ import { startAdmin } from './admin/admin-server.ts';
 import type { AgentReport } from './admin/agent-report.ts';
 import { type Readiness, readinessOf } from './admin/readiness.ts';
 import type { AgentSettings } from './config.ts';
-import { startInstanceWatch } from './health-checks/instance-watch.ts';
-import { probeInstance } from './health-checks/probe.ts';
-import { declaredNames, startListeners } from './listeners.ts';
+import { declaredNames } from './listeners.ts';
+import { startOneProcess } from './one-process.ts';
 import { ControlPlane } from './registration/control-plane.ts';
 import { type AppState, type HealthCheck, probeByTcp, startHealthCheck } from './registration/health-check.ts';
 import { instanceFor, type ListeningPort } from './registration/instance.ts';
@@ -36,6 +35,8 @@ export interface RunningAgent {
   closeInbound(): Promise<void>;
   /** Ends everything; requests under way finish first, 10 s at most. Does not drain. */
   close(): Promise<void>;
+  /** Ends at once all that would not end with this process. */
+  kill(): void;
 }
 
 export interface AgentContext {
@@ -57,6 +58,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     for (const end of closing.splice(0).reverse()) await end();
   };
   let isDraining = false;
+  let swapsInUse = 0;
   let becomeReady = () => {};
   const ready = new Promise<void>((resolve) => {
     becomeReady = resolve;
@@ -67,27 +69,27 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     const state = openAgentState({ path: settings.stateDir, createView, clock, log });
     closing.push(() => state.close());
 
-    const watch = startInstanceWatch({ clock, random, probe: probeInstance, log });
-    closing.push(() => watch.close());
-
     const directory = new Directory({
       ...state.lastGood,
       declared: declaredNames(settings),
       clock,
       onSwap: () => {
         state.keep(() => ({ held: directory.held, names: directory.names }));
-        watch.update(directory.made.clusters.values());
-        checkReady();
+        const { swaps } = directory;
+        plane.swapped();
+        plane.onceInUse(() => {
+          swapsInUse = swaps;
+          checkReady();
+        });
       },
     });
     closing.push(() => directory.disconnected());
-    watch.update(directory.made.clusters.values());
 
     // Requests for the application may come while the last of the listeners is still starting.
     let health: HealthCheck | undefined;
     const onAppUnreachable = () => health?.lookSoon();
-    const listeners = await startListeners({ settings, directory, clock, random, log, onAppUnreachable });
-    closing.push(() => listeners.close());
+    const plane = await startOneProcess({ settings, directory, clock, random, log, onAppUnreachable });
+    closing.push(() => plane.close());
 
     health = startAppCheck(settings, context, (appState) => controlPlane.health(appState));
     closing.push(() => health?.close());
@@ -97,11 +99,12 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       servers: settings.servers,
       identity,
       key: state.key,
-      instance: (server) => instanceFor(server, listeners.inbound, settings),
+      instance: (server) => instanceFor(server, plane.inbound, settings),
       appState: () => health?.state ?? 'starting',
       acceptMesh: settings.acceptMesh,
       directory,
       createView,
+      onceInUse: (then) => plane.onceInUse(then),
       clock,
       random,
       log,
@@ -109,11 +112,11 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     });
     // Requests under way may still be waiting for a name: they finish before the connection goes.
     closing.push(async () => {
-      await listeners.close();
+      await plane.close();
       controlPlane.close();
     });
 
-    const report = (): AgentReport => ({
+    const facts = () => ({
       identity,
       app: health?.state,
       isDraining,
@@ -121,13 +124,15 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       held: directory.held,
       view: directory.made,
       names: directory.names,
-      swaps: directory.swaps,
+      swaps: swapsInUse,
       controlPlane: controlPlane.status,
       lastGood: state.counts,
-      traffic: listeners.traffic(),
+      fault: plane.fault,
     });
+    const report = async (): Promise<AgentReport> => ({ ...facts(), ...(await plane.report()) });
+    const readiness = () => readinessOf(facts());
     const checkReady = () => {
-      if (readinessOf(report()).ready) becomeReady();
+      if (readiness().ready) becomeReady();
     };
 
     let draining: Promise<void> | undefined;
@@ -136,21 +141,22 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       draining ??= drainControlPlane(controlPlane, identity.hasApp, log);
       return draining;
     };
-    const admin = await startAdmin({ listen: settings.admin, report, drain });
+    const admin = await startAdmin({ listen: settings.admin, report, readiness, drain });
     closing.push(() => admin.close());
 
     controlPlane.start();
     checkReady();
-    const { outbound, inbound, upstreams } = listeners;
+    const { outbound, inbound, upstreams } = plane;
     return {
       ready,
       get readiness() {
-        return readinessOf(report());
+        return readiness();
       },
       addresses: { outbound, inbound, admin: admin.address, upstreams },
       drain,
-      closeInbound: () => listeners.closeInbound(),
+      closeInbound: () => plane.closeInbound(),
       close,
+      kill: () => plane.kill(),
     };
   } catch (cause) {
     await close();

@@ -4,14 +4,14 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import type { HostPort } from '../../process/host-port.ts';
 import type { AgentReport } from './agent-report.ts';
 import { objectionTo } from './browser-guard.ts';
-import { dumpClusters } from './cluster-dump.ts';
 import { dumpConfig } from './config-dump.ts';
 import { metricsContentType, renderMetrics } from './metrics.ts';
-import { readinessOf } from './readiness.ts';
+import type { Readiness } from './readiness.ts';
 
 export interface AdminOptions {
   readonly listen: HostPort;
-  readonly report: () => AgentReport;
+  readonly report: () => Promise<AgentReport>;
+  readonly readiness: () => Readiness;
   /** Asks callers to send no new requests; resolves when they know, or the deadline is over. */
   readonly drain: () => Promise<void>;
 }
@@ -35,27 +35,27 @@ interface Endpoint {
 const endpoints: Readonly<Record<string, Endpoint>> = {
   '/ready': {
     method: 'GET',
-    answer: ({ report }) => {
-      const readiness = readinessOf(report());
-      return { status: readiness.ready ? 200 : 503, body: readiness };
+    answer: ({ readiness }) => {
+      const body = readiness();
+      return { status: body.ready ? 200 : 503, body };
     },
   },
-  '/stats': { method: 'GET', answer: ({ report }) => ok(statsOf(report())) },
-  '/config_dump': { method: 'GET', answer: ({ report }) => ok(dumpConfig(report())) },
-  '/clusters': { method: 'GET', answer: ({ report }) => ok(dumpClusters(report().view)) },
+  '/stats': { method: 'GET', answer: async ({ report }) => ok(statsOf(await report())) },
+  '/config_dump': { method: 'GET', answer: async ({ report }) => ok(dumpConfig(await report())) },
+  '/clusters': { method: 'GET', answer: async ({ report }) => ok((await report()).clusters) },
   '/metrics': {
     method: 'GET',
-    answer: ({ report }) => ({
+    answer: async ({ report }) => ({
       status: 200,
-      body: renderMetrics(report(), process.memoryUsage()),
+      body: renderMetrics(await report()),
       headers: { 'content-type': metricsContentType },
     }),
   },
   '/drain': {
     method: 'POST',
-    answer: async ({ drain, report }) => {
+    answer: async ({ drain, readiness }) => {
       await drain();
-      return ok(readinessOf(report()));
+      return ok(readiness());
     },
   },
 };
@@ -103,7 +103,7 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
   return endpoint.answer(options);
 }
 
-function statsOf({ app, held, swaps, names, controlPlane, lastGood, traffic }: AgentReport) {
+function statsOf({ app, held, swaps, names, controlPlane, lastGood, workers, traffic }: AgentReport) {
   return {
     revision: held.revision,
     meshId: held.meshId,
@@ -112,6 +112,7 @@ function statsOf({ app, held, swaps, names, controlPlane, lastGood, traffic }: A
     swaps,
     controlPlane: { ...controlPlane, server: controlPlane.server ?? null },
     lastGood: { writes: lastGood.writes, failures: lastGood.failures },
+    workers: workers.map((worker) => ({ ...worker, pid: worker.pid ?? null })),
     traffic,
   };
 }

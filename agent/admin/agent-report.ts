@@ -5,8 +5,35 @@ import type { AppState } from '../registration/health-check.ts';
 import type { MeshView } from '../view/mesh-view.ts';
 import type { AgentIdentity } from '../xds/delta-session.ts';
 import type { HeldMesh } from '../xds/resources.ts';
+import type { ClusterDump } from './cluster-dump.ts';
 
-export interface AgentReport {
+/** What came of requests, in all processes that carry them together. */
+export interface WorkReport {
+  /** By listener: `outbound`, `inbound`, and each upstream by its service. */
+  readonly traffic: Readonly<Record<string, StatisticsSnapshot>>;
+  /** Sorted by name. */
+  readonly clusters: readonly ClusterDump[];
+  /** In bytes, of all processes of the agent. */
+  readonly memory: { readonly rss: number; readonly heapUsed: number };
+  /** Empty when the agent is one process. */
+  readonly workers: readonly WorkerReport[];
+}
+
+/** A process that carries requests; one of several. */
+export interface WorkerReport {
+  /** From 1 on; a worker that takes the place of another has its number. */
+  readonly worker: number;
+  /** Undefined while there is no process. */
+  readonly pid: number | undefined;
+  /** - `starting`: carries nothing yet; `restarting`: ended, and another one follows after a pause. */
+  readonly state: 'starting' | 'serving' | 'restarting';
+  /** Of clients, when it last said how many. */
+  readonly connections: number;
+  /** How often a process in its place has ended that should not have. */
+  readonly restarts: number;
+}
+
+export interface AgentReport extends WorkReport {
   readonly identity: AgentIdentity;
   /** Undefined without an application. */
   readonly app: AppState | undefined;
@@ -14,13 +41,14 @@ export interface AgentReport {
   /** Whether the agent had something to start with when no server had answered yet. */
   readonly startedFromLastGood: boolean;
   readonly held: HeldMesh;
+  /** What requests are routed by. What they did to it is told by `clusters`: they may be carried elsewhere. */
   readonly view: MeshView;
   /** Names that the agent is subscribed to. */
   readonly names: readonly string[];
-  /** Commit marks applied since the start. */
+  /** Commit marks since the start that all requests are routed by. */
   readonly swaps: number;
   readonly controlPlane: ControlPlaneStatus;
   readonly lastGood: { readonly writes: number; readonly failures: number };
-  /** By listener: `outbound`, `inbound`, and each upstream by its service. */
-  readonly traffic: Readonly<Record<string, StatisticsSnapshot>>;
+  /** Why no requests are carried, as a sentence; '' when they are. */
+  readonly fault: string;
 }

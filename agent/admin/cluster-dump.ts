@@ -2,8 +2,10 @@
 import type { ClusterView, EndpointView } from '../view/cluster-view.ts';
 import type { MeshView } from '../view/mesh-view.ts';
 
+export type ClusterDump = ReturnType<typeof dumpCluster>;
+
 /** Each cluster as requests see it now, sorted by name. */
-export function dumpClusters(view: MeshView) {
+export function dumpClusters(view: MeshView): ClusterDump[] {
   return [...view.clusters.values()].sort((one, other) => (one.name < other.name ? -1 : 1)).map(dumpCluster);
 }
 

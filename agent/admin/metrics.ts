@@ -16,11 +16,8 @@ interface Family {
 
 export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
 
-export function renderMetrics(
-  report: AgentReport,
-  memory: { readonly rss: number; readonly heapUsed: number },
-): string {
-  return [...trafficFamilies(report), ...meshFamilies(report), ...processFamilies(memory)].map(render).join('');
+export function renderMetrics(report: AgentReport): string {
+  return [...trafficFamilies(report), ...meshFamilies(report), ...processFamilies(report)].map(render).join('');
 }
 
 function trafficFamilies({ traffic }: AgentReport): Family[] {
@@ -96,10 +93,15 @@ function meshFamilies(report: AgentReport): Family[] {
   ];
 }
 
-function processFamilies({ rss, heapUsed }: { readonly rss: number; readonly heapUsed: number }): Family[] {
+function processFamilies({ memory, workers }: AgentReport): Family[] {
+  // An agent without workers carries its requests itself.
+  const serving = workers.length === 0 ? 1 : workers.filter(({ state }) => state === 'serving').length;
+  const restarts = workers.reduce((sum, worker) => sum + worker.restarts, 0);
   return [
-    gauge('process_resident_memory_bytes', 'Memory of the process.', [{ value: rss }]),
-    gauge('nodejs_heap_used_bytes', 'JavaScript heap in use.', [{ value: heapUsed }]),
+    gauge('sluice_agent_workers', 'Processes that carry requests.', [{ value: serving }]),
+    counter('sluice_agent_worker_restarts_total', 'Workers that ended and were replaced.', [{ value: restarts }]),
+    gauge('process_resident_memory_bytes', 'Memory of all processes of the agent.', [{ value: memory.rss }]),
+    gauge('nodejs_heap_used_bytes', 'JavaScript heap in use, of all of them.', [{ value: memory.heapUsed }]),
   ];
 }
 

@@ -12,7 +12,7 @@ export interface Readiness {
 
 export type ReadinessFacts = Pick<
   AgentReport,
-  'identity' | 'isDraining' | 'startedFromLastGood' | 'held' | 'swaps' | 'controlPlane'
+  'identity' | 'isDraining' | 'startedFromLastGood' | 'held' | 'swaps' | 'controlPlane' | 'fault'
 >;
 
 export function readinessOf(agent: ReadinessFacts): Readiness {
@@ -21,6 +21,7 @@ export function readinessOf(agent: ReadinessFacts): Readiness {
   const facts = { stale, revision: held.revision };
   const notConnected = controlPlane.lastEnd === '' ? 'the control plane has not answered yet' : controlPlane.lastEnd;
   if (agent.isDraining) return { ready: false, ...facts, reason: 'the agent is draining' };
+  if (agent.fault !== '') return { ready: false, ...facts, reason: agent.fault };
   if (stale) {
     const why = controlPlane.conditionDetail || notConnected;
     return { ready: true, ...facts, reason: `routes by revision ${held.revision} of its last run: ${why}` };

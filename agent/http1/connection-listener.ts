@@ -1,8 +1,8 @@
 /** Accepts connections, so many at a time, and sees them end. What is spoken on them is their maker's business. */
-import { once } from 'node:events';
-import { createServer, type Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import type { Clock } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
+import { type OpenPort, openPort } from './port.ts';
 
 /** A connection that was accepted. */
 export interface Accepted {
@@ -15,6 +15,8 @@ export interface Accepted {
 export interface ConnectionListenerOptions {
   /** Port 0 takes a free one. */
   readonly listen: HostPort;
+  /** How connections come. This process listens when not given. */
+  readonly open?: OpenPort | undefined;
   readonly clock: Clock;
   /** Those beyond it are closed at once. */
   readonly mostConnections: number;
@@ -37,33 +39,27 @@ export interface ConnectionListener {
 
 /** Rejects when it cannot listen. */
 export async function startConnectionListener(options: ConnectionListenerOptions): Promise<ConnectionListener> {
-  const { listen, clock, mostConnections, accept, onTooMany } = options;
+  const { listen, open = openPort, clock, mostConnections, accept, onTooMany } = options;
   const connections = new Set<Accepted>();
   let onEmpty = () => {};
   const onClosed = (connection: Accepted) => {
     connections.delete(connection);
     if (connections.size === 0) onEmpty();
   };
-  const server = createServer({ noDelay: true, pauseOnConnect: true }, (socket) => {
+  const port = await open(listen, (socket) => {
     if (connections.size >= mostConnections) {
       socket.destroy();
       return onTooMany();
     }
     connections.add(accept(socket, onClosed));
   });
-  server.listen({ host: listen.host, port: listen.port, backlog: 4_096 });
-  await once(server, 'listening');
-  // One connection could not be accepted (no descriptor left, or gone already): the next may be.
-  server.on('error', () => {});
-  const address = server.address();
-  const port = typeof address === 'object' && address !== null ? address.port : listen.port;
   return {
-    address: { host: listen.host, port },
+    address: port.address,
     get connections() {
       return connections.size;
     },
     async close(graceMs) {
-      server.close();
+      port.close();
       const callOff = clock.after(graceMs, () => {
         for (const connection of connections) connection.destroy();
       });

@@ -4,6 +4,7 @@ import type { Clock, Random } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
 import { type Accepted, startConnectionListener } from '../http1/connection-listener.ts';
 import { Deadlines } from '../http1/deadlines.ts';
+import type { OpenPort } from '../http1/port.ts';
 import { ServerConnection } from '../http1/server-connection.ts';
 import type { Destination } from './destination.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
@@ -18,6 +19,8 @@ import { UndecidedConnection } from './undecided-connection.ts';
 export interface ListenerOptions {
   /** Port 0 takes a free one. */
   readonly listen: HostPort;
+  /** How connections come. This process listens when not given. */
+  readonly open?: OpenPort | undefined;
   readonly statistics: Statistics;
   readonly clock: Clock;
   readonly random: Random;
@@ -30,6 +33,8 @@ export interface ListenerOptions {
 export interface ProxyListener {
   /** With the port that port 0 became. */
   readonly address: HostPort;
+  /** Those that are open now. */
+  readonly connections: number;
   /** Stops accepting, lets requests under way finish within the drain timeout, and ends all connections. */
   close(): Promise<void>;
 }
@@ -63,7 +68,15 @@ const mostConnections = 50_000;
 
 /** Rejects when it cannot listen. */
 export async function startListener(options: ListenerOptions, kind: ListenerKind): Promise<ProxyListener> {
-  const { listen, statistics, clock, random, drainTimeoutMs = defaultDrainTimeoutMs, onFault = () => {} } = options;
+  const {
+    listen,
+    open,
+    statistics,
+    clock,
+    random,
+    drainTimeoutMs = defaultDrainTimeoutMs,
+    onFault = () => {},
+  } = options;
   const deadlines = new Deadlines(clock);
   const pools = new Pools(deadlines);
   const call = { statistics, pools, deadlines, clock, random };
@@ -85,6 +98,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   };
   const server = await startConnectionListener({
     listen,
+    open,
     clock,
     mostConnections,
     accept(socket, onClosed) {
@@ -97,6 +111,9 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   });
   return {
     address: server.address,
+    get connections() {
+      return server.connections;
+    },
     async close() {
       await server.close(drainTimeoutMs);
       mirrors.close();

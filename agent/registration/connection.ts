@@ -25,6 +25,8 @@ export interface ConnectionOptions {
   readonly acceptMesh: string | undefined;
   readonly directory: Directory;
   readonly createView: CreateView;
+  /** Calls back once all requests are routed by what the directory has now. */
+  readonly onceInUse: (then: () => void) => void;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onRegistered: (welcome: Welcome) => void;
@@ -125,8 +127,13 @@ export class Connection {
     );
   }
 
+  /** A server takes what an agent holds for applied: so it is in use before the server hears of it. */
   #openAds(acceptMesh: string | undefined): void {
-    const { client, identity, directory, createView, log } = this.#options;
+    this.#options.onceInUse(() => this.#isOpen && this.#startAds(acceptMesh));
+  }
+
+  #startAds(acceptMesh: string | undefined): void {
+    const { client, identity, directory, createView, onceInUse, log } = this.#options;
     if (this.#condition === '' && directory.swaps === 0 && directory.held.meshId !== '') {
       this.#report('stale', `routes by revision ${directory.held.revision} of its last run`);
     }
@@ -136,18 +143,22 @@ export class Connection {
       session: new DeltaSession({ identity, held, view: made, names, acceptMesh, createView }),
       onResponse: ({ typeUrl, nonce }) => log.debug({ typeUrl, nonce }, 'response'),
       onDecision: (decision) => this.#onDecision(decision),
+      onceInUse,
       onEnd: (end) => this.#end(end),
     });
     directory.connected(this.#ads);
   }
 
   #onDecision(decision: Decision): void {
-    const { directory, log, onRefusal } = this.#options;
+    const { directory, onceInUse, log, onRefusal } = this.#options;
     switch (decision.do) {
       case 'swap':
         directory.swap(decision.held, decision.view, decision.answers);
-        log.debug({ revision: decision.held.revision }, 'applied');
-        this.#report('', '');
+        onceInUse(() => {
+          if (!this.#isOpen) return;
+          log.debug({ revision: decision.held.revision }, 'applied');
+          this.#report('', '');
+        });
         break;
       case 'shrink':
         directory.shrink(decision.held, decision.view);

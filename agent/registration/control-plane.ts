@@ -26,6 +26,8 @@ export interface ControlPlaneOptions {
   readonly acceptMesh: string | undefined;
   readonly directory: Directory;
   readonly createView: CreateView;
+  /** Calls back once all requests are routed by what the directory has now. */
+  readonly onceInUse: (then: () => void) => void;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;

@@ -12,7 +12,7 @@ export interface StreamEnd {
 }
 
 /** What the session decided, but for messages, which the stream sends itself. */
-export type Decision = Exclude<Effect, { readonly do: 'send' }>;
+export type Decision = Exclude<Effect, { readonly do: 'send' | 'confirm' }>;
 
 export interface AdsStream extends NameAsker {
   close(): void;
@@ -21,8 +21,13 @@ export interface AdsStream extends NameAsker {
 export interface AdsStreamOptions {
   readonly client: Client;
   readonly session: DeltaSession;
-  /** Called before the verdict on it is sent: an ACK means that the decision is in force. */
+  /** Called before the verdict on it is sent. */
   readonly onDecision: (decision: Decision) => void;
+  /**
+   * Calls back once all requests are routed by what was decided last: the ACK of a mark waits for it. There is at most one
+   * mark without an ACK, so no more than one call is open.
+   */
+  readonly onceInUse: (then: () => void) => void;
   readonly onResponse: (response: DeltaDiscoveryResponse) => void;
   /** Called once; not after `close`. */
   readonly onEnd: (end: StreamEnd) => void;
@@ -43,6 +48,7 @@ export function startAdsStream(options: AdsStreamOptions): AdsStream {
     for (const effect of effects) {
       if (!isOpen) return;
       if (effect.do === 'send') call.write(effect.request);
+      else if (effect.do === 'confirm') options.onceInUse(() => isOpen && call.write(effect.request));
       else options.onDecision(effect);
     }
   };

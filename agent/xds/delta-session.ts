@@ -31,6 +31,8 @@ export type RefusalCondition = '' | 'foreign-store' | 'older-store';
 
 export type Effect =
   | { readonly do: 'send'; readonly request: Request }
+  /** To be sent once all requests are routed by what was swapped in before: the ACK of a mark. */
+  | { readonly do: 'confirm'; readonly request: Request }
   /** A commit mark: use this from now on. `answers` holds each name that is settled by it. */
   | { readonly do: 'swap'; readonly held: HeldMesh; readonly view: MeshView; readonly answers: NameAnswers }
   /** Names were let go of: use this from now on. */
@@ -183,7 +185,10 @@ export class DeltaSession {
     this.#held = held;
     this.#obeyed = held;
     this.#view = created.view;
-    return [{ do: 'swap', held, view: created.view, answers }, ack(response)];
+    return [
+      { do: 'swap', held, view: created.view, answers },
+      { do: 'confirm', request: ackOf(response) },
+    ];
   }
 
   /** What speaks against a mark as such: an emptied, foreign or restored server must not change what is held. */
@@ -263,8 +268,12 @@ function send(request: Request): Effect {
   return { do: 'send', request };
 }
 
-function ack({ typeUrl, nonce }: DeltaDiscoveryResponse): Effect {
-  return send({ typeUrl, responseNonce: nonce });
+function ack(response: DeltaDiscoveryResponse): Effect {
+  return send(ackOf(response));
+}
+
+function ackOf({ typeUrl, nonce }: DeltaDiscoveryResponse): Request {
+  return { typeUrl, responseNonce: nonce };
 }
 
 function nack(

@@ -4,6 +4,7 @@ import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { type AdminServer, startAdmin } from '../../../../agent/admin/admin-server.ts';
 import type { AgentReport } from '../../../../agent/admin/agent-report.ts';
+import { dumpClusters } from '../../../../agent/admin/cluster-dump.ts';
 import { readinessOf } from '../../../../agent/admin/readiness.ts';
 import { createStatistics } from '../../../../agent/proxy/statistics.ts';
 import { formatHostPort } from '../../../../process/host-port.ts';
@@ -47,7 +48,11 @@ function report(changes: Partial<AgentReport> = {}): AgentReport {
     swaps: 1,
     controlPlane: connected,
     lastGood: { writes: 2, failures: 1 },
+    fault: '',
     traffic: traffic(),
+    clusters: dumpClusters(harness.view),
+    memory: { rss: 60_000_000, heapUsed: 20_000_000 },
+    workers: [],
     ...changes,
   };
 }
@@ -88,6 +93,11 @@ describe('/ready', () => {
       want: { ready: true, stale: false, reason: '' },
     },
     {
+      name: 'no when nobody carries requests, for whatever reason',
+      changes: { fault: 'no worker is running' },
+      want: { ready: false, stale: false, reason: 'no worker is running' },
+    },
+    {
       name: 'no while draining',
       changes: { isDraining: true },
       want: { ready: false, stale: false, reason: 'the agent is draining' },
@@ -111,7 +121,8 @@ describe('the admin server', () => {
     drains = 0;
     server = await startAdmin({
       listen: { host: '127.0.0.1', port: 0 },
-      report: () => current,
+      report: async () => current,
+      readiness: () => readinessOf(current),
       drain: async () => {
         drains += 1;
         current = report({ isDraining: true });
@@ -251,7 +262,12 @@ describe('the admin server', () => {
   }
 
   it('refuses an address that is in use', async () => {
-    const refused = await startAdmin({ listen: server.address, report: () => current, drain: async () => {} }).then(
+    const refused = await startAdmin({
+      listen: server.address,
+      report: async () => current,
+      readiness: () => readinessOf(current),
+      drain: async () => {},
+    }).then(
       () => 'it started',
       (cause: Error) => cause.message,
     );

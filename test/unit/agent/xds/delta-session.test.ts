@@ -120,7 +120,7 @@ describe('delta session', () => {
       const harness = new SessionHarness({ names: ['reviews.default'] });
       harness.start();
       harness.receive(...batchOf(['reviews.default']));
-      expect(harness.effects.slice(-2).map((effect) => effect.do)).to.deep.equal(['swap', 'send']);
+      expect(harness.effects.slice(-2).map((effect) => effect.do)).to.deep.equal(['swap', 'confirm']);
     });
 
     it('may be empty: the mark alone', () => {

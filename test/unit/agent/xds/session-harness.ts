@@ -72,13 +72,16 @@ export class SessionHarness {
   }
 
   /** Effects but for messages, and forgets them. */
-  decisions(): Exclude<Effect, { do: 'send' }>[] {
-    return this.effects.splice(0).flatMap((effect) => (effect.do === 'send' ? [] : [effect]));
+  decisions(): Exclude<Effect, { do: 'send' | 'confirm' }>[] {
+    return this.effects
+      .splice(0)
+      .flatMap((effect) => (effect.do === 'send' || effect.do === 'confirm' ? [] : [effect]));
   }
 
   #take(effects: readonly Effect[]): readonly Effect[] {
-    for (const effect of effects) {
-      if (effect.do === 'send') this.#check(effect.request);
+    for (const [index, effect] of effects.entries()) {
+      if (effect.do === 'send' || effect.do === 'confirm') this.#check(effect.request);
+      if (effect.do === 'confirm') expect(effects[index - 1]?.do, 'what is confirmed is a swap').to.equal('swap');
       if (effect.do === 'swap' || effect.do === 'shrink') {
         this.held = effect.held;
         this.view = effect.view;
@@ -99,7 +102,7 @@ export class SessionHarness {
 
 function said(effects: readonly Effect[]): Said[] {
   return effects.flatMap((effect): Said[] => {
-    if (effect.do !== 'send') return [];
+    if (effect.do !== 'send' && effect.do !== 'confirm') return [];
     const {
       typeUrl = '',
       errorDetail,

@@ -1,0 +1,40 @@
+/** What carries requests, as the rest of the agent sees it: this process, or several. */
+import type { Clock, Random } from '../process/clock.ts';
+import type { HostPort } from '../process/host-port.ts';
+import type { Logger } from '../process/log.ts';
+import type { WorkReport } from './admin/agent-report.ts';
+import type { AgentSettings } from './config.ts';
+import type { ListeningPort } from './registration/instance.ts';
+import type { Directory } from './xds/directory.ts';
+
+export interface DataPlaneOptions {
+  readonly settings: AgentSettings;
+  readonly directory: Directory;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly log: Logger;
+  /** A request for the application could not be passed on to it. */
+  readonly onAppUnreachable: () => void;
+}
+
+export interface DataPlane {
+  readonly outbound: HostPort;
+  /** Of the application's ports. */
+  readonly inbound: readonly ListeningPort[];
+  /** Under the name that the operator gave: `reviews:9080`. */
+  readonly upstreams: readonly ListeningPort[];
+  /** Takes into use what the directory has now. */
+  swapped(): void;
+  /** Calls back once, when all requests are routed by what was swapped in last; at once when they are already. */
+  onceInUse(then: () => void): void;
+  /** '' when requests are carried, else a sentence that says why not. */
+  readonly fault: string;
+  /** Within a second. */
+  report(): Promise<WorkReport>;
+  /** No more requests for the application; those under way finish, within the drain timeout. */
+  closeInbound(): Promise<void>;
+  /** Ends everything; requests under way finish first, within the drain timeout. */
+  close(): Promise<void>;
+  /** Ends everything at once. */
+  kill(): void;
+}

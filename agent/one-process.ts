@@ -1,0 +1,36 @@
+/** The data plane in this very process: its listeners, and who looks after instances beside them. */
+import { dumpClusters } from './admin/cluster-dump.ts';
+import type { DataPlane, DataPlaneOptions } from './data-plane.ts';
+import { startInstanceWatch } from './health-checks/instance-watch.ts';
+import { probeInstance } from './health-checks/probe.ts';
+import { startListeners } from './listeners.ts';
+
+/** Rejects when one of the ports cannot be listened on; then none is. */
+export async function startOneProcess(options: DataPlaneOptions): Promise<DataPlane> {
+  const { directory, clock, random, log } = options;
+  const listeners = await startListeners(options);
+  const watch = startInstanceWatch({ clock, random, probe: probeInstance, log });
+  const swapped = () => watch.update(directory.made.clusters.values());
+  swapped();
+  const { outbound, inbound, upstreams } = listeners;
+  return {
+    outbound,
+    inbound,
+    upstreams,
+    swapped,
+    onceInUse: (then) => then(),
+    fault: '',
+    report: async () => ({
+      traffic: listeners.traffic(),
+      clusters: dumpClusters(directory.made),
+      memory: process.memoryUsage(),
+      workers: [],
+    }),
+    closeInbound: () => listeners.closeInbound(),
+    close: async () => {
+      await listeners.close();
+      watch.close();
+    },
+    kill: () => {},
+  };
+}
