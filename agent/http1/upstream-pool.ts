@@ -67,9 +67,9 @@ export class UpstreamPool implements ConnectionOwner {
 
   /** A free connection; `waiting`: the waiter will be told; `overflow`: too many wait already. */
   acquire(waiter: ConnectionWaiter, limits: PoolLimits): UpstreamConnection | 'waiting' | 'overflow' {
+    this.#limits = limits;
     const free = this.#idle.pop();
     if (free !== undefined) return free;
-    this.#limits = limits;
     if (!limits.breaker.tryAcquirePending()) return 'overflow';
     this.#waiters.push(waiter);
     this.#openForWaiters();
@@ -117,7 +117,10 @@ export class UpstreamPool implements ConnectionOwner {
     this.#connecting--;
     // Those that another attempt is under way for wait for that; without one there is no reason to wait any longer.
     const mayWait = this.#connecting === 0 ? 0 : Math.max(this.#connecting, this.#waiters.length - 1);
-    while (this.#waiters.length > mayWait) this.#nextWaiter()?.onUnreachable(detail);
+    // Counted before: who is told may send another request at once, for which an attempt of its own begins.
+    for (let tooMany = this.#waiters.length - mayWait; tooMany > 0; tooMany--) {
+      this.#nextWaiter()?.onUnreachable(detail);
+    }
   }
 
   #nextWaiter(): ConnectionWaiter | undefined {
