@@ -137,7 +137,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     }
     if (!isDone) return;
     this.#isBodyComplete = true;
-    upstream?.requestIsComplete();
+    if (upstream !== undefined) this.#requestIsOut(upstream);
   }
 
   /** Whether no more of the body should come now; `onReadyForBody` says when it may again. */
@@ -172,10 +172,8 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     }
     const { writer } = this.out;
     connection.transport.write(writer.bytes, 0, writer.length);
-    if (this.#isBodyComplete) connection.requestIsComplete();
-    const perTryTimeoutMs = this.#retry?.perTryTimeoutMs ?? 0;
-    if (perTryTimeoutMs > 0) this.#context.deadlines.set(this.#tryTimeout, perTryTimeoutMs);
-    if (!this.#isBodyComplete && !connection.transport.isClogged) this.#caller.onReadyForBody();
+    if (this.#isBodyComplete) this.#requestIsOut(connection);
+    else if (!connection.transport.isClogged) this.#caller.onReadyForBody();
   }
 
   onUnreachable(detail: string): void {
@@ -254,6 +252,13 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   get #address(): string {
     if (this.#target === undefined) return '';
     return formatHostPort({ host: this.#target.address, port: this.#target.port });
+  }
+
+  /** As in Envoy, the time of a try begins here: a slow client is not the instance's fault. */
+  #requestIsOut(connection: UpstreamConnection): void {
+    connection.requestIsComplete();
+    const perTryTimeoutMs = this.#retry?.perTryTimeoutMs ?? 0;
+    if (perTryTimeoutMs > 0 && !this.#isAnswered) this.#context.deadlines.set(this.#tryTimeout, perTryTimeoutMs);
   }
 
   /** Whether the rule wants one more try, everything of the request is there for it, and there are not too many already. */

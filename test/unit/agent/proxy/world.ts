@@ -33,6 +33,8 @@ export interface Ask {
 /** A directory whose view the test swaps, and whose answers it gives. */
 export class FakeDirectory implements MeshDirectory {
   view: MeshView = createEmptyMeshView();
+  /** The agent's. */
+  zone = '';
   obstacle = '';
   /** Every name that was asked for. */
   readonly asked: string[] = [];
@@ -40,7 +42,7 @@ export class FakeDirectory implements MeshDirectory {
   answer: (name: string) => Resolution | Promise<Resolution> = () => 'absent';
 
   swap(resources: MeshResources): void {
-    this.view = viewOf(resources, this.view);
+    this.view = viewOf(resources, this.view, this.zone);
   }
 
   async resolve(name: string): Promise<Resolution> {
@@ -132,6 +134,20 @@ export class World {
   inbound(options: Pick<InboundOptions, 'app'> & Partial<InboundOptions>): Promise<ProxyListener> {
     const identity = { service: 'reviews.default', id: 'reviews-1' };
     return this.#started(startInbound({ ...this.#common(), identity, ...options }));
+  }
+
+  /** What is counted as under way: nothing, when all requests have ended. */
+  underWay(): Record<string, number> {
+    const { active, clusters } = this.statistics.snapshot();
+    const counted = [...this.directory.view.clusters.values()].flatMap(({ name, breaker, endpoints }) => [
+      [`requests of ${name}`, clusters[name]?.active ?? 0],
+      ...(['pending', 'requests', 'retries'] as const).map((what) => [
+        `breaker ${what} of ${name}`,
+        breaker.counts[what],
+      ]),
+      ...endpoints.map(({ address, port, load }) => [`load of ${address}:${port}`, load.active]),
+    ]);
+    return Object.fromEntries([['requests', active], ...counted].filter(([, count]) => count !== 0));
   }
 
   async close(): Promise<void> {

@@ -26,6 +26,7 @@ export interface EndpointWords {
   readonly address?: string;
   readonly port: number;
   readonly weight?: number;
+  readonly zone?: string;
   readonly health?: HealthStatus;
 }
 
@@ -43,10 +44,12 @@ export function cluster(name: string, more: Input<Cluster> = {}): Cluster {
 }
 
 export function assignment(clusterName: string, endpoints: readonly EndpointWords[]): ClusterLoadAssignment {
-  const locality = { zone: 'z1' };
-  return ClusterLoadAssignment.decode(
-    ClusterLoadAssignment.encode({ clusterName, endpoints: [{ locality, lbEndpoints: endpoints.map(lbEndpoint) }] }),
-  );
+  const zones = [...new Set(endpoints.map(zoneOf))];
+  const groups = zones.map((zone) => ({
+    locality: { zone },
+    lbEndpoints: endpoints.filter((endpoint) => zoneOf(endpoint) === zone).map(lbEndpoint),
+  }));
+  return ClusterLoadAssignment.decode(ClusterLoadAssignment.encode({ clusterName, endpoints: groups }));
 }
 
 export function name(text: string, routeConfigurations: readonly string[], service = text): Name {
@@ -57,6 +60,8 @@ export interface ServiceWords {
   readonly routes: readonly Input<Route>[];
   /** Endpoints by cluster. */
   readonly clusters: Readonly<Record<string, readonly EndpointWords[]>>;
+  /** What else these clusters say. */
+  readonly policies?: Readonly<Record<string, Input<Cluster>>>;
   readonly service?: string;
   readonly port?: number;
 }
@@ -65,6 +70,7 @@ export interface ServiceWords {
 export function serviceResources({
   routes,
   clusters,
+  policies = {},
   service = 'reviews.default',
   port = 9080,
 }: ServiceWords): MeshResources {
@@ -75,14 +81,14 @@ export function serviceResources({
     revision: 1,
     names: new Map([[service, name(service, [configName])]]),
     routeConfigurations: new Map([[configName, routeConfiguration(routes, configName)]]),
-    clusters: new Map(Object.keys(clusters).map((key) => [key, cluster(key)])),
+    clusters: new Map(Object.keys(clusters).map((key) => [key, cluster(key, policies[key])])),
     assignments: new Map(Object.entries(clusters).map(([key, endpoints]) => [key, assignment(key, endpoints)])),
   };
 }
 
 /** Throws, with the reasons, when the view is refused. */
-export function viewOf(resources: MeshResources, previous?: MeshView): MeshView {
-  const made = createMeshView(resources, previous, { agentId: 'web-1' });
+export function viewOf(resources: MeshResources, previous?: MeshView, zone = ''): MeshView {
+  const made = createMeshView(resources, previous, { agentId: 'web-1', zone });
   if ('view' in made) return made.view;
   throw new Error(made.refused.map(({ name: refused, reason }) => `${refused}: ${reason}`).join('; '));
 }
@@ -94,6 +100,10 @@ export function withRoutes(resources: MeshResources, config: RouteConfiguration)
 
 export function withAssignment(resources: MeshResources, changed: ClusterLoadAssignment): MeshResources {
   return { ...resources, assignments: new Map(resources.assignments).set(changed.clusterName, changed) };
+}
+
+function zoneOf({ zone = 'z1' }: EndpointWords): string {
+  return zone;
 }
 
 function lbEndpoint({
