@@ -86,7 +86,8 @@ describe('a TCP service', () => {
     world.directory.swap(resources({ [one]: [{ port: await world.deadPort() }, { port: await speaker('v1') }] }));
     const listener = await world.upstream('reviews.default');
     expect([await says(listener), await says(listener)]).to.deep.equal(['v1\n', 'v1\n']);
-    expect(world.statistics.snapshot().attempts.unreachable).to.equal(1);
+    // Round robin begins anywhere.
+    expect(world.statistics.snapshot().attempts.unreachable).to.be.within(1, 2);
   });
 
   it('resets the connection when no instance takes one, and says why in its statistics', async () => {
