@@ -12,7 +12,7 @@ import { nginx } from './proxy/peers/nginx.ts';
 import { nodeHttp } from './proxy/peers/node-http.ts';
 import type { Peer } from './proxy/peers/peer.ts';
 import { sluice } from './proxy/peers/sluice.ts';
-import { pinLoad } from './proxy/pinned.ts';
+import { takeCores } from './proxy/pinned.ts';
 import { bodyScenarios } from './proxy/scenarios/bodies.ts';
 import { idleScenarios } from './proxy/scenarios/idle.ts';
 import { requestScenarios } from './proxy/scenarios/requests.ts';
@@ -43,7 +43,7 @@ const processes = new Processes();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => void processes.close().finally(() => process.exit(130)));
 }
-pinLoad();
+await takeCores();
 
 const peers = allPeers.filter(({ name }) => isWanted(name, wantedPeers));
 const installed = peers.filter((peer) => peer.version() !== undefined);

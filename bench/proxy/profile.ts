@@ -15,7 +15,7 @@ import { Processes } from '../../test/support/processes.ts';
 import { startBackends } from './backends.ts';
 import { saturate } from './load/saturate.ts';
 import { createSluice } from './peers/sluice.ts';
-import { pinLoad } from './pinned.ts';
+import { takeCores } from './pinned.ts';
 import { type RequestLoad, requestLoads } from './scenarios/shapes.ts';
 import { allocationCosts, cpuCosts, type SelfCost } from './self-cost.ts';
 
@@ -42,7 +42,7 @@ const processes = new Processes();
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
   process.once(signal, () => void processes.close().finally(() => process.exit(130)));
 }
-pinLoad();
+await takeCores();
 const folder = mkdtempSync(join(tmpdir(), 'sluice-profile-'));
 for (const kind of kinds) await profile(scenario, kind);
 process.stdout.write(`\nprofiles: ${folder}\n`);

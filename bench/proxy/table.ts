@@ -9,21 +9,25 @@ export function medianOf<Sample>({ samples }: Result<Sample>, figure: Figure<Sam
   return median(samples.map(figure));
 }
 
+/** How many times a figure of one peer ours is, as text; '' for ours itself. */
+export type RatioTo<Sample> = (figure: Figure<Sample>) => string;
+
 /**
  * A row a peer: its name, the cells, and in place of the cells why there are none. `cost` is what ours is compared by;
- * the ratios are medians of those of each round, since a round sees one and the same machine.
+ * ratios are medians of those of each round, since a round sees one and the same machine.
  */
 export function outcomeOf<Sample>(
   results: readonly Result<Sample>[],
   cost: Figure<Sample>,
-  cells: (result: Result<Sample>, ratio: string) => Record<string, string>,
+  cells: (result: Result<Sample>, ratioTo: RatioTo<Sample>) => Record<string, string>,
 ): Outcome {
   const ours = results.find(({ peer }) => peer === 'Sluice');
   const ratios = new Map<string, number>();
   const rows = results.map((result) => {
-    const ratio = ours && ours !== result ? ratioOf(ours, result, cost) : Number.NaN;
+    const ratioTo = (figure: Figure<Sample>) => (ours && ours !== result ? ratioOf(ours, result, figure) : Number.NaN);
+    const ratio = ratioTo(cost);
     if (!Number.isNaN(ratio)) ratios.set(result.peer, ratio);
-    const values = result.samples.length > 0 ? cells(result, formatRatio(ratio)) : {};
+    const values = result.samples.length > 0 ? cells(result, (figure) => formatRatio(ratioTo(figure))) : {};
     return { proxy: result.peer, ...values, ...(result.fault !== undefined && { failed: result.fault }) };
   });
   return { rows: sameColumns(rows), ratios };

@@ -4,7 +4,7 @@ import { requestText } from '../load/request.ts';
 import { startSink, upload } from '../load/upload.ts';
 import { costOf, measure, type Place, type Result } from '../measure.ts';
 import type { Peer } from '../peers/peer.ts';
-import { medianOf, megabytes, outcomeOf, rate } from '../table.ts';
+import { medianOf, megabytes, outcomeOf, type RatioTo, rate } from '../table.ts';
 import type { Outcome, Scenario } from './scenario.ts';
 
 interface Sample {
@@ -53,15 +53,17 @@ async function run(send: (load: BulkLoad) => Promise<number>, peers: readonly Pe
     peers,
     place,
   );
-  return outcomeOf(results, ({ bytes, cpuUs }) => cpuUs / bytes, cellsOf);
+  return outcomeOf(results, cpuPerByte, cellsOf);
 }
 
-function cellsOf(result: Result<Sample>, ratio: string): Record<string, string> {
+const cpuPerByte = ({ bytes, cpuUs }: Sample) => cpuUs / bytes;
+
+function cellsOf(result: Result<Sample>, ratioTo: RatioTo<Sample>): Record<string, string> {
   const busy = medianOf(result, ({ cpuUs, seconds }) => cpuUs / (seconds * 1_000_000));
   return {
     // Bytes in a microsecond are megabytes in a second.
     'MB per CPU second': medianOf(result, ({ bytes, cpuUs }) => bytes / cpuUs).toFixed(0),
-    'CPU, Sluice to it': ratio,
+    'CPU, Sluice to it': ratioTo(cpuPerByte),
     'MB/s': rate(
       medianOf(result, ({ bytes, seconds }) => bytes / seconds / 1_000_000),
       busy,

@@ -5,7 +5,7 @@ import { pace } from '../load/pace.ts';
 import { saturate } from '../load/saturate.ts';
 import { costOf, measure, type Place, type Result } from '../measure.ts';
 import type { Peer } from '../peers/peer.ts';
-import { medianOf, megabytes, microseconds, milliseconds, outcomeOf, rate } from '../table.ts';
+import { medianOf, megabytes, microseconds, milliseconds, outcomeOf, type RatioTo, rate } from '../table.ts';
 import type { Outcome, Scenario } from './scenario.ts';
 import { type RequestLoad, requestLoads } from './shapes.ts';
 
@@ -21,13 +21,16 @@ interface Sample {
   readonly requestsPerSecond: number;
   /** Which part of its core's time it used at saturation. */
   readonly busy: number;
-  /** CPU microseconds per request at half of that rate, or at `mostPaced`. */
-  readonly halfCpuUs: number;
+  /** CPU microseconds per request at `calmRate`. */
+  readonly calmCpuUs: number;
+  /** At half of the rate of saturation, or at `mostPaced`. */
   readonly p50Ms: number;
   readonly p99Ms: number;
 }
 
 const connections = 32;
+/** Requests per second, for all the same: a service that has something to do, on a proxy that has time. */
+const calmRate = 2_000;
 /** Beyond this rate, per second, load and backends fill their core and it is they who make requests wait. */
 const mostPaced = 20_000;
 
@@ -49,15 +52,15 @@ async function run(load: RequestLoad, peers: readonly Peer[], place: Place): Pro
         const { requestsPerSecond } = limit.answer;
         // Until the connections of that load are closed.
         await sleep(100);
-        const atHalf = { ...atLimit, requestsPerSecond: Math.min(requestsPerSecond / 2, mostPaced), isFresh };
-        const half = await costOf(cost, () => pace(atHalf));
+        const half = await pace({ ...atLimit, requestsPerSecond: Math.min(requestsPerSecond / 2, mostPaced), isFresh });
+        const calm = await costOf(cost, () => pace({ ...atLimit, requestsPerSecond: calmRate, isFresh }));
         return {
           cpuUs: limit.cpuUs / limit.answer.requests,
           requestsPerSecond,
           busy: limit.cpuUs / (effort.seconds * 1_000_000),
-          halfCpuUs: half.cpuUs / half.answer.requests,
-          p50Ms: percentile(half.answer.latenciesMs, 50),
-          p99Ms: percentile(half.answer.latenciesMs, 99),
+          calmCpuUs: calm.cpuUs / calm.answer.requests,
+          p50Ms: percentile(half.latenciesMs, 50),
+          p99Ms: percentile(half.latenciesMs, 99),
         };
       },
     },
@@ -67,16 +70,17 @@ async function run(load: RequestLoad, peers: readonly Peer[], place: Place): Pro
   return outcomeOf(results, ({ cpuUs }) => cpuUs, cellsOf);
 }
 
-function cellsOf(result: Result<Sample>, ratio: string): Record<string, string> {
+function cellsOf(result: Result<Sample>, ratioTo: RatioTo<Sample>): Record<string, string> {
   const busy = median(result.samples.map((sample) => sample.busy));
   return {
     'CPU per request': microseconds(medianOf(result, ({ cpuUs }) => cpuUs)),
-    'Sluice to it': ratio,
+    'Sluice to it': ratioTo(({ cpuUs }) => cpuUs),
     'requests/s': rate(
       medianOf(result, ({ requestsPerSecond }) => requestsPerSecond),
       busy,
     ),
-    'CPU at half': microseconds(medianOf(result, ({ halfCpuUs }) => halfCpuUs)),
+    'CPU at 2,000/s': microseconds(medianOf(result, ({ calmCpuUs }) => calmCpuUs)),
+    'Sluice to that': ratioTo(({ calmCpuUs }) => calmCpuUs),
     'p50 at half': milliseconds(medianOf(result, ({ p50Ms }) => p50Ms)),
     'p99 at half': milliseconds(medianOf(result, ({ p99Ms }) => p99Ms)),
     'memory idle': megabytes(result.idleRssBytes),

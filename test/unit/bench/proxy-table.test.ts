@@ -14,7 +14,7 @@ const outcome = (...results: Result<number>[]) =>
   outcomeOf(
     results,
     (sample) => sample,
-    (each, ratio) => ({ cost: String(medianOf(each, (sample) => sample)), ratio }),
+    (each, ratioTo) => ({ cost: String(medianOf(each, (sample) => sample)), ratio: ratioTo((sample) => sample) }),
   );
 
 describe('the table of the proxy bench', () => {
