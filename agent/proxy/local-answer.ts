@@ -2,6 +2,7 @@
  * The answers that the agent makes itself. Each carries a reason, which is a word for programs (`x-sluice-reason`, a
  * counter), and a sentence for people: as text, or as problem+json where the client accepts that.
  */
+import type { HeaderEdits } from '../../routing/header-edits.ts';
 import type { ByteWriter } from '../http1/byte-writer.ts';
 
 export const reasonHeader = 'x-sluice-reason';
@@ -51,6 +52,8 @@ export interface Refusal {
   /** In place of the reason's own. */
   readonly status?: number;
   readonly location?: string;
+  /** What the rule says of the headers of its answers; a redirect is one of them. */
+  readonly changes?: HeaderEdits | undefined;
 }
 
 /** How the answer is to be written for this client. */
@@ -71,16 +74,23 @@ export function writeAnswer(writer: ByteWriter, refusal: Refusal, form: AnswerFo
     ? `${JSON.stringify({ type: 'about:blank', title: statusText, status, detail: sentence, reason })}\n`
     : `${sentence}\n`;
   writer.text(`HTTP/1.1 ${status} ${statusText}\r\n`);
-  writer.header('content-type', form.asProblem ? 'application/problem+json' : 'text/plain; charset=utf-8');
+  const contentType = form.asProblem ? 'application/problem+json' : 'text/plain; charset=utf-8';
+  if (!isChanged('content-type', refusal.changes)) writer.header('content-type', contentType);
   writer.header('content-length', String(Buffer.byteLength(body)));
   // A redirect is the operator's answer, not a complaint of the agent.
   if (reason !== 'redirect') writer.header(reasonHeader, reason);
-  if (location !== undefined) writer.header('location', location);
+  if (location !== undefined && !isChanged('location', refusal.changes)) writer.header('location', location);
+  for (const [name, value] of refusal.changes?.set ?? []) writer.header(name, value);
+  for (const [name, value] of refusal.changes?.add ?? []) writer.header(name, value);
   if (form.connection !== undefined) writer.header('connection', form.connection);
   writer.text('\r\n');
   if (!form.withBody) return;
   const bytes = Buffer.from(body);
   writer.copy(bytes, 0, bytes.length);
+}
+
+function isChanged(name: string, changes: HeaderEdits | undefined): boolean {
+  return changes !== undefined && (changes.remove.includes(name) || changes.set.some(([set]) => set === name));
 }
 
 export function statusOf({ reason, status }: Pick<Refusal, 'reason' | 'status'>): number {

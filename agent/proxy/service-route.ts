@@ -64,10 +64,11 @@ interface Decided {
 
 /** What the rule says besides where the request goes: redirect; else delay, abort, mirrors, in this order. */
 function carryOut(head: RequestHead, exchange: Exchange, { view, decision }: Decided, context: RouteContext): void {
-  const { redirect, fault, mirrors } = decision.policy;
+  const { redirect, fault, mirrors, responseHeaders: changes } = decision.policy;
   if (redirect !== undefined) {
     const location = redirect.location({ scheme: 'http', host: head.authority, path: head.path, query: head.query });
-    return exchange.refuse({ reason: 'redirect', sentence: `see ${location}`, status: redirect.status, location });
+    const { status } = redirect;
+    return exchange.refuse({ reason: 'redirect', sentence: `see ${location}`, status, location, changes });
   }
   const goOn = (again: RequestHead): void => {
     if (isAborted(fault, context.random)) return exchange.refuse(abortOf(decision.policy, decision.rule));
