@@ -100,10 +100,12 @@ export class ServerConnection implements Accepted, SocketUser {
   /** Bytes of the present read are being gone through, so `finish` need not. */
   #isReading = false;
 
-  constructor(socket: Socket, options: ServerConnectionOptions) {
+  /** `client`: a socket that was accepted and that nobody reads, or a connection that somebody else has read so far. */
+  constructor(client: Socket | Transport, options: ServerConnectionOptions) {
     this.#options = options;
     this.#handler = options.createHandler(this);
-    this.transport = Transport.accept(socket, this);
+    if (client instanceof Transport) client.passTo(this);
+    this.transport = client instanceof Transport ? client : Transport.accept(client, this);
     this.remoteAddress = this.transport.remoteAddress;
     options.deadlines.set(this.#deadline, options.idleTimeoutMs);
   }

@@ -32,7 +32,7 @@ const copies = new ByteWriter(readBytes);
 
 export class Transport {
   readonly #socket: Socket;
-  readonly #user: SocketUser;
+  #user: SocketUser;
   #buffer: Buffer<ArrayBuffer> = sharedBuffer;
   #isKept = false;
   #wantsPrivate = false;
@@ -41,15 +41,15 @@ export class Transport {
   private constructor(user: SocketUser, create: (onread: OnReadOpts) => Socket) {
     this.#user = user;
     this.#socket = create({ buffer: () => this.#nextBuffer(), callback: (count) => this.#onRead(count) });
-    this.#socket.on('end', () => user.onEnd());
-    this.#socket.on('drain', () => user.onDrain());
+    this.#socket.on('end', () => this.#user.onEnd());
+    this.#socket.on('drain', () => this.#user.onDrain());
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       // Several addresses of one name fail with an error that has a code, but no message.
       this.#detail = error.message || error.code || 'the connection failed';
     });
     this.#socket.once('close', () => {
       this.#giveBack();
-      user.onClosed(this.#detail);
+      this.#user.onClosed(this.#detail);
     });
   }
 
@@ -72,6 +72,11 @@ export class Transport {
     return new Transport(user, (onread) =>
       connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true, onread }, onConnected),
     );
+  }
+
+  /** From now on somebody else is told. */
+  passTo(user: SocketUser): void {
+    this.#user = user;
   }
 
   get remoteAddress(): string {

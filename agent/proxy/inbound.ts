@@ -3,6 +3,7 @@ import { formatHostPort, type HostPort } from '../../process/host-port.ts';
 import { headerKind } from '../http1/header-kind.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type InstanceIdentity, instanceHeaderValue } from '../view/instance-identity.ts';
+import type { PortProtocol } from '../view/mesh-view.ts';
 import { soleDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import { type ForwardedHeader, usualForwardedHeaders } from './forwarded.ts';
@@ -16,13 +17,16 @@ export interface InboundOptions extends ListenerOptions {
   /** What the application is told of where a request came from. The usual when not given. */
   readonly forwarded?: readonly ForwardedHeader[];
   /** What the service's port speaks, as the mesh has it now. HTTP when not given. */
-  readonly protocol?: () => 'http' | 'tcp';
+  readonly protocol?: () => PortProtocol;
   /** A request could not be passed on: the application took no connection. */
   readonly onAppUnreachable?: () => void;
 }
 
 /** The application is on the same machine: it accepts at once or not at all. */
 const connectTimeoutMs = 1_000;
+
+/** Envoy's. */
+const tcpIdleTimeoutMs = 3_600_000;
 
 /** Rejects when it cannot listen. */
 export function startInbound(options: InboundOptions): Promise<ProxyListener> {
@@ -46,7 +50,12 @@ export function startInbound(options: InboundOptions): Promise<ProxyListener> {
     // The caller's rule sets the limit of time: its agent ends the connection when time is up.
     exchange.forward(head, application, undefined);
   };
-  const tcp = { destination: application, isRouted: false };
-  const protocol = () => (options.protocol?.() === 'tcp' ? tcp : 'http');
+  const tcp = { destination: application, isRouted: false, idleTimeoutMs: tcpIdleTimeoutMs };
+  const protocols = {
+    http: 'http',
+    tcp: { ...tcp, isDeclared: true },
+    undeclared: { ...tcp, isDeclared: false },
+  } as const;
+  const protocol = () => protocols[options.protocol?.() ?? 'http'];
   return startListener(options, { route, protocol, forwarded, withoutReason: true, onUnreachable: onAppUnreachable });
 }

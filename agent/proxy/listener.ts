@@ -6,6 +6,7 @@ import { type Accepted, startConnectionListener } from '../http1/connection-list
 import { Deadlines } from '../http1/deadlines.ts';
 import type { OpenPort } from '../http1/port.ts';
 import { ServerConnection } from '../http1/server-connection.ts';
+import type { Transport } from '../http1/transport.ts';
 import type { Destination } from './destination.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import type { ForwardedHeader } from './forwarded.ts';
@@ -46,6 +47,9 @@ export interface TcpRoute {
   readonly destination: Destination;
   /** A rule chose the destination. */
   readonly isRouted: boolean;
+  readonly idleTimeoutMs: number;
+  /** False: the port says nothing of what is spoken on it, so it may be HTTP. */
+  readonly isDeclared: boolean;
 }
 
 /** What tells one kind of listener from another. */
@@ -94,7 +98,18 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   const times = { deadlines, headTimeoutMs, idleTimeoutMs };
   const acceptAs = (protocol: Protocol, socket: Socket, onClosed: (connection: Accepted) => void): Accepted => {
     if (protocol === 'http') return new ServerConnection(socket, { ...times, createHandler, onClosed });
-    return new TcpExchange(socket, { ...protocol, context, onUnreachable: kind.onUnreachable, onClosed });
+    const onHttp = (client: Transport, bytes: Buffer): Accepted => {
+      const connection = new ServerConnection(client, {
+        ...times,
+        createHandler,
+        onClosed: () => onClosed(undeclared),
+      });
+      connection.onBytes(bytes, 0, bytes.length);
+      return connection;
+    };
+    const options = { ...protocol, context, onUnreachable: kind.onUnreachable, onClosed };
+    const undeclared: Accepted = new TcpExchange(socket, protocol.isDeclared ? options : { ...options, onHttp });
+    return undeclared;
   };
   const server = await startConnectionListener({
     listen,

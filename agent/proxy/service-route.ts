@@ -23,14 +23,17 @@ export interface RouteContext {
   readonly random: Random;
 }
 
-/** A connection to a port of protocol `tcp`; undefined: requests are spoken there, or nobody takes connections. */
+/** Where a connection goes whose port is of protocol `tcp`, or says nothing; `http`: its requests find their own way. */
 export function routeConnection({ view, service, port }: FoundService, { random }: RouteContext): Protocol {
   const table = service.ports.get(port ?? service.defaultPort);
-  const isTcp = table !== undefined && [...table.clusters].every((name) => clusterOf(view, name).protocol === 'tcp');
-  const decision = isTcp ? table.route(anyConnection, random) : undefined;
-  return decision === undefined || decision.cluster === ''
-    ? 'http'
-    : { destination: clusterOf(view, decision.cluster), isRouted: true };
+  if (table === undefined) return 'http';
+  const protocols = [...table.clusters].map((name) => clusterOf(view, name).protocol);
+  if (protocols.includes('http')) return 'http';
+  const decision = table.route(anyConnection, random);
+  if (decision === undefined || decision.cluster === '') return 'http';
+  const destination = clusterOf(view, decision.cluster);
+  const { tcpIdleTimeoutMs: idleTimeoutMs } = destination;
+  return { destination, isRouted: true, idleTimeoutMs, isDeclared: destination.protocol === 'tcp' };
 }
 
 export function routeToService(

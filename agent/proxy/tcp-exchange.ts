@@ -1,6 +1,9 @@
 /**
  * One connection to a TCP service: an instance is chosen when the connection comes, another one where none can be
  * established, and from then on bytes go both ways as they are.
+ *
+ * On a port that nobody has declared, the client may turn out to speak HTTP: then it is handed over, and the instance was
+ * chosen for nothing. It has to be chosen at once all the same, for the service may be the one that speaks first.
  */
 import type { Socket } from 'node:net';
 import type { RouteRequest } from '../../routing/request.ts';
@@ -8,6 +11,7 @@ import type { Accepted } from '../http1/connection-listener.ts';
 import { Deadline } from '../http1/deadlines.ts';
 import { type SocketUser, Transport } from '../http1/transport.ts';
 import type { Destination, Target } from './destination.ts';
+import { guessProtocol } from './protocol-guess.ts';
 import type { Counter, Ending } from './statistics.ts';
 import { Tunnel } from './tunnel.ts';
 import type { CallContext } from './upstream-call.ts';
@@ -16,18 +20,24 @@ export interface TcpExchangeOptions {
   readonly destination: Destination;
   /** A rule chose the destination. */
   readonly isRouted: boolean;
+  /** Nothing went through for so long: the connection is over. */
+  readonly idleTimeoutMs: number;
   readonly context: CallContext;
   readonly onUnreachable: (() => void) | undefined;
+  /** The port is not declared: takes over a client that speaks HTTP, with what it has said so far. */
+  readonly onHttp?: (client: Transport, bytes: Buffer) => Accepted;
   readonly onClosed: (connection: Accepted) => void;
 }
 
 /** What there is to match on a connection: nothing. */
 export const anyConnection: RouteRequest = { method: '', path: '', query: '', header: () => undefined };
 
+const nothing = Buffer.alloc(0);
+
 export class TcpExchange implements Accepted, SocketUser {
   readonly #options: TcpExchangeOptions;
   readonly #client: Transport;
-  readonly #cluster: Counter | undefined;
+  #cluster: Counter | undefined;
   readonly #tried: Target[] = [];
   readonly #deadline = new Deadline(() => this.#onTimeUp());
   readonly #hash: number | undefined;
@@ -38,34 +48,47 @@ export class TcpExchange implements Accepted, SocketUser {
   #bytesBefore = 0;
   #clientHasEnded = false;
   #isOver = false;
+  /** What is spoken is not known yet, and this is what the client has said so far; undefined: it is known. */
+  #undecided: Buffer | undefined;
+  /** What the client said before there was somebody to tell it. */
+  #held: Buffer = nothing;
+  /** Why there is nobody; told to the client when it is known to speak no HTTP. */
+  #refusal: Ending | undefined;
+  /** Who serves the client if it speaks HTTP. */
+  #successor: Accepted | undefined;
 
   constructor(socket: Socket, options: TcpExchangeOptions) {
-    const { destination, isRouted, context } = options;
+    const { destination, onHttp } = options;
     this.#options = options;
-    context.statistics.total.begin();
-    this.#cluster = isRouted ? context.statistics.cluster(destination.name) : undefined;
-    this.#cluster?.begin();
     this.#client = Transport.accept(socket, this);
     this.#client.readPrivately(true);
     this.#hash = destination.hashOf(anyConnection, this.#client.remoteAddress);
-    // Until there is somebody to send them to, the client keeps its bytes.
-    this.#client.pause();
+    if (onHttp !== undefined) this.#undecided = nothing;
+    else {
+      this.#count();
+      // Until there is somebody to send them to, the client keeps its bytes.
+      this.#client.pause();
+    }
     this.#askNext();
   }
 
   /** A connection knows no requests after which it could end: it lives until it ends by itself. */
-  drain(): void {}
+  drain(): void {
+    this.#successor?.drain();
+  }
 
   destroy(): void {
     this.#client.destroy();
   }
 
   onBytes(bytes: Buffer, from: number, to: number): void {
+    if (this.#undecided !== undefined) return this.#decide(Buffer.concat([this.#undecided, bytes.subarray(from, to)]));
     this.#tunnel?.fromClient(bytes, from, to);
   }
 
   onEnd(): void {
     this.#clientHasEnded = true;
+    if (this.#undecided !== undefined) this.#isTcp(this.#undecided);
     this.#tunnel?.clientEnded();
   }
 
@@ -77,8 +100,44 @@ export class TcpExchange implements Accepted, SocketUser {
     // An end that was no end in order must not look like one on the other side.
     if (detail === '') this.#upstream?.destroy();
     else this.#upstream?.reset();
+    if (this.#undecided !== undefined) this.#count();
     this.#end(this.#tunnel === undefined ? 'client-gone' : 'passed');
     this.#options.onClosed(this);
+  }
+
+  #count(): void {
+    const { destination, isRouted, context } = this.#options;
+    context.statistics.total.begin();
+    this.#cluster = isRouted ? context.statistics.cluster(destination.name) : undefined;
+    this.#cluster?.begin();
+  }
+
+  /** What the client has said first. */
+  #decide(bytes: Buffer): void {
+    switch (guessProtocol(bytes)) {
+      case 'unclear':
+        this.#undecided = bytes;
+        return;
+      case 'other':
+        return this.#isTcp(bytes);
+      case 'http': {
+        // The instance was chosen for nothing.
+        this.#isOver = true;
+        this.#deadline.clear();
+        this.#upstream?.destroy();
+        this.#client.readPrivately(false);
+        this.#successor = this.#options.onHttp?.(this.#client, bytes);
+      }
+    }
+  }
+
+  #isTcp(bytes: Buffer): void {
+    this.#undecided = undefined;
+    this.#count();
+    if (this.#refusal !== undefined) return this.#refuse(this.#refusal);
+    if (this.#tunnel !== undefined) return this.#tunnel.fromClient(bytes, 0, bytes.length);
+    this.#held = bytes;
+    this.#client.pause();
   }
 
   #askNext(): void {
@@ -108,7 +167,11 @@ export class TcpExchange implements Accepted, SocketUser {
 
   #upstreamUser(isConnected: () => boolean): SocketUser {
     return {
-      onBytes: (bytes, from, to) => this.#tunnel?.fromUpstream(bytes, from, to),
+      onBytes: (bytes, from, to) => {
+        // Who speaks first does not speak HTTP.
+        if (this.#undecided !== undefined) this.#isTcp(this.#undecided);
+        this.#tunnel?.fromUpstream(bytes, from, to);
+      },
       onEnd: () => this.#tunnel?.upstreamEnded(),
       onDrain: () => this.#tunnel?.upstreamDrained(),
       onClosed: (detail) => this.#onUpstreamClosed(isConnected(), detail),
@@ -119,8 +182,10 @@ export class TcpExchange implements Accepted, SocketUser {
     const { deadlines } = this.#options.context;
     this.#tunnel = new Tunnel(this.#client, upstream);
     upstream.readPrivately(true);
-    deadlines.set(this.#deadline, this.#options.destination.idleTimeoutMs);
+    deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
     this.#client.resume();
+    this.#tunnel.fromClient(this.#held, 0, this.#held.length);
+    this.#held = nothing;
     if (this.#clientHasEnded) this.#tunnel.clientEnded();
   }
 
@@ -147,6 +212,10 @@ export class TcpExchange implements Accepted, SocketUser {
 
   /** There is no way to say why: the client's connection is reset. */
   #refuse(reason: Ending): void {
+    if (this.#undecided !== undefined) {
+      this.#refusal = reason;
+      return;
+    }
     this.#end(reason);
     this.#client.reset();
   }
@@ -157,7 +226,7 @@ export class TcpExchange implements Accepted, SocketUser {
     const bytes = tunnel.bytesUp + tunnel.bytesDown;
     if (bytes === this.#bytesBefore) return this.#client.destroy();
     this.#bytesBefore = bytes;
-    this.#options.context.deadlines.set(this.#deadline, this.#options.destination.idleTimeoutMs);
+    this.#options.context.deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
   }
 
   #end(ending: Ending): void {

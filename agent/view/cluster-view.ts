@@ -16,8 +16,8 @@ import { type HashOf, noHash, prepareHashOn } from './hash-on.ts';
 
 export type { EndpointView } from './endpoint-view.ts';
 
-/** `tcp`: bytes, of which nothing is known. */
-export type ClusterProtocol = 'http' | 'tcp';
+/** `tcp`: bytes, of which nothing is known. `undeclared`: nobody has said; HTTP is told by its first bytes. */
+export type ClusterProtocol = 'http' | 'tcp' | 'undeclared';
 
 export interface ClusterView {
   /** `reviews.default|http|v1`. */
@@ -28,6 +28,8 @@ export interface ClusterView {
   readonly connectTimeoutMs: number;
   /** How long a connection without a request is kept; a tunnel, without a byte. */
   readonly idleTimeoutMs: number;
+  /** How long a connection that is no HTTP may carry nothing. */
+  readonly tcpIdleTimeoutMs: number;
   readonly policy: LoadBalancerPolicy;
   readonly endpoints: readonly EndpointView[];
   readonly balancer: ClusterBalancer<EndpointView>;
@@ -59,7 +61,11 @@ const defaultConnectTimeoutMs = 5_000;
  * HTTP: shorter than the shortest keep-alive in wide use (5 s, of Node and of uvicorn), so that it is this side that ends
  * the connection and no request meets one that just closes. TCP: Envoy's default.
  */
-const defaultIdleTimeoutMs: { readonly [Of in ClusterProtocol]: number } = { http: 4_000, tcp: 3_600_000 };
+const defaultIdleTimeoutMs: { readonly [Of in ClusterProtocol]: number } = {
+  http: 4_000,
+  undeclared: 4_000,
+  tcp: 3_600_000,
+};
 
 /** Name of the assignment that holds the cluster's endpoints. Throws UnusableError when it has none. */
 export function assignmentName(cluster: Cluster): string {
@@ -79,6 +85,7 @@ export function createClusterView(
   const policy = readPolicy(cluster);
   const service = serviceOf(cluster.name);
   const protocol = readProtocol(own.protocol);
+  const idleTimeoutMs = toMilliseconds(cluster.commonHttpProtocolOptions?.idleTimeout ?? null);
   const endpoints = createEndpointViews(assignment, service, previous?.endpoints ?? []);
   const suspicions = previous?.suspicions ?? { changes: 0 };
   const outlier = createOutlierDetection(cluster, endpoints, { suspicions, previous: previous?.outlier });
@@ -94,8 +101,8 @@ export function createClusterView(
     service,
     protocol,
     connectTimeoutMs: toMilliseconds(cluster.connectTimeout) || defaultConnectTimeoutMs,
-    idleTimeoutMs:
-      toMilliseconds(cluster.commonHttpProtocolOptions?.idleTimeout ?? null) || defaultIdleTimeoutMs[protocol],
+    idleTimeoutMs: idleTimeoutMs || defaultIdleTimeoutMs[protocol],
+    tcpIdleTimeoutMs: idleTimeoutMs || defaultIdleTimeoutMs.tcp,
     policy,
     endpoints,
     balancer: new ClusterBalancer({
@@ -142,7 +149,7 @@ function readPolicy({ lbPolicy }: Cluster): LoadBalancerPolicy {
 
 function readProtocol(protocol: Json | undefined): ClusterProtocol {
   if (protocol === undefined) return 'http';
-  if (protocol === 'tcp') return protocol;
+  if (protocol === 'tcp' || protocol === 'undeclared') return protocol;
   throw new UnusableError('metadata.protocol', `${JSON.stringify(protocol)} is not one that this agent knows`);
 }
 

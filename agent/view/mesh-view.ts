@@ -51,8 +51,8 @@ export interface MeshView {
   service(name: string): ServiceView | undefined;
 }
 
-/** `tcp`: connections go through as they are, whatever is spoken on them. */
-export type PortProtocol = 'http' | 'tcp';
+/** `tcp`: connections go through as they are, whatever is spoken on them. `undeclared`: HTTP is told by its first bytes. */
+export type PortProtocol = 'http' | 'tcp' | 'undeclared';
 
 /** The view of an agent that holds nothing yet. */
 export const emptyMeshResources: MeshResources = {
@@ -234,7 +234,8 @@ function readInboundProtocols(listeners: MeshResources['listeners']): Map<string
     const { ports } = fromStruct(metadata?.filterMetadata.sluice ?? null);
     for (const port of Array.isArray(ports) ? ports : []) {
       if (typeof port !== 'object' || port === null || Array.isArray(port)) continue;
-      if (typeof port.name === 'string') protocols.set(port.name, port.protocol === 'http' ? 'http' : 'tcp');
+      if (typeof port.name === 'string')
+        protocols.set(port.name, port.protocol === 'http' || port.protocol === 'undeclared' ? port.protocol : 'tcp');
     }
   }
   return protocols;

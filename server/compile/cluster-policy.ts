@@ -16,6 +16,7 @@ import {
 } from '../../proto/types.ts';
 import { compileDuration } from './duration.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
+import type { WireProtocol } from './service-input.ts';
 
 /** An instance that does not accept within this time is passed over for another. */
 const defaultConnectTimeout = '1s';
@@ -31,7 +32,7 @@ const lbPolicies = {
 export interface ClusterTarget {
   /** "reviews.default": the Host of health checks. */
   readonly service: string;
-  readonly isTcp: boolean;
+  readonly protocol: WireProtocol;
 }
 
 /** All fields of a cluster but its name and where its endpoints come from. */
@@ -53,12 +54,12 @@ export function compileClusterPolicy(policy: EffectivePolicy, target: ClusterTar
 }
 
 /** What xDS has no field for in a cluster; docs/wire.md. */
-function metadataOf(policy: EffectivePolicy, { isTcp }: ClusterTarget): Record<string, Json> {
+function metadataOf(policy: EffectivePolicy, { protocol }: ClusterTarget): Record<string, Json> {
   const { loadBalancer, hashOn = [], localityPreference } = policy;
   // Of a connection nothing is known but where it comes from.
-  const keys = hashOn.filter((key) => !isTcp || key.sourceAddress !== undefined);
+  const keys = hashOn.filter((key) => protocol !== 'tcp' || key.sourceAddress !== undefined);
   return {
-    ...(isTcp && { protocol: 'tcp' }),
+    ...((protocol === 'tcp' || protocol === 'undeclared') && { protocol }),
     ...(keys.length > 0 && isHashPolicy(loadBalancer?.policy) && { hashOn: keys.map(compileHashKey) }),
     ...(localityPreference && { localityPreference }),
   };
@@ -122,7 +123,7 @@ function compileOutlierDetection(detection: NonNullable<EffectivePolicy['outlier
 
 function compileHealthCheck(
   check: NonNullable<EffectivePolicy['healthCheck']>,
-  { service, isTcp }: ClusterTarget,
+  { service, protocol }: ClusterTarget,
 ): Input<HealthCheck> {
   const { http, interval = '5s', timeout = '1s', unhealthyThreshold = 3, healthyThreshold = 2 } = check;
   return {
@@ -131,7 +132,7 @@ function compileHealthCheck(
     unhealthyThreshold: count(unhealthyThreshold),
     healthyThreshold: count(healthyThreshold),
     // Envoy would send the name of the cluster, which is no host.
-    ...(http && !isTcp ? { httpHealthCheck: { host: service, path: http.path } } : { tcpHealthCheck: {} }),
+    ...(http && protocol !== 'tcp' ? { httpHealthCheck: { host: service, path: http.path } } : { tcpHealthCheck: {} }),
   };
 }
 

@@ -8,7 +8,7 @@ import { Listener, Name, TrafficDirection } from '../../proto/types.ts';
 import { compileClusters } from './clusters.ts';
 import { type EncodedResource, encodeResource } from './encoded-resource.ts';
 import { compileRoutes } from './routes.ts';
-import type { ServiceInput } from './service-input.ts';
+import { protocolOf, type ServiceInput } from './service-input.ts';
 
 export interface CompiledService {
   /** "reviews.default". */
@@ -54,10 +54,11 @@ export function inboundListenerName(service: string): string {
   return `inbound|${service}`;
 }
 
-function compileInbound(key: string, { ports, document }: ServiceInput): EncodedResource {
+function compileInbound(key: string, input: ServiceInput): EncodedResource {
+  const { ports, document } = input;
   const name = inboundListenerName(key);
   const hops = document?.spec.hops ?? 'both';
-  const described = ports.map(({ name, port, protocol }) => ({ name, port, protocol }));
+  const described = ports.map(({ name, port }) => ({ name, port, protocol: protocolOf(input, name) }));
   return encodeResource(Listener, name, {
     name,
     trafficDirection: TrafficDirection.INBOUND,

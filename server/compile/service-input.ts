@@ -61,3 +61,12 @@ export function subsetLabels(document: Service | undefined, subset: string): Rea
   if (subset === '') return {};
   return document?.spec.subsets.find(({ name }) => name === subset)?.labels ?? { version: subset };
 }
+
+/** What agents are told of a port: what its service declares, or that nobody has said what is spoken there. */
+export type WireProtocol = ServicePort['protocol'] | 'undeclared';
+
+/** `port`: its name. A service that no document describes declares nothing. */
+export function protocolOf({ document, ports }: Pick<ServiceInput, 'document' | 'ports'>, port: string): WireProtocol {
+  if (document === undefined) return 'undeclared';
+  return ports.find(({ name }) => name === port)?.protocol ?? 'undeclared';
+}

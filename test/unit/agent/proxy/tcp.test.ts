@@ -6,7 +6,7 @@ import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import { toStruct } from '../../../../proto/struct.ts';
 import { route, weighted } from '../../routing/resources.ts';
 import { cluster, type EndpointWords, serviceResources } from '../view/resources.ts';
-import { ManualClock, World } from './world.ts';
+import { ask, ManualClock, reasonOf, World } from './world.ts';
 
 const one = 'db.default|tcp|v1';
 const other = 'db.default|tcp|v2';
@@ -139,4 +139,73 @@ describe('a TCP service', () => {
     const inbound = await world.inbound({ app: { host: '127.0.0.1', port }, protocol: () => 'tcp' });
     expect(await says(inbound)).to.equal('app\n');
   });
+});
+
+describe('a port that nobody has declared', () => {
+  const all = 'db.default|http|';
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+  });
+  afterEach(() => world.close());
+
+  function undeclared(endpoints: readonly EndpointWords[]) {
+    const made = serviceResources({ routes: [route('', { cluster: all })], clusters: { [all]: endpoints } });
+    const metadata = { filterMetadata: { sluice: toStruct({ protocol: 'undeclared' }) } };
+    return { ...made, clusters: new Map([[all, cluster(all, { metadata })]]) };
+  }
+
+  it('is HTTP to a client that begins with a request, also byte by byte', async () => {
+    world.directory.swap(undeclared([{ port: await world.app('app') }]));
+    const listener = await world.upstream('reviews.default');
+    const socket = connect({ ...listener.address });
+    for (const octet of 'GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n') {
+      socket.write(octet);
+      await new Promise(setImmediate);
+    }
+    expect(await text(socket)).to.match(/^HTTP\/1\.1 200 OK\r\n[^]*app$/);
+    const { requests, active, passed } = world.statistics.snapshot();
+    expect({ requests, active, passed }).to.deep.equal({ requests: 1, active: 0, passed: { '2xx': 1 } });
+  });
+
+  it('lets a service speak first', async () => {
+    const port = await world.tcp((socket) => {
+      socket.write('220 ready\n');
+      socket.once('data', (bytes) => socket.end(`you said ${bytes}`));
+    });
+    world.directory.swap(undeclared([{ port }]));
+    const socket = connect({ ...(await world.upstream('reviews.default')).address });
+    const [greeting] = (await once(socket, 'data')) as [Buffer];
+    socket.write('GET ');
+    expect(`${greeting}${await text(socket)}`).to.equal('220 ready\nyou said GET ');
+  });
+
+  it('is bytes to a client that begins with anything else', async () => {
+    const port = await world.tcp((socket) => socket.once('data', (bytes) => socket.end(bytes)));
+    world.directory.swap(undeclared([{ port }]));
+    const listener = await world.upstream('reviews.default');
+    for (const bytes of ['\x16\x03\x01\x02', 'hello', '*1\r\n$4\r\nPING\r\n', 'G']) {
+      const socket = connect({ ...listener.address });
+      socket.end(bytes);
+      expect(await text(socket)).to.equal(bytes);
+    }
+  });
+
+  it('answers a request in HTTP also when there is nobody to ask', async () => {
+    world.directory.swap(undeclared([{ port: await world.deadPort() }]));
+    const listener = await world.upstream('reviews.default');
+    expect(reasonOf(await ask(listener, '/'))).to.include({ status: 503, reason: 'upstream-connect-failure' });
+    expect(activeConnections()).to.deep.equal({ connections: 0, active: 0 });
+  });
+
+  it('is told apart by the inbound too', async () => {
+    const port = await world.app('app');
+    const inbound = await world.inbound({ app: { host: '127.0.0.1', port }, protocol: () => 'undeclared' });
+    expect((await ask(inbound, '/')).body).to.equal('app');
+  });
+
+  function activeConnections() {
+    const view = world.directory.view.clusters.get(all);
+    return { connections: view?.breaker.counts.connections, active: view?.endpoints[0]?.load.active };
+  }
 });
