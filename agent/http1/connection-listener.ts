@@ -1,8 +1,8 @@
 /** Accepts connections, so many at a time, and sees them end. What is spoken on them is their maker's business. */
-import type { Socket } from 'node:net';
 import type { Clock } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
 import { type OpenPort, openPort } from './port.ts';
+import { closeHandle, type SocketHandle } from './socket-handle.ts';
 
 /** A connection that was accepted. */
 export interface Accepted {
@@ -20,8 +20,8 @@ export interface ConnectionListenerOptions {
   readonly clock: Clock;
   /** Those beyond it are closed at once. */
   readonly mostConnections: number;
-  /** Takes over a socket that nobody reads yet. `onClosed` is called once it has ended, and not before this has returned. */
-  readonly accept: (socket: Socket, onClosed: (connection: Accepted) => void) => Accepted;
+  /** Takes the connection over. `onClosed` is called once it has ended, and not before this has returned. */
+  readonly accept: (handle: SocketHandle, onClosed: (connection: Accepted) => void) => Accepted;
   /** A connection was closed because there are too many. */
   readonly onTooMany: () => void;
 }
@@ -46,12 +46,12 @@ export async function startConnectionListener(options: ConnectionListenerOptions
     connections.delete(connection);
     if (connections.size === 0) onEmpty();
   };
-  const port = await open(listen, (socket) => {
+  const port = await open(listen, (handle) => {
     if (connections.size >= mostConnections) {
-      socket.destroy();
+      closeHandle(handle);
       return onTooMany();
     }
-    connections.add(accept(socket, onClosed));
+    connections.add(accept(handle, onClosed));
   });
   return {
     address: port.address,

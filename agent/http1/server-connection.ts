@@ -3,13 +3,13 @@
  * complete; what comes earlier waits. What a request means and how it is answered is its handler's business.
  */
 
-import type { Socket } from 'node:net';
 import { BodyReader } from './body-reader.ts';
 import type { Accepted } from './connection-listener.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import { fault } from './fault.ts';
 import { incomplete } from './fields.ts';
 import { RequestHead } from './request-head.ts';
+import type { SocketHandle } from './socket-handle.ts';
 import { type SocketUser, Transport } from './transport.ts';
 
 /** Serves the requests of one connection, one at a time. */
@@ -80,8 +80,6 @@ const head = new RequestHead();
 
 export class ServerConnection implements Accepted, SocketUser {
   readonly transport: Transport;
-  /** As the other side's address was when it connected. */
-  readonly remoteAddress: string;
   readonly #options: ServerConnectionOptions;
   readonly #handler: RequestHandler;
   readonly #body = new BodyReader();
@@ -100,14 +98,18 @@ export class ServerConnection implements Accepted, SocketUser {
   /** Bytes of the present read are being gone through, so `finish` need not. */
   #isReading = false;
 
-  /** `client`: a socket that was accepted and that nobody reads, or a connection that somebody else has read so far. */
-  constructor(client: Socket | Transport, options: ServerConnectionOptions) {
+  /** `client`: a connection that has just come, or one that somebody else has read so far. */
+  constructor(client: SocketHandle | Transport, options: ServerConnectionOptions) {
     this.#options = options;
     this.#handler = options.createHandler(this);
     if (client instanceof Transport) client.passTo(this);
     this.transport = client instanceof Transport ? client : Transport.accept(client, this);
-    this.remoteAddress = this.transport.remoteAddress;
     options.deadlines.set(this.#deadline, options.idleTimeoutMs);
+  }
+
+  /** The other side's IP address; '' once it has gone. */
+  get remoteAddress(): string {
+    return this.transport.remoteAddress;
   }
 
   /** Whether the connection could be used again after the present request. */

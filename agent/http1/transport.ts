@@ -6,8 +6,9 @@
  * until the call returns. A message that goes on for long is read into a private buffer, whose bytes may be handed to
  * another socket as they are; if that one cannot send them at once, the next read takes another buffer.
  */
-import { connect, type OnReadOpts, Socket } from 'node:net';
+import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { ByteWriter } from './byte-writer.ts';
+import { openHandle, type SocketHandle } from './socket-handle.ts';
 
 /** Who is told what a socket does. */
 export interface SocketUser {
@@ -37,6 +38,8 @@ export class Transport {
   #isKept = false;
   #wantsPrivate = false;
   #detail = '';
+  /** Asked for when it is needed, which costs a system call. */
+  #remoteAddress: string | undefined;
 
   private constructor(user: SocketUser, create: (onread: OnReadOpts) => Socket) {
     this.#user = user;
@@ -53,16 +56,9 @@ export class Transport {
     });
   }
 
-  /** Takes over a socket that a server with `pauseOnConnect` has accepted. */
-  static accept(accepted: Socket, user: SocketUser): Transport {
-    const transport = new Transport(user, (onread) => {
-      // `onread` is for new sockets alone, so this makes one of what lies under the accepted one. No public way leads there;
-      // a unit test would see it if Node changed.
-      const options = { handle: Reflect.get(accepted, '_handle'), allowHalfOpen: true, onread };
-      Reflect.set(accepted, '_handle', null);
-      accepted.destroy();
-      return new Socket(options);
-    });
+  /** Takes over a connection that has come. */
+  static accept(handle: SocketHandle, user: SocketUser): Transport {
+    const transport = new Transport(user, (onread) => openHandle(handle, onread));
     transport.#socket.resume();
     return transport;
   }
@@ -79,8 +75,10 @@ export class Transport {
     this.#user = user;
   }
 
+  /** IP address of the other side; '' once it has gone. An IPv4 address that came by a socket for both families is one. */
   get remoteAddress(): string {
-    return this.#socket.remoteAddress ?? '';
+    this.#remoteAddress ??= this.#socket.remoteAddress?.replace(/^::ffff:/, '');
+    return this.#remoteAddress ?? '';
   }
 
   /** Bytes that were written and are still here. */

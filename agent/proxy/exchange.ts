@@ -408,5 +408,6 @@ export class Exchange implements RequestHandler, Caller {
     this.#tunnel = undefined;
     this.#context.statistics.total.end(ending, this.#status);
     this.#cluster?.end(ending, this.#status);
+    this.#call.end();
   }
 }

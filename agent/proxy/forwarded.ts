@@ -27,13 +27,13 @@ export function writeForwarded(
   for (const header of headers) {
     switch (header) {
       case 'x-forwarded-for':
-        appended(writer, head, header, plainAddress(remoteAddress));
+        appended(writer, head, header, remoteAddress);
         break;
       case 'x-forwarded-proto':
         if (!head.fields.has(headerKind['x-forwarded-proto'])) writer.text('x-forwarded-proto: http\r\n');
         break;
       case 'forwarded':
-        appended(writer, head, header, forwardedElement(plainAddress(remoteAddress)));
+        appended(writer, head, header, forwardedElement(remoteAddress));
         break;
       case 'via':
         appended(writer, head, header, head.minorVersion === 0 ? '1.0 sluice' : '1.1 sluice');
@@ -52,11 +52,6 @@ function appended(writer: ByteWriter, head: RequestHead, header: ForwardedHeader
   }
   writer.text(element);
   writer.text('\r\n');
-}
-
-/** An IPv4 address that came by a socket for both families is still an IPv4 address. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
 }
 
 function forwardedElement(address: string): string {

@@ -1,11 +1,11 @@
 /** What outbound, upstream ports and inbound have in common: a listener whose every request is counted and answered. */
-import type { Socket } from 'node:net';
 import type { Clock, Random } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
 import { type Accepted, startConnectionListener } from '../http1/connection-listener.ts';
 import { Deadlines } from '../http1/deadlines.ts';
 import type { OpenPort } from '../http1/port.ts';
 import { ServerConnection } from '../http1/server-connection.ts';
+import type { SocketHandle } from '../http1/socket-handle.ts';
 import type { Transport } from '../http1/transport.ts';
 import type { Destination } from './destination.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
@@ -96,8 +96,8 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   };
   const createHandler = (connection: ServerConnection) => new Exchange(connection, context);
   const times = { deadlines, headTimeoutMs, idleTimeoutMs };
-  const acceptAs = (protocol: Protocol, socket: Socket, onClosed: (connection: Accepted) => void): Accepted => {
-    if (protocol === 'http') return new ServerConnection(socket, { ...times, createHandler, onClosed });
+  const acceptAs = (protocol: Protocol, handle: SocketHandle, onClosed: (connection: Accepted) => void): Accepted => {
+    if (protocol === 'http') return new ServerConnection(handle, { ...times, createHandler, onClosed });
     const onHttp = (client: Transport, bytes: Buffer): Accepted => {
       const connection = new ServerConnection(client, {
         ...times,
@@ -108,7 +108,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
       return connection;
     };
     const options = { ...protocol, context, onUnreachable: kind.onUnreachable, onClosed };
-    const undeclared: Accepted = new TcpExchange(socket, protocol.isDeclared ? options : { ...options, onHttp });
+    const undeclared: Accepted = new TcpExchange(handle, protocol.isDeclared ? options : { ...options, onHttp });
     return undeclared;
   };
   const server = await startConnectionListener({
@@ -116,11 +116,11 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     open,
     clock,
     mostConnections,
-    accept(socket, onClosed) {
+    accept(handle, onClosed) {
       const protocol = kind.protocol?.() ?? 'http';
-      if (!(protocol instanceof Promise)) return acceptAs(protocol, socket, onClosed);
-      const accept = (decided: Protocol, onGone: () => void) => acceptAs(decided, socket, onGone);
-      return new UndecidedConnection(socket, { until: protocol, accept, onClosed });
+      if (!(protocol instanceof Promise)) return acceptAs(protocol, handle, onClosed);
+      const accept = (decided: Protocol, onGone: () => void) => acceptAs(decided, handle, onGone);
+      return new UndecidedConnection(handle, { until: protocol, accept, onClosed });
     },
     onTooMany: () => statistics.countTooMany(),
   });

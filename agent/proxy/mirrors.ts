@@ -67,6 +67,7 @@ class Mirror implements Caller {
   end(): void {
     this.#timeout.clear();
     this.#call.abort();
+    this.#call.end();
     this.#onEnd();
   }
 

@@ -8,24 +8,34 @@ import { ByteWriter } from '../http1/byte-writer.ts';
 export const mostKeptBytes = 64 * 1024;
 /** Most requests fit, so most connections never need another buffer. */
 const usualBytes = 1_024;
-/** A buffer that had to grow beyond this is not kept for the next request. */
-const mostReusedBytes = 16 * 1024;
+/** Buffers that no request uses at the moment, the usual ones alone. */
+const spare: ByteWriter[] = [];
+const mostSpare = 256;
+const unused = new ByteWriter(0);
 
 export class OutgoingRequest {
   /** Head, its end, and the body so far. */
-  writer = new ByteWriter(usualBytes);
+  writer = unused;
   /** Without its last lines, which depend on who is asked. */
   #headLength = 0;
   #bodyStart = 0;
   #isWhole = true;
 
-  /** Forgets the request before. */
-  clear(): void {
-    if (this.writer.bytes.length > mostReusedBytes) this.writer = new ByteWriter(usualBytes);
-    this.writer.length = 0;
+  /** A new request; the one before has ended. */
+  begin(): void {
+    this.writer = spare.pop() ?? new ByteWriter(usualBytes);
     this.#headLength = 0;
     this.#bodyStart = 0;
     this.#isWhole = true;
+  }
+
+  /** It is over: either all of it was sent, or the connection that it was sent over is closed. */
+  end(): void {
+    const { writer } = this;
+    this.writer = unused;
+    if (writer === unused || writer.bytes.length > usualBytes || spare.length >= mostSpare) return;
+    writer.length = 0;
+    spare.push(writer);
   }
 
   /** Everything of the request that has come is here, so it can be sent again. */

@@ -5,10 +5,10 @@
  * On a port that nobody has declared, the client may turn out to speak HTTP: then it is handed over, and the instance was
  * chosen for nothing. It has to be chosen at once all the same, for the service may be the one that speaks first.
  */
-import type { Socket } from 'node:net';
 import type { RouteRequest } from '../../routing/request.ts';
 import type { Accepted } from '../http1/connection-listener.ts';
 import { Deadline } from '../http1/deadlines.ts';
+import type { SocketHandle } from '../http1/socket-handle.ts';
 import { type SocketUser, Transport } from '../http1/transport.ts';
 import type { Destination, Target } from './destination.ts';
 import { guessProtocol } from './protocol-guess.ts';
@@ -57,10 +57,10 @@ export class TcpExchange implements Accepted, SocketUser {
   /** Who serves the client if it speaks HTTP. */
   #successor: Accepted | undefined;
 
-  constructor(socket: Socket, options: TcpExchangeOptions) {
+  constructor(handle: SocketHandle, options: TcpExchangeOptions) {
     const { destination, onHttp } = options;
     this.#options = options;
-    this.#client = Transport.accept(socket, this);
+    this.#client = Transport.accept(handle, this);
     this.#client.readPrivately(true);
     this.#hash = destination.hashOf(anyConnection, this.#client.remoteAddress);
     if (onHttp !== undefined) this.#undecided = nothing;

@@ -1,15 +1,17 @@
 /** A connection of which it is not known yet what is spoken on it: its service is being asked for, and nobody reads it. */
-import type { Socket } from 'node:net';
 import type { Accepted } from '../http1/connection-listener.ts';
+import { closeHandle, type SocketHandle } from '../http1/socket-handle.ts';
 
 export class UndecidedConnection<Protocol> implements Accepted {
-  readonly #socket: Socket;
+  readonly #handle: SocketHandle;
+  readonly #onGone: () => void;
   /** Who has taken the connection over. */
   #successor: Accepted | undefined;
   #isDraining = false;
+  #isOver = false;
 
   constructor(
-    socket: Socket,
+    handle: SocketHandle,
     options: {
       readonly until: Promise<Protocol>;
       readonly accept: (protocol: Protocol, onClosed: () => void) => Accepted;
@@ -17,18 +19,14 @@ export class UndecidedConnection<Protocol> implements Accepted {
     },
   ) {
     const { until, accept, onClosed } = options;
-    this.#socket = socket;
-    const onGone = () => onClosed(this);
-    socket.on('error', () => {});
-    socket.once('close', onGone);
+    this.#handle = handle;
+    this.#onGone = () => onClosed(this);
     const decide = (protocol: Protocol) => {
-      if (socket.destroyed) return;
-      // What is spoken on it is read by another socket over the same handle; this one closes without a meaning.
-      socket.off('close', onGone);
-      this.#successor = accept(protocol, onGone);
+      if (this.#isOver) return;
+      this.#successor = accept(protocol, this.#onGone);
       if (this.#isDraining) this.#successor.drain();
     };
-    until.then(decide, () => socket.destroy());
+    until.then(decide, () => this.destroy());
   }
 
   drain(): void {
@@ -37,7 +35,10 @@ export class UndecidedConnection<Protocol> implements Accepted {
   }
 
   destroy(): void {
-    if (this.#successor === undefined) this.#socket.destroy();
-    else this.#successor.destroy();
+    if (this.#successor !== undefined) return this.#successor.destroy();
+    if (this.#isOver) return;
+    this.#isOver = true;
+    closeHandle(this.#handle);
+    this.#onGone();
   }
 }

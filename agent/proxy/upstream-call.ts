@@ -97,7 +97,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
 
   /** A new request. Its head, but for its end, is written to `out` before `start`. */
   begin(head: RequestHead, destination: Destination, retry: RetryPolicy | undefined, sourceAddress: string): void {
-    this.out.clear();
+    this.out.begin();
     this.#destination = destination;
     this.#retry = retry;
     this.#hash = destination.hashOf(head, sourceAddress);
@@ -118,6 +118,11 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.out.endHead(this.#targetPool?.headEnd ?? nothing);
     this.out.hold(body, from, to);
     this.#connect();
+  }
+
+  /** The request is over, and nobody will look at what was sent any more. */
+  end(): void {
+    this.out.end();
   }
 
   /** More of the body. `source`: where the bytes were read. */
