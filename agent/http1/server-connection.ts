@@ -59,8 +59,13 @@ const mostDiscardedBytes = 1024 * 1024;
  * It is taken for gone when it has closed its side and nothing was sent to it for so long.
  */
 const halfClosedMs = 5_000;
-/** How long a client may take to read the last answer before its connection is ended: ending it earlier could lose it. */
+/**
+ * How long a client may take to close its side when the last answer is on its way: ending the connection earlier could lose
+ * what of it has not been read.
+ */
 const lingerMs = 2_000;
+/** So many times that long a client may take nothing of what is left of the last answer. */
+const mostStandstills = 15;
 
 type State =
   | 'between requests'
@@ -90,13 +95,16 @@ export class ServerConnection implements Accepted, SocketUser {
   /** The head is looked at again when there are so many bytes: not with each byte that a slow client sends. */
   #lookAgainAt = 0;
   #discarded = 0;
-  /** Bytes sent when a client that has closed its side was last looked at. */
+  /** Bytes sent when a client that has closed its side, or is to close it, was last looked at. */
   #sentBefore = 0;
+  #standstills = 0;
   #hasEnded = false;
   #isDraining = false;
   #keepsAlive = false;
   /** Bytes of the present read are being gone through, so `finish` need not. */
   #isReading = false;
+  /** Some of them are beyond the present request. */
+  #hasMore = false;
 
   /** `client`: a connection that has just come, or one that somebody else has read so far. */
   constructor(client: SocketHandle | Transport, options: ServerConnectionOptions) {
@@ -114,7 +122,7 @@ export class ServerConnection implements Accepted, SocketUser {
 
   /** Whether the connection could be used again after the present request. */
   get mayKeepAlive(): boolean {
-    return this.#keepsAlive && !this.#hasEnded && !this.#isDraining;
+    return this.#keepsAlive && !this.#isDraining && (!this.#hasEnded || this.#waiting !== undefined || this.#hasMore);
   }
 
   get isBodyComplete(): boolean {
@@ -130,6 +138,7 @@ export class ServerConnection implements Accepted, SocketUser {
     else {
       this.#state = 'discarding';
       this.#discarded = 0;
+      this.#options.deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
     }
     // A client that does not read its answers gets no more of them to leave unread.
     if (this.transport.isClogged) return this.transport.pause();
@@ -157,7 +166,7 @@ export class ServerConnection implements Accepted, SocketUser {
   /** Takes no further request: ends when the present one is answered, at once when there is none. */
   drain(): void {
     this.#isDraining = true;
-    if (this.#state === 'between requests') this.transport.destroy();
+    if (this.#state === 'between requests') this.#endInOrder();
   }
 
   destroy(): void {
@@ -177,14 +186,14 @@ export class ServerConnection implements Accepted, SocketUser {
       case 'between requests':
       case 'head':
       case 'discarding':
-      case 'closing':
-        return this.transport.destroy();
+        return this.#endInOrder();
       case 'serving':
         if (!this.#body.isDone) return this.#handler.onBodyBroken(incomplete);
-        this.#sentBefore = this.transport.sentBytes;
-        return this.#options.deadlines.set(this.#deadline, halfClosedMs);
+        return this.#watchHalfClosed();
       case 'tunnel':
         return this.#handler.onTunnelEnd();
+      case 'closing':
+      // Its last answer may still be on its way: the connection ends with it.
       case 'closed':
     }
   }
@@ -210,6 +219,7 @@ export class ServerConnection implements Accepted, SocketUser {
     let at = from;
     while (at < to) at = this.#readSome(bytes, at, to);
     this.#isReading = false;
+    this.#hasMore = false;
   }
 
   /** The position behind what could be used. */
@@ -250,6 +260,8 @@ export class ServerConnection implements Accepted, SocketUser {
     const broken = this.#body.consume(bytes, end, to);
     if (broken !== 0) return this.#refuse(broken, to);
     const { next } = this.#body;
+    this.#hasMore = next < to;
+    if (this.#hasEnded) this.#watchHalfClosed();
     this.#handler.onRequest(head, this.#body);
     return next;
   }
@@ -268,6 +280,7 @@ export class ServerConnection implements Accepted, SocketUser {
       return to;
     }
     const { next, isDone } = this.#body;
+    this.#hasMore = next < to;
     this.transport.readPrivately(!isDone);
     this.#handler.onBody(bytes, this.#body);
     return next;
@@ -304,8 +317,16 @@ export class ServerConnection implements Accepted, SocketUser {
       this.#waiting = undefined;
       this.transport.resume();
       this.#read(waiting, 0, waiting.length);
-      if (this.#state === 'head') return;
+      if (this.#state === 'head') break;
     }
+    if (this.#hasEnded) this.#missRest();
+  }
+
+  /** Nothing more comes that could make a whole request of what there is. */
+  #missRest(): void {
+    const isIdle = this.#state === 'between requests' && this.#waiting === undefined;
+    if (isIdle || this.#state === 'head') this.#endInOrder();
+    else if (this.#state === 'serving' && !this.#body.isDone) this.#handler.onBodyBroken(incomplete);
   }
 
   /** Whether bytes that wait can be used now. */
@@ -317,20 +338,47 @@ export class ServerConnection implements Accepted, SocketUser {
   #close(): void {
     this.#state = 'closing';
     this.#waiting = undefined;
+    this.#standstills = 0;
+    this.#sentBefore = this.transport.sentBytes;
     this.transport.end();
-    if (this.#hasEnded) return;
     this.transport.resume();
     this.#options.deadlines.set(this.#deadline, lingerMs);
   }
 
+  /** No answer is owed; one that was given may still be on its way. */
+  #endInOrder(): void {
+    if (this.transport.waitingBytes > 0) this.#close();
+    else this.transport.destroy();
+  }
+
+  #watchHalfClosed(): void {
+    this.#sentBefore = this.transport.sentBytes;
+    this.#options.deadlines.set(this.#deadline, halfClosedMs);
+  }
+
   #onTimeUp(): void {
-    if (this.#state === 'serving' && this.transport.sentBytes > this.#sentBefore) {
-      this.#sentBefore = this.transport.sentBytes;
-      return this.#options.deadlines.set(this.#deadline, halfClosedMs);
+    switch (this.#state) {
+      case 'head':
+        this.#state = 'serving';
+        this.#refuse(headTooSlow, 0);
+        return;
+      case 'serving':
+        return this.transport.sentBytes > this.#sentBefore ? this.#watchHalfClosed() : this.transport.destroy();
+      case 'closing':
+        return this.#linger();
+      default:
+        this.transport.destroy();
     }
-    if (this.#state !== 'head') return this.transport.destroy();
-    this.#state = 'serving';
-    this.#refuse(headTooSlow, 0);
+  }
+
+  /** A client that reads slowly gets the rest of its answer; one that has stopped reading does not. */
+  #linger(): void {
+    const { sentBytes, waitingBytes } = this.transport;
+    if (sentBytes > this.#sentBefore) this.#standstills = 0;
+    else this.#standstills++;
+    this.#sentBefore = sentBytes;
+    if (waitingBytes === 0 || this.#standstills === mostStandstills) this.transport.destroy();
+    else this.#options.deadlines.set(this.#deadline, lingerMs);
   }
 }
 
