@@ -10,6 +10,7 @@ import { dialAddress, type HostPort, isLoopback, listenAddress, parseHostPort } 
 import { type LogLevel, logLevels } from '../process/log.ts';
 import { listOf, namedValues } from '../process/setting-kinds.ts';
 import { loadSettings, type SettingsSources } from '../process/settings.ts';
+import { type ForwardedHeader, forwardedHeaders, usualForwardedHeaders } from './proxy/forwarded.ts';
 
 /** A port of the application, and where the agent takes its requests. */
 export interface AppPort {
@@ -45,6 +46,8 @@ export interface AgentSettings {
   readonly stateDir: string;
   readonly acceptMesh: string | undefined;
   readonly logLevel: LogLevel;
+  /** What the application is told of where a request came from; `via` goes with requests that leave as well. */
+  readonly forwardedHeaders: readonly ForwardedHeader[];
 }
 
 const defaultInbound: HostPort = { host: '127.0.0.1', port: 15_006 };
@@ -75,6 +78,17 @@ const advertised = z.string().transform((text, context) => {
 });
 
 const portName = dnsLabel;
+
+/** `none` alone, or names of headers. */
+const forwarded = listOf(
+  z.enum(['none', ...forwardedHeaders], `must be of ${forwardedHeaders.join(', ')}, or none`),
+).transform((names, context): ForwardedHeader[] => {
+  const headers = names.filter((name) => name !== 'none');
+  if (headers.length > 0 && headers.length < names.length) {
+    context.addIssue({ code: 'custom', message: 'is "none" and a header: it is one or the other' });
+  }
+  return [...new Set(headers)];
+});
 
 export const agentSettingsSchema = z
   .object({
@@ -149,6 +163,11 @@ export const agentSettingsSchema = z
       .enum(logLevels, `must be one of ${logLevels.join(', ')}`)
       .prefault('info')
       .meta({ placeholder: 'LEVEL', description: logLevels.join(', ') }),
+    forwardedHeaders: forwarded.prefault(usualForwardedHeaders.join(',')).meta({
+      placeholder: 'HEADER[,…]',
+      description: `what tells where a request came from: of ${forwardedHeaders.join(', ')}; or none`,
+      repeatable: true,
+    }),
     intercept: z
       .enum(['none', 'iptables', 'nftables'], 'must be none, iptables or nftables')
       .prefault('none')
@@ -176,7 +195,7 @@ export function loadAgentSettings(
   const loaded = loadSettings(agentSettingsSchema, sources);
   if ('problems' in loaded) return loaded;
   const given = loaded.settings;
-  const { service, namespace, zone, outbound, admin, advertise, acceptMesh, logLevel } = given;
+  const { service, namespace, zone, outbound, admin, advertise, acceptMesh, logLevel, forwardedHeaders } = given;
   const id = given.id ?? `${machine.hostname.replace(/[^A-Za-z0-9.-]/g, '-')}-${service}`;
   const state = sources.environment.XDG_STATE_HOME || join(machine.home, '.local', 'state');
   return {
@@ -195,6 +214,7 @@ export function loadAgentSettings(
       stateDir: given.stateDir ?? join(state, 'sluice', namespace, id),
       acceptMesh,
       logLevel,
+      forwardedHeaders,
     },
   };
 }

@@ -2,20 +2,23 @@
 import type { Clock, Random } from '../process/clock.ts';
 import { formatHostPort, type HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
+import type { Load } from './balance/balancer.ts';
 import type { AgentSettings } from './config.ts';
 import type { OpenPort } from './http1/port.ts';
 import { startInbound } from './proxy/inbound.ts';
 import type { ProxyListener } from './proxy/listener.ts';
 import { startOutbound, startUpstream } from './proxy/outbound.ts';
-import { createStatistics, type Statistics, type StatisticsSnapshot } from './proxy/statistics.ts';
+import type { PoolState } from './proxy/pools.ts';
 import type { ListeningPort } from './registration/instance.ts';
+import { createStatistics, type ListenerTraffic, type Statistics } from './telemetry/statistics.ts';
 import type { MeshDirectory } from './view/mesh-directory.ts';
 import { meshName } from './view/mesh-name.ts';
+import { rulesInView } from './view/rules-in-view.ts';
 
 /** What of the settings the listeners are made of. */
 export type ListenerSettings = Pick<
   AgentSettings,
-  'service' | 'namespace' | 'id' | 'outbound' | 'upstreams' | 'appPorts'
+  'service' | 'namespace' | 'id' | 'outbound' | 'upstreams' | 'appPorts' | 'forwardedHeaders'
 >;
 
 export interface ListenersOptions {
@@ -37,7 +40,9 @@ export interface Listeners {
   readonly upstreams: readonly ListeningPort[];
   /** Those that are open now, over all ports. */
   readonly connections: number;
-  traffic(): Record<string, StatisticsSnapshot>;
+  traffic(): Record<string, ListenerTraffic>;
+  /** The connections of all listeners to an instance. */
+  poolOf(load: Load): PoolState;
   /** No more requests for the application; those under way finish, within the drain timeout. */
   closeInbound(): Promise<void>;
   close(): Promise<void>;
@@ -51,36 +56,37 @@ export function declaredNames({ upstreams, namespace }: Pick<AgentSettings, 'ups
 /** Rejects when one of them cannot listen; then none does. */
 export async function startListeners(options: ListenersOptions): Promise<Listeners> {
   const { settings, clock, log } = options;
-  const statistics = new Map<string, Statistics>();
-  const started: ProxyListener[] = [];
+  const started: Started[] = [];
   const inbound: (ListeningPort & { readonly listener: ProxyListener })[] = [];
   const upstreams: ListeningPort[] = [];
   const closeAll = async () => {
-    await Promise.all(started.map((listener) => listener.close()));
+    await Promise.all(started.map(({ listener }) => listener.close()));
   };
   /** Starts one under this name in the statistics. */
   const start = async (name: string, listen: HostPort, begin: (common: CommonOptions) => Promise<ProxyListener>) => {
-    const counted = createStatistics((cluster) => options.directory.view.clusters.has(cluster));
+    const counted = createStatistics(() => rulesInView(options.directory.view));
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
     const listener = closedOnce(
       await begin({ listen, open: options.open?.(name), statistics: counted, clock, onFault }),
     );
-    started.push(listener);
-    statistics.set(name, counted);
+    started.push({ name, listener, statistics: counted });
     return listener;
   };
 
   try {
     const mesh = { directory: options.directory, random: options.random };
     const { namespace } = settings;
+    const forwarded = settings.forwardedHeaders;
     const outbound = await start('outbound', settings.outbound, (common) =>
-      startOutbound({ ...common, ...mesh, namespace }),
+      startOutbound({ ...common, ...mesh, namespace, forwarded }),
     );
     for (const { host, port, listen } of settings.upstreams) {
       const name = port === undefined ? host : `${host}:${port}`;
       const service = meshName(host, namespace) ?? host;
-      const listener = await start(name, listen, (common) => startUpstream({ ...common, ...mesh, service, port }));
+      const listener = await start(name, listen, (common) =>
+        startUpstream({ ...common, ...mesh, service, port, forwarded }),
+      );
       upstreams.push({ name, address: listener.address });
     }
     const { onAppUnreachable } = options;
@@ -98,6 +104,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
           ...common,
           app,
           identity,
+          forwarded,
           onAppUnreachable,
           random: options.random,
           protocol: () => protocolOf(name),
@@ -110,9 +117,10 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       inbound,
       upstreams,
       get connections() {
-        return started.reduce((sum, listener) => sum + listener.connections, 0);
+        return started.reduce((sum, { listener }) => sum + listener.connections, 0);
       },
-      traffic: () => Object.fromEntries([...statistics].map(([name, counted]) => [name, counted.snapshot()])),
+      traffic: () => Object.fromEntries(started.map((each) => [each.name, trafficOf(each)])),
+      poolOf: (load) => poolState(started.flatMap(({ listener }) => listener.poolOf(load) ?? [])),
       closeInbound: async () => {
         await Promise.all(inbound.map(({ listener }) => listener.close()));
       },
@@ -132,6 +140,7 @@ function closedOnce(listener: ProxyListener): ProxyListener {
     get connections() {
       return listener.connections;
     },
+    poolOf: (load) => listener.poolOf(load),
     close: () => {
       closed ??= listener.close();
       return closed;
@@ -139,9 +148,25 @@ function closedOnce(listener: ProxyListener): ProxyListener {
   };
 }
 
+function trafficOf({ listener, statistics }: Started): ListenerTraffic {
+  return { ...statistics.snapshot(), openConnections: listener.connections };
+}
+
+function poolState(pools: readonly PoolState[]): PoolState {
+  const sum = (of: keyof PoolState) => pools.reduce((total, pool) => total + pool[of], 0);
+  return { connections: sum('connections'), idle: sum('idle'), waiting: sum('waiting') };
+}
+
 /** `reviews:9080=127.0.0.1:19080`, as in the flag; only the address without a name. */
 export function formatPort({ name, address }: ListeningPort): string {
   return name === '' ? formatHostPort(address) : `${name}=${formatHostPort(address)}`;
+}
+
+interface Started {
+  /** In the statistics. */
+  readonly name: string;
+  readonly listener: ProxyListener;
+  readonly statistics: Statistics;
 }
 
 interface CommonOptions {

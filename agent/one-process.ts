@@ -22,7 +22,7 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
     fault: '',
     report: async () => ({
       traffic: listeners.traffic(),
-      clusters: dumpClusters(directory.made),
+      clusters: dumpClusters(directory.made, (load) => listeners.poolOf(load)),
       memory: process.memoryUsage(),
       workers: [],
     }),

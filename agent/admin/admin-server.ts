@@ -7,6 +7,7 @@ import { objectionTo } from './browser-guard.ts';
 import { dumpConfig } from './config-dump.ts';
 import { metricsContentType, renderMetrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
+import { statsOf } from './stats.ts';
 
 export interface AdminOptions {
   readonly listen: HostPort;
@@ -101,20 +102,6 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
     return { ...problem(405, `${path} takes ${endpoint.method}`), headers: { allow: endpoint.method } };
   }
   return endpoint.answer(options);
-}
-
-function statsOf({ app, held, swaps, names, controlPlane, lastGood, workers, traffic }: AgentReport) {
-  return {
-    revision: held.revision,
-    meshId: held.meshId,
-    app: app ?? null,
-    names: names.length,
-    swaps,
-    controlPlane: { ...controlPlane, server: controlPlane.server ?? null },
-    lastGood: { writes: lastGood.writes, failures: lastGood.failures },
-    workers: workers.map((worker) => ({ ...worker, pid: worker.pid ?? null })),
-    traffic,
-  };
 }
 
 function ok(body: unknown): Answer {

@@ -1,7 +1,7 @@
 /** What the admin server shows of a running agent; asked anew for every answer. */
-import type { StatisticsSnapshot } from '../proxy/statistics.ts';
 import type { ControlPlaneStatus } from '../registration/control-plane.ts';
 import type { AppState } from '../registration/health-check.ts';
+import type { ListenerTraffic } from '../telemetry/statistics.ts';
 import type { MeshView } from '../view/mesh-view.ts';
 import type { AgentIdentity } from '../xds/delta-session.ts';
 import type { HeldMesh } from '../xds/resources.ts';
@@ -10,7 +10,7 @@ import type { ClusterDump } from './cluster-dump.ts';
 /** What came of requests, in all processes that carry them together. */
 export interface WorkReport {
   /** By listener: `outbound`, `inbound`, and each upstream by its service. */
-  readonly traffic: Readonly<Record<string, StatisticsSnapshot>>;
+  readonly traffic: Readonly<Record<string, ListenerTraffic>>;
   /** Sorted by name. */
   readonly clusters: readonly ClusterDump[];
   /** In bytes, of all processes of the agent. */

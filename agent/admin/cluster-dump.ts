@@ -1,15 +1,22 @@
 /** What the agent knows of clusters and their instances, for people: JSON of `GET /clusters`. */
+import type { Load } from '../balance/balancer.ts';
+import type { PoolState } from '../proxy/pools.ts';
 import type { ClusterView, EndpointView } from '../view/cluster-view.ts';
 import type { MeshView } from '../view/mesh-view.ts';
+
+/** The connections to an instance, of all listeners. */
+export type PoolOf = (load: Load) => PoolState;
 
 export type ClusterDump = ReturnType<typeof dumpCluster>;
 
 /** Each cluster as requests see it now, sorted by name. */
-export function dumpClusters(view: MeshView): ClusterDump[] {
-  return [...view.clusters.values()].sort((one, other) => (one.name < other.name ? -1 : 1)).map(dumpCluster);
+export function dumpClusters(view: MeshView, poolOf: PoolOf): ClusterDump[] {
+  return [...view.clusters.values()]
+    .sort((one, other) => (one.name < other.name ? -1 : 1))
+    .map((cluster) => dumpCluster(cluster, poolOf));
 }
 
-function dumpCluster(cluster: ClusterView) {
+function dumpCluster(cluster: ClusterView, poolOf: PoolOf) {
   const { name, protocol, policy, balancer, breaker, outlier, endpoints } = cluster;
   const { connections, pending, requests, retries, ...overflow } = breaker.counts;
   return {
@@ -21,11 +28,12 @@ function dumpCluster(cluster: ClusterView) {
     active: { connections, pending, requests, retries },
     overflow,
     ejections: outlier?.ejections ?? null,
-    instances: endpoints.map((endpoint) => dumpEndpoint(endpoint, cluster)),
+    instances: endpoints.map((endpoint) => ({ ...dumpEndpoint(endpoint, cluster), pool: poolOf(endpoint.load) })),
   };
 }
 
-function dumpEndpoint(endpoint: EndpointView, { outlier, healthCheck }: ClusterView) {
+/** An instance as this cluster's requests see it. */
+export function dumpEndpoint(endpoint: EndpointView, { outlier, healthCheck }: ClusterView) {
   const { instance, address, port, availability, weight, zone, load } = endpoint;
   const isEjected = outlier !== undefined && load.outlier.isEjected;
   return {

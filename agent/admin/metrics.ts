@@ -1,77 +1,20 @@
 /** The agent's numbers in the text format that Prometheus reads. Pure: a report in, text out. */
 import type { AgentReport } from './agent-report.ts';
+import { clusterFamilies } from './cluster-metrics.ts';
+import { counter, type Family, gauge, renderFamily, type Sample } from './prometheus-text.ts';
 import { readinessOf } from './readiness.ts';
+import { trafficFamilies } from './traffic-metrics.ts';
 
-interface Sample {
-  readonly labels?: Readonly<Record<string, string>>;
-  readonly value: number;
-}
-
-interface Family {
-  readonly name: string;
-  readonly type: 'counter' | 'gauge';
-  readonly help: string;
-  readonly samples: readonly Sample[];
-}
-
-export const metricsContentType = 'text/plain; version=0.0.4; charset=utf-8';
+export { metricsContentType } from './prometheus-text.ts';
 
 export function renderMetrics(report: AgentReport): string {
-  return [...trafficFamilies(report), ...meshFamilies(report), ...processFamilies(report)].map(render).join('');
-}
-
-function trafficFamilies({ traffic }: AgentReport): Family[] {
-  const listeners = Object.entries(traffic);
-  const by = <Key extends string>(key: Key, pick: (of: AgentReport['traffic'][string]) => object): Sample[] =>
-    listeners.flatMap(([listener, snapshot]) =>
-      Object.entries(pick(snapshot)).map(([value, count]) => ({
-        labels: { listener, [key]: value },
-        value: Number(count),
-      })),
-    );
-  const each = (pick: (of: AgentReport['traffic'][string]) => number): Sample[] =>
-    listeners.map(([listener, snapshot]) => ({ labels: { listener }, value: pick(snapshot) }));
-  const clusterRequests = listeners.flatMap(([listener, { clusters }]) =>
-    Object.entries(clusters).map(([cluster, { requests }]) => ({ labels: { listener, cluster }, value: requests })),
-  );
-  return [
-    counter(
-      'sluice_agent_requests_total',
-      'Requests that began.',
-      each(({ requests }) => requests),
-    ),
-    gauge(
-      'sluice_agent_requests_active',
-      'Requests under way.',
-      each(({ active }) => active),
-    ),
-    counter(
-      'sluice_agent_responses_total',
-      'Answers passed on, by class of status.',
-      by('class', ({ passed }) => passed),
-    ),
-    counter(
-      'sluice_agent_local_answers_total',
-      'Answers the agent made itself.',
-      by('reason', ({ refused }) => refused),
-    ),
-    counter(
-      'sluice_agent_broken_off_total',
-      'Answers that broke off after their head.',
-      each(({ brokenOff }) => brokenOff),
-    ),
-    counter(
-      'sluice_agent_client_gone_total',
-      'Requests whose client went first.',
-      each(({ clientGone }) => clientGone),
-    ),
-    counter(
-      'sluice_agent_attempts_total',
-      'Further attempts, by cause.',
-      by('cause', ({ attempts }) => attempts),
-    ),
-    counter('sluice_agent_cluster_requests_total', 'Requests sent to a cluster.', clusterRequests),
+  const families = [
+    ...trafficFamilies(report),
+    ...clusterFamilies(report),
+    ...meshFamilies(report),
+    ...processFamilies(report),
   ];
+  return families.map(renderFamily).join('');
 }
 
 function meshFamilies(report: AgentReport): Family[] {
@@ -103,24 +46,4 @@ function processFamilies({ memory, workers }: AgentReport): Family[] {
     gauge('process_resident_memory_bytes', 'Memory of all processes of the agent.', [{ value: memory.rss }]),
     gauge('nodejs_heap_used_bytes', 'JavaScript heap in use, of all of them.', [{ value: memory.heapUsed }]),
   ];
-}
-
-function counter(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name, type: 'counter', help, samples };
-}
-
-function gauge(name: string, help: string, samples: readonly Sample[]): Family {
-  return { name, type: 'gauge', help, samples };
-}
-
-function render({ name, type, help, samples }: Family): string {
-  const lines = samples.map(({ labels = {}, value }) => {
-    const pairs = Object.entries(labels).map(([label, text]) => `${label}="${escapeLabel(text)}"`);
-    return `${name}${pairs.length === 0 ? '' : `{${pairs.join(',')}}`} ${value}\n`;
-  });
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
-}
-
-function escapeLabel(text: string): string {
-  return text.replaceAll('\\', '\\\\').replaceAll('"', '\\"').replaceAll('\n', '\\n');
 }

@@ -20,6 +20,8 @@ export class RequestHead {
   /** Where the request line begins, and where the body does. */
   start = 0;
   end = 0;
+  /** The request line could be read: what is said of it below is of this request. */
+  hasLine = false;
   method = '';
   targetForm: TargetForm = 'origin';
   targetStart = 0;
@@ -38,11 +40,13 @@ export class RequestHead {
   /** The position of the body, `incomplete`, or a fault. One empty line before the request is passed over (RFC 9112, 2.2). */
   parse(bytes: Buffer, from: number, to: number): number {
     this.bytes = bytes;
+    this.hasLine = false;
     this.start = bytes[from] === cr && bytes[from + 1] === lf && from + 1 < to ? from + 2 : from;
     const line = this.#parseLine(bytes, this.start, to);
     if (line === incomplete) return to - from > mostRequestLineBytes ? fault.requestLineTooLong : incomplete;
     if (line < 0) return line;
     if (line - this.start > mostRequestLineBytes) return fault.requestLineTooLong;
+    this.hasLine = true;
     const end = this.fields.parse(bytes, line, to);
     if (end <= 0) return end;
     this.end = end;

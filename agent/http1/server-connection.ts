@@ -27,8 +27,11 @@ export interface RequestHandler {
   onClientGone(): void;
   /** All that was written to the client has gone. */
   onClientDrain(): void;
-  /** No request: a fault of its head, or `headTooSlow`. Must lead to `finish`. */
-  onUnreadable(fault: number): void;
+  /**
+   * No request: a fault of its head, or `headTooSlow`. `head`: its request line could be read, and of the header lines those
+   * before the fault; good until the call returns. Must lead to `finish`.
+   */
+  onUnreadable(fault: number, head: RequestHead | undefined): void;
   /** Bytes of a tunnel; good until the call returns. */
   onTunnelBytes(bytes: Buffer, from: number, to: number): void;
   /** The client sends nothing more into the tunnel. */
@@ -254,11 +257,11 @@ export class ServerConnection implements Accepted, SocketUser {
     }
     this.#deadline.clear();
     this.#state = 'serving';
-    if (end <= 0 || end - from > mostHeadBytes) return this.#refuse(end < 0 ? end : fault.headTooLarge, to);
+    if (end <= 0 || end - from > mostHeadBytes) return this.#refuse(end < 0 ? end : fault.headTooLarge, to, head);
     this.#keepsAlive = head.keepsAlive;
     this.#body.reset(head.body, head.contentLength, 'framed');
     const broken = this.#body.consume(bytes, end, to);
-    if (broken !== 0) return this.#refuse(broken, to);
+    if (broken !== 0) return this.#refuse(broken, to, head);
     const { next } = this.#body;
     this.#hasMore = next < to;
     if (this.#hasEnded) this.#watchHalfClosed();
@@ -266,9 +269,9 @@ export class ServerConnection implements Accepted, SocketUser {
     return next;
   }
 
-  #refuse(number: number, to: number): number {
+  #refuse(number: number, to: number, partly?: RequestHead): number {
     this.#keepsAlive = false;
-    this.#handler.onUnreadable(number);
+    this.#handler.onUnreadable(number, partly?.hasLine ? partly : undefined);
     return to;
   }
 

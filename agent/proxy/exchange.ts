@@ -10,6 +10,9 @@ import { headerKind } from '../http1/header-kind.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { RequestHandler, ServerConnection } from '../http1/server-connection.ts';
+import type { Ending } from '../telemetry/counter.ts';
+import { RequestFacts } from '../telemetry/request-facts.ts';
+import type { RequestWatch } from '../telemetry/request-watch.ts';
 import {
   type AnswerFraming,
   answer,
@@ -20,10 +23,11 @@ import {
   writeSwitching,
 } from './answer.ts';
 import type { Destination } from './destination.ts';
-import { type Reason, type Refusal, writeAnswer } from './local-answer.ts';
+import { LateHead } from './late-head.ts';
+import { type Reason, type Refusal, statusOf, writeAnswer } from './local-answer.ts';
 import type { Mirrors } from './mirrors.ts';
+import { isProblemPreferred } from './problem-preferred.ts';
 import { isUpgrade, type RequestHeadWriter } from './request-head-writer.ts';
-import type { Counter } from './statistics.ts';
 import { Tunnel } from './tunnel.ts';
 import { refusalOf } from './unreadable.ts';
 import { type CallContext, type Caller, UpstreamCall } from './upstream-call.ts';
@@ -34,6 +38,7 @@ export interface ExchangeContext extends CallContext {
   readonly route: (head: RequestHead, exchange: Exchange) => void;
   readonly headWriter: RequestHeadWriter;
   readonly mirrors: Mirrors;
+  readonly watch: RequestWatch;
   /** Of answers: a reason is the word of an agent, and an application that passes one on would speak for this one. */
   readonly withoutReason: boolean;
   /** A request could not be passed on: nobody took a connection. */
@@ -58,9 +63,12 @@ const noMirrors: readonly Destination[] = [];
 
 export class Exchange implements RequestHandler, Caller {
   readonly client: ServerConnection;
+  /** Of the request under way. */
+  readonly facts = new RequestFacts();
   readonly #context: ExchangeContext;
   readonly #call: UpstreamCall;
   readonly #timeout = new Deadline(() => this.#onTimeUp());
+  readonly #head = new LateHead();
   #phase: Phase = 'none';
   #mirrors = noMirrors;
   /** Of requests that were forwarded. */
@@ -68,7 +76,6 @@ export class Exchange implements RequestHandler, Caller {
   #method = '';
   #isForHttp10 = false;
   #expectsContinue = false;
-  #acceptsProblems = false;
   #isUpgrade = false;
   /** The body as far as it came with the head; only until the request goes out. */
   #body: Buffer = nothing;
@@ -77,8 +84,6 @@ export class Exchange implements RequestHandler, Caller {
   #policy: RoutePolicy = plainPolicy;
   #setCookie: string | undefined;
   #upstreamName = '';
-  #cluster: Counter | undefined;
-  #status = 0;
   #keepAlive = false;
   #framing: AnswerFraming = 'as it came';
   #tunnel: Tunnel | undefined;
@@ -93,26 +98,25 @@ export class Exchange implements RequestHandler, Caller {
 
   // What the listener's route decides.
 
-  /**
-   * Sends the request to an instance of the destination, and copies of it to the mirrors. `decision`: of the rule that chose
-   * the destination; none: no rule did.
-   */
-  forward(head: RequestHead, destination: Destination, decision?: RouteDecision, mirrors = noMirrors): void {
+  /** A rule takes the request: what it says of it holds from now on. */
+  follow(decision: RouteDecision): void {
+    this.#policy = decision.policy;
+    this.#setCookie = decision.setCookie;
+    this.#context.watch.onRouted(this.facts, decision);
+  }
+
+  /** Sends the request to an instance of the destination, and copies of it to the mirrors. */
+  forward(head: RequestHead, destination: Destination, mirrors = noMirrors): void {
     this.#mirrors = mirrors;
     this.#upstreamName = destination.name;
-    if (decision !== undefined) {
-      this.#policy = decision.policy;
-      this.#setCookie = decision.setCookie;
-      this.#cluster = this.#context.statistics.cluster(destination.name);
-      this.#cluster.begin();
-      const { timeoutMs } = decision.policy;
-      if (timeoutMs > 0) this.#context.deadlines.set(this.#timeout, timeoutMs);
-    }
+    const { timeoutMs } = this.#policy;
+    if (timeoutMs > 0) this.#context.deadlines.set(this.#timeout, timeoutMs);
     this.#isUpgrade = isUpgrade(head);
     this.#phase = 'asking';
     const call = this.#call;
     call.begin(head, destination, this.#policy.retry, this.client.remoteAddress);
     this.#context.headWriter.write(call.out.writer, head, this.client.remoteAddress, this.#policy);
+    this.#head.sentBy(call.out);
     const isComplete = this.client.isBodyComplete;
     // Until there is a connection: `onReadyForBody` says so.
     if (!isComplete) this.client.transport.pause();
@@ -130,10 +134,11 @@ export class Exchange implements RequestHandler, Caller {
     const keepAlive = client.mayKeepAlive && (client.isBodyComplete || !this.#expectsContinue);
     writeAnswer(answer, refusal, {
       withBody: this.#method !== 'HEAD',
-      asProblem: this.#acceptsProblems,
+      asProblem: isProblemPreferred(this.#head.read()?.header('accept')),
       connection: keepAlive ? (this.#isForHttp10 ? 'keep-alive' : undefined) : 'close',
     });
-    client.transport.writeAll(answer);
+    this.facts.status = statusOf(refusal);
+    this.#sendAnswer();
     this.#conclude(refusal.reason);
     client.finish(keepAlive);
   }
@@ -145,6 +150,7 @@ export class Exchange implements RequestHandler, Caller {
     resume: (answer: Answer, head: RequestHead) => void,
   ): void {
     const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
+    this.#head.keep(bytes);
     this.#body = Buffer.from(this.#body.subarray(this.#bodyFrom, this.#bodyTo));
     this.#bodyFrom = 0;
     this.#bodyTo = this.#body.length;
@@ -172,14 +178,15 @@ export class Exchange implements RequestHandler, Caller {
   // What the client does.
 
   onRequest(head: RequestHead, body: BodyReader): void {
-    this.#context.statistics.total.begin();
+    this.#context.watch.onBegin(this.facts);
+    this.facts.bytesIn = head.end - head.start;
+    this.#countIn(body);
+    this.#head.begin(head);
     this.#method = head.method;
     this.#isForHttp10 = head.minorVersion === 0;
     this.#expectsContinue = head.fields.has(headerKind.expect);
-    this.#acceptsProblems = false;
     this.#policy = plainPolicy;
     this.#setCookie = undefined;
-    this.#cluster = undefined;
     this.#body = head.bytes;
     this.#bodyFrom = body.from;
     this.#bodyTo = body.to;
@@ -189,9 +196,11 @@ export class Exchange implements RequestHandler, Caller {
     } catch (error) {
       this.#fail(error);
     }
+    this.#head.letGo();
   }
 
   onBody(bytes: Buffer, body: BodyReader): void {
+    this.#countIn(body);
     if (this.#phase === 'deciding') {
       const more = [this.#body, bytes.subarray(body.from, body.to), body.trailers ?? nothing];
       this.#body = Buffer.concat(more);
@@ -220,13 +229,13 @@ export class Exchange implements RequestHandler, Caller {
     else this.#call.transport?.resume();
   }
 
-  onUnreadable(number: number): void {
-    this.#context.statistics.total.begin();
-    this.#method = '';
+  onUnreadable(number: number, head: RequestHead | undefined): void {
+    this.#context.watch.onBegin(this.facts);
+    this.#head.begin(head);
+    this.#method = head?.method ?? '';
     this.#isForHttp10 = false;
-    this.#acceptsProblems = false;
-    this.#cluster = undefined;
     this.refuse(refusalOf(number));
+    this.#head.letGo();
   }
 
   onTunnelBytes(bytes: Buffer, from: number, to: number): void {
@@ -254,11 +263,12 @@ export class Exchange implements RequestHandler, Caller {
     const source = this.#call.transport;
     if (source === undefined) return;
     if (this.#framing === 'as it came') {
+      this.facts.bytesOut += body.to - body.from + (body.trailers?.length ?? 0);
       this.client.transport.relay(source, bytes, body.from, body.to);
       if (body.trailers !== undefined) this.client.transport.write(body.trailers, 0, body.trailers.length);
     } else {
       writeAnswerBody(bytes, body, this.#framing);
-      this.client.transport.writeAll(answer);
+      this.#sendAnswer();
     }
     if (!body.isDone && this.client.transport.isClogged) source.pause();
   }
@@ -266,7 +276,7 @@ export class Exchange implements RequestHandler, Caller {
   onAnswerEnd(): void {
     if (this.#framing === 'chunk') {
       writeAnswerEnd(this.#framing);
-      this.client.transport.writeAll(answer);
+      this.#sendAnswer();
     }
     this.#conclude('passed');
     this.client.finish(this.#keepAlive);
@@ -291,8 +301,8 @@ export class Exchange implements RequestHandler, Caller {
 
   onConnected(): void {
     answer.text('HTTP/1.1 200 Connection Established\r\n\r\n');
-    this.client.transport.writeAll(answer);
-    this.#status = 200;
+    this.#sendAnswer();
+    this.facts.status = 200;
     this.#startTunnel();
   }
 
@@ -317,7 +327,7 @@ export class Exchange implements RequestHandler, Caller {
   #passHead(head: ResponseHead, body: BodyReader): void {
     const { client } = this;
     this.#phase = 'answering';
-    this.#status = head.status;
+    this.facts.status = head.status;
     const endsByClosing = this.#isForHttp10 && (head.body === 'chunked' || head.body === 'until-close');
     this.#keepAlive = client.mayKeepAlive && !endsByClosing && (client.isBodyComplete || !this.#expectsContinue);
     this.#framing = writeAnswerHead(head, {
@@ -328,7 +338,7 @@ export class Exchange implements RequestHandler, Caller {
       setCookie: this.#setCookie,
     });
     writeAnswerBody(head.bytes, body, this.#framing);
-    client.transport.writeAll(answer);
+    this.#sendAnswer();
     if (!body.isDone && client.transport.isClogged) this.#call.transport?.pause();
   }
 
@@ -336,7 +346,7 @@ export class Exchange implements RequestHandler, Caller {
   #passInterim(head: ResponseHead): void {
     if (this.#isForHttp10) return;
     writeInterimHead(head);
-    this.client.transport.writeAll(answer);
+    this.#sendAnswer();
   }
 
   #switch(head: ResponseHead): void {
@@ -346,8 +356,8 @@ export class Exchange implements RequestHandler, Caller {
       return this.refuse({ reason: 'upstream-malformed', sentence: 'the upstream switched protocols unasked' });
     }
     writeSwitching(head, this.#policy.responseHeaders);
-    this.client.transport.writeAll(answer);
-    this.#status = head.status;
+    this.#sendAnswer();
+    this.facts.status = head.status;
     this.#startTunnel();
   }
 
@@ -355,6 +365,7 @@ export class Exchange implements RequestHandler, Caller {
     const upstream = this.#call.transport;
     if (upstream === undefined) return;
     this.#phase = 'tunnel';
+    this.facts.isTunnel = true;
     this.#timeout.clear();
     this.#tunnel = new Tunnel(this.client.transport, upstream);
     this.#call.startTunnel();
@@ -400,14 +411,27 @@ export class Exchange implements RequestHandler, Caller {
     this.#bodyTo = this.#body.length;
   }
 
-  /** The request has ended, whichever way: counts it. */
-  #conclude(ending: Reason | 'passed' | 'broken-off' | 'client-gone'): void {
+  #sendAnswer(): void {
+    this.facts.bytesOut += answer.length;
+    this.client.transport.writeAll(answer);
+  }
+
+  /** What is left of the body after the answer is nobody's. */
+  #countIn({ from, to, trailers }: BodyReader): void {
+    this.facts.bytesIn += to - from + (trailers?.length ?? 0);
+  }
+
+  /** The request has ended, whichever way. */
+  #conclude(ending: Ending): void {
     this.#phase = 'none';
     this.#timeout.clear();
     this.#suspension = undefined;
-    this.#tunnel = undefined;
-    this.#context.statistics.total.end(ending, this.#status);
-    this.#cluster?.end(ending, this.#status);
+    if (this.#tunnel !== undefined) {
+      this.facts.bytesIn += this.#tunnel.bytesUp;
+      this.facts.bytesOut += this.#tunnel.bytesDown;
+      this.#tunnel = undefined;
+    }
+    this.#context.watch.onEnd(this.facts, ending);
     this.#call.end();
   }
 }

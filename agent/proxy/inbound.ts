@@ -6,7 +6,7 @@ import { type InstanceIdentity, instanceHeaderValue } from '../view/instance-ide
 import type { PortProtocol } from '../view/mesh-view.ts';
 import { soleDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
-import { type ForwardedHeader, usualForwardedHeaders } from './forwarded.ts';
+import { usualForwardedHeaders } from './forwarded.ts';
 import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
 
 export interface InboundOptions extends ListenerOptions {
@@ -14,8 +14,6 @@ export interface InboundOptions extends ListenerOptions {
   readonly app: HostPort;
   /** Who the application is in the mesh. Requests that name nobody are accepted: their callers have no agent. */
   readonly identity: InstanceIdentity;
-  /** What the application is told of where a request came from. The usual when not given. */
-  readonly forwarded?: readonly ForwardedHeader[];
   /** What the service's port speaks, as the mesh has it now. HTTP when not given. */
   readonly protocol?: () => PortProtocol;
   /** A request could not be passed on: the application took no connection. */
@@ -48,9 +46,9 @@ export function startInbound(options: InboundOptions): Promise<ProxyListener> {
       return exchange.refuse({ reason: 'not-supported', sentence: 'an application takes no CONNECT' });
     }
     // The caller's rule sets the limit of time: its agent ends the connection when time is up.
-    exchange.forward(head, application, undefined);
+    exchange.forward(head, application);
   };
-  const tcp = { destination: application, isRouted: false, idleTimeoutMs: tcpIdleTimeoutMs };
+  const tcp = { destination: application, by: undefined, idleTimeoutMs: tcpIdleTimeoutMs };
   const protocols = {
     http: 'http',
     tcp: { ...tcp, isDeclared: true },

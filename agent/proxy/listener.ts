@@ -1,20 +1,22 @@
 /** What outbound, upstream ports and inbound have in common: a listener whose every request is counted and answered. */
 import type { Clock, Random } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
+import type { Load } from '../balance/balancer.ts';
 import { type Accepted, startConnectionListener } from '../http1/connection-listener.ts';
 import { Deadlines } from '../http1/deadlines.ts';
 import type { OpenPort } from '../http1/port.ts';
 import { ServerConnection } from '../http1/server-connection.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import type { Transport } from '../http1/transport.ts';
+import { RequestWatch } from '../telemetry/request-watch.ts';
+import type { Statistics } from '../telemetry/statistics.ts';
 import type { Destination } from './destination.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import type { ForwardedHeader } from './forwarded.ts';
 import { Mirrors } from './mirrors.ts';
-import { Pools } from './pools.ts';
+import { type PoolState, Pools } from './pools.ts';
 import { RequestHeadWriter } from './request-head-writer.ts';
-import type { Statistics } from './statistics.ts';
-import { TcpExchange } from './tcp-exchange.ts';
+import { type ConnectionRoute, TcpExchange } from './tcp-exchange.ts';
 import { UndecidedConnection } from './undecided-connection.ts';
 
 export interface ListenerOptions {
@@ -25,6 +27,8 @@ export interface ListenerOptions {
   readonly statistics: Statistics;
   readonly clock: Clock;
   readonly random: Random;
+  /** What upstreams are told of where a request came from. The usual when not given. */
+  readonly forwarded?: readonly ForwardedHeader[];
   /** How long `close` lets requests under way finish. 10 s when not given. */
   readonly drainTimeoutMs?: number;
   /** Told of faults of the agent itself, for its log. Their requests were answered with 500. */
@@ -36,6 +40,8 @@ export interface ProxyListener {
   readonly address: HostPort;
   /** Those that are open now. */
   readonly connections: number;
+  /** The connections to an instance; undefined when it was never asked. */
+  poolOf(load: Load): PoolState | undefined;
   /** Stops accepting, lets requests under way finish within the drain timeout, and ends all connections. */
   close(): Promise<void>;
 }
@@ -45,8 +51,8 @@ export type Protocol = 'http' | TcpRoute;
 
 export interface TcpRoute {
   readonly destination: Destination;
-  /** A rule chose the destination. */
-  readonly isRouted: boolean;
+  /** Undefined: no rule chose the destination. */
+  readonly by: ConnectionRoute | undefined;
   readonly idleTimeoutMs: number;
   /** False: the port says nothing of what is spoken on it, so it may be HTTP. */
   readonly isDeclared: boolean;
@@ -88,6 +94,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   const context: ExchangeContext = {
     ...call,
     mirrors,
+    watch: new RequestWatch({ statistics, clock }),
     route: kind.route,
     headWriter: new RequestHeadWriter(kind.forwarded),
     withoutReason: kind.withoutReason ?? false,
@@ -117,18 +124,20 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     clock,
     mostConnections,
     accept(handle, onClosed) {
+      statistics.countConnection('accepted');
       const protocol = kind.protocol?.() ?? 'http';
       if (!(protocol instanceof Promise)) return acceptAs(protocol, handle, onClosed);
       const accept = (decided: Protocol, onGone: () => void) => acceptAs(decided, handle, onGone);
       return new UndecidedConnection(handle, { until: protocol, accept, onClosed });
     },
-    onTooMany: () => statistics.countTooMany(),
+    onTooMany: () => statistics.countConnection('refused'),
   });
   return {
     address: server.address,
     get connections() {
       return server.connections;
     },
+    poolOf: (load) => pools.stateOf(load),
     async close() {
       await server.close(drainTimeoutMs);
       mirrors.close();

@@ -7,6 +7,7 @@ import type { MeshDirectory } from '../view/mesh-directory.ts';
 import { Authorities } from './authorities.ts';
 import { soleDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
+import { type ForwardedHeader, usualForwardedHeaders } from './forwarded.ts';
 import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
 import type { Refusal } from './local-answer.ts';
 import { type Lookup, ServiceLookup } from './service-lookup.ts';
@@ -62,9 +63,9 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
     if (head.targetForm !== 'absolute' && head.targetForm !== 'authority')
       return exchange.refuse(unknownService(host, found));
     const connectTimeoutMs = outsideConnectTimeoutMs;
-    exchange.forward(head, soleDestination({ name: text, address: host, port, connectTimeoutMs }), undefined);
+    exchange.forward(head, soleDestination({ name: text, address: host, port, connectTimeoutMs }));
   };
-  return startListener(options, { route, forwarded: [] });
+  return startListener(options, { route, forwarded: forwardedFrom(options) });
 }
 
 /** A port for one service: every request goes to it, whatever its Host says; the Host stays. Rejects when it cannot listen. */
@@ -90,7 +91,12 @@ export function startUpstream(options: UpstreamOptions): Promise<ProxyListener> 
       .ask(name)
       .then((found) => (found.is === 'found' ? routeConnection({ ...found, port }, options) : 'http'));
   };
-  return startListener(options, { route, protocol, forwarded: [] });
+  return startListener(options, { route, protocol, forwarded: forwardedFrom(options) });
+}
+
+/** The caller of an outbound is the application beside it: that is nobody's news. But that there is a proxy may be. */
+function forwardedFrom({ forwarded = usualForwardedHeaders }: ListenerOptions): ForwardedHeader[] {
+  return forwarded.filter((header) => header === 'via');
 }
 
 type NotFound = Exclude<Lookup, { is: 'found' }>;

@@ -12,6 +12,7 @@ const usualBytes = 1_024;
 const spare: ByteWriter[] = [];
 const mostSpare = 256;
 const unused = new ByteWriter(0);
+const emptyLine = Buffer.from('\r\n');
 
 export class OutgoingRequest {
   /** Head, its end, and the body so far. */
@@ -67,6 +68,12 @@ export class OutgoingRequest {
     end.copy(writer.bytes, this.#headLength);
     writer.length += moved;
     this.#bodyStart += moved;
+  }
+
+  /** Ends the head for one who only reads it, unless it is ended already. */
+  closeHead(): this {
+    if (this.#bodyStart === 0) this.endHead(emptyLine);
+    return this;
   }
 
   /** Keeps more of the body, unless it has become too long. */

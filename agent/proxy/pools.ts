@@ -11,6 +11,15 @@ export interface TargetPool {
   readonly headEnd: Buffer;
 }
 
+/** The connections to one target, or to several. */
+export interface PoolState {
+  readonly connections: number;
+  /** Of them those that no request uses. */
+  readonly idle: number;
+  /** Requests that wait for one. */
+  readonly waiting: number;
+}
+
 const nothing = Buffer.alloc(0);
 
 export class Pools {
@@ -26,6 +35,11 @@ export class Pools {
 
   of(target: Target, destination: Destination): TargetPool {
     return this.#byLoad.get(target.load) ?? this.#create(target, destination);
+  }
+
+  /** Of a target by its load; undefined when it was never asked. Tunnels have connections of their own. */
+  stateOf(load: Load): PoolState | undefined {
+    return this.#byLoad.get(load)?.pool;
   }
 
   /** One whose connections nobody else uses: what is tunnelled is no HTTP, so it cannot be tried again. */

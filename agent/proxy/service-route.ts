@@ -33,7 +33,8 @@ export function routeConnection({ view, service, port }: FoundService, { random 
   if (decision === undefined || decision.cluster === '') return 'http';
   const destination = clusterOf(view, decision.cluster);
   const { tcpIdleTimeoutMs: idleTimeoutMs } = destination;
-  return { destination, isRouted: true, idleTimeoutMs, isDeclared: destination.protocol === 'tcp' };
+  const by = { service: service.service, revision: view.revision, decision };
+  return { destination, by, idleTimeoutMs, isDeclared: destination.protocol === 'tcp' };
 }
 
 export function routeToService(
@@ -43,6 +44,8 @@ export function routeToService(
   context: RouteContext,
 ): void {
   const { view, service } = found;
+  exchange.facts.service = service.service;
+  exchange.facts.revision = view.revision;
   const port = found.port ?? service.defaultPort;
   const table = service.ports.get(port);
   if (table === undefined) {
@@ -54,9 +57,8 @@ export function routeToService(
     const sentence = `no rule of ${table.name} takes ${head.method} ${head.target}`;
     return exchange.refuse({ reason: 'no-route', sentence });
   }
-  if (decision.policy === plainPolicy) {
-    return exchange.forward(head, clusterOf(view, decision.cluster), decision);
-  }
+  exchange.follow(decision);
+  if (decision.policy === plainPolicy) return exchange.forward(head, clusterOf(view, decision.cluster));
   carryOut(head, exchange, { view, decision }, context);
 }
 
@@ -76,7 +78,7 @@ function carryOut(head: RequestHead, exchange: Exchange, { view, decision }: Dec
   const goOn = (again: RequestHead): void => {
     if (isAborted(fault, context.random)) return exchange.refuse(abortOf(decision.policy, decision.rule));
     const copies = mirrors.length === 0 ? undefined : mirrorsOf(view, mirrors, context.random);
-    exchange.forward(again, clusterOf(view, decision.cluster), decision, copies);
+    exchange.forward(again, clusterOf(view, decision.cluster), copies);
   };
   const delay = fault?.delay;
   if (delay === undefined || !happens(delay.percent, context.random)) return goOn(head);

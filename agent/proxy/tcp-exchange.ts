@@ -10,19 +10,29 @@ import type { Accepted } from '../http1/connection-listener.ts';
 import { Deadline } from '../http1/deadlines.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import { type SocketUser, Transport } from '../http1/transport.ts';
+import type { Ending } from '../telemetry/counter.ts';
+import { RequestFacts, type RoutedBy } from '../telemetry/request-facts.ts';
+import type { RequestWatch } from '../telemetry/request-watch.ts';
 import type { Destination, Target } from './destination.ts';
 import { guessProtocol } from './protocol-guess.ts';
-import type { Counter, Ending } from './statistics.ts';
 import { Tunnel } from './tunnel.ts';
 import type { CallContext } from './upstream-call.ts';
 
+/** What sent a connection to its destination. */
+export interface ConnectionRoute {
+  /** `reviews.default`. */
+  readonly service: string;
+  readonly revision: number;
+  readonly decision: RoutedBy;
+}
+
 export interface TcpExchangeOptions {
   readonly destination: Destination;
-  /** A rule chose the destination. */
-  readonly isRouted: boolean;
+  /** Undefined: no rule chose the destination. */
+  readonly by: ConnectionRoute | undefined;
   /** Nothing went through for so long: the connection is over. */
   readonly idleTimeoutMs: number;
-  readonly context: CallContext;
+  readonly context: CallContext & { readonly watch: RequestWatch };
   readonly onUnreachable: (() => void) | undefined;
   /** The port is not declared: takes over a client that speaks HTTP, with what it has said so far. */
   readonly onHttp?: (client: Transport, bytes: Buffer) => Accepted;
@@ -37,7 +47,7 @@ const nothing = Buffer.alloc(0);
 export class TcpExchange implements Accepted, SocketUser {
   readonly #options: TcpExchangeOptions;
   readonly #client: Transport;
-  #cluster: Counter | undefined;
+  readonly #facts = new RequestFacts();
   readonly #tried: Target[] = [];
   readonly #deadline = new Deadline(() => this.#onTimeUp());
   readonly #hash: number | undefined;
@@ -106,10 +116,13 @@ export class TcpExchange implements Accepted, SocketUser {
   }
 
   #count(): void {
-    const { destination, isRouted, context } = this.#options;
-    context.statistics.total.begin();
-    this.#cluster = isRouted ? context.statistics.cluster(destination.name) : undefined;
-    this.#cluster?.begin();
+    const { by, context } = this.#options;
+    context.watch.onBegin(this.#facts);
+    this.#facts.isTunnel = true;
+    if (by === undefined) return;
+    this.#facts.service = by.service;
+    this.#facts.revision = by.revision;
+    context.watch.onRouted(this.#facts, by.decision);
   }
 
   /** What the client has said first. */
@@ -162,7 +175,7 @@ export class TcpExchange implements Accepted, SocketUser {
     );
     this.#upstream = upstream;
     deadlines.set(this.#deadline, destination.connectTimeoutMs);
-    if (this.#tried.length > 0) statistics.countAttempt('unreachable');
+    if (this.#tried.length > 0) statistics.countAttempt('unreachable', destination.name);
   }
 
   #upstreamUser(isConnected: () => boolean): SocketUser {
@@ -233,7 +246,8 @@ export class TcpExchange implements Accepted, SocketUser {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#deadline.clear();
-    this.#options.context.statistics.total.end(ending, 0);
-    this.#cluster?.end(ending, 0);
+    this.#facts.bytesIn = this.#tunnel?.bytesUp ?? 0;
+    this.#facts.bytesOut = this.#tunnel?.bytesDown ?? 0;
+    this.#options.context.watch.onEnd(this.#facts, ending);
   }
 }

@@ -1,9 +1,9 @@
 /** When an inbound says that its application saw nothing of a request, another instance may be asked: it is no retry. */
 import { headerKind } from '../http1/header-kind.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
+import type { Attempt } from '../telemetry/route-counters.ts';
 import type { Target } from './destination.ts';
 import { isReason, type Reason, reasons } from './local-answer.ts';
-import type { Attempt } from './statistics.ts';
 
 export interface TurnedAway {
   readonly attempt: Attempt;

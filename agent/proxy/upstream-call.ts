@@ -17,11 +17,12 @@ import type { Loss, ResponseHandler, UpstreamConnection } from '../http1/upstrea
 import type { ConnectionWaiter } from '../http1/upstream-pool.ts';
 import type { RequestOutcome } from '../resilience/outlier-detection.ts';
 import { backoffMs, shouldRetry, type TryOutcome } from '../resilience/retry.ts';
+import type { Attempt } from '../telemetry/route-counters.ts';
+import type { Statistics } from '../telemetry/statistics.ts';
 import type { Destination, Target } from './destination.ts';
 import type { Reason } from './local-answer.ts';
 import { OutgoingRequest } from './outgoing-request.ts';
 import type { Pools, TargetPool } from './pools.ts';
-import type { Attempt, Statistics } from './statistics.ts';
 import { turnedAwayBy } from './turned-away.ts';
 
 /** Whom a call is made for. */
@@ -225,7 +226,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       return this.#caller.onAnswerLost();
     }
     if (is === 'stale' && this.out.isWhole && idempotent.has(this.#method)) {
-      this.#context.statistics.countAttempt('stale-connection');
+      this.#count('stale-connection');
       this.#upstream = undefined;
       this.#destination?.breaker.releaseRequest();
       this.#tryTimeout.clear();
@@ -280,6 +281,10 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     }
   }
 
+  #count(attempt: Attempt): void {
+    this.#context.statistics.countAttempt(attempt, this.#destination?.name ?? '');
+  }
+
   #overflow(why: string): void {
     this.#release();
     this.#caller.onNoAnswer('overflow', `${this.#destination?.name}: ${why}`);
@@ -316,7 +321,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   }
 
   #askAnother(attempt: Attempt, fault: string): void {
-    this.#context.statistics.countAttempt(attempt);
+    this.#count(attempt);
     this.#lastFault = fault;
     this.#askNext();
   }
@@ -333,7 +338,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     if (retry === undefined) return;
     this.#isRetry = true;
     const pauseMs = backoffMs(retry, this.#retries++, this.#context.random);
-    this.#context.statistics.countAttempt('retry');
+    this.#count('retry');
     this.#callOffPause = this.#context.clock.after(pauseMs, () => {
       this.#callOffPause = undefined;
       this.#askNext(true);

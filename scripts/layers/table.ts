@@ -111,7 +111,7 @@ export const layers: readonly Layer[] = [
     rule: 'server/ imports neither agent/ nor cli/; dashboard-api/ is handed over by server/main.ts and server/ports/',
   },
 
-  // Agent: registration -> xds -> view -> resilience -> balance -> routing; proxy -> view, http1; admin shows.
+  // Agent: registration -> xds -> view -> resilience -> balance -> routing; proxy -> view, http1, telemetry; admin shows.
   {
     path: 'agent/balance',
     mayImport: ['routing'],
@@ -154,8 +154,22 @@ export const layers: readonly Layer[] = [
     rule: 'http1/ is the HTTP engine behind its seam: it knows nothing of the mesh',
   },
   {
+    path: 'agent/telemetry',
+    mayImport: ['process', 'agent/proxy/local-answer.ts'],
+    packages: [],
+    rule: 'telemetry/ keeps what it is told of requests; of the proxy it knows the words for its own answers alone',
+  },
+  {
     path: 'agent/proxy',
-    mayImport: ['process', 'routing', 'agent/view', 'agent/balance', 'agent/resilience', 'agent/http1'],
+    mayImport: [
+      'process',
+      'routing',
+      'agent/view',
+      'agent/balance',
+      'agent/resilience',
+      'agent/http1',
+      'agent/telemetry',
+    ],
     rule: 'the proxy routes by the view that it is given: it knows no control plane',
   },
   {
@@ -165,7 +179,16 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'agent/admin',
-    mayImport: ['process', 'agent/xds', 'agent/view', 'agent/proxy', 'agent/registration'],
+    mayImport: [
+      'model',
+      'process',
+      'agent/xds',
+      'agent/view',
+      'agent/balance',
+      'agent/proxy',
+      'agent/registration',
+      'agent/telemetry',
+    ],
     rule: 'admin/ shows the agent; it steers nothing but the drain it is handed',
   },
   {

@@ -6,8 +6,9 @@ import { type AdminServer, startAdmin } from '../../../../agent/admin/admin-serv
 import type { AgentReport } from '../../../../agent/admin/agent-report.ts';
 import { dumpClusters } from '../../../../agent/admin/cluster-dump.ts';
 import { readinessOf } from '../../../../agent/admin/readiness.ts';
-import { createStatistics } from '../../../../agent/proxy/statistics.ts';
+import { createStatistics } from '../../../../agent/telemetry/statistics.ts';
 import { formatHostPort } from '../../../../process/host-port.ts';
+import { readPrometheus } from '../../../support/prometheus.ts';
 import { batchOf } from '../xds/mesh-fixture.ts';
 import { identity, SessionHarness } from '../xds/session-harness.ts';
 
@@ -23,14 +24,15 @@ const connected: AgentReport['controlPlane'] = {
 };
 
 function traffic() {
-  const outbound = createStatistics(() => true);
-  for (const counter of [outbound.total, outbound.cluster('reviews.default|http|v1')]) {
+  const outbound = createStatistics(() => new Map());
+  const ended = { durationMs: 3, isTunnel: false, bytesIn: 100, bytesOut: 1_000 };
+  for (const counter of [outbound.total, outbound.route('reviews.default|http|v1', 'default/canary/all')]) {
     counter.begin();
-    counter.end('passed', 200);
+    counter.end({ ...ended, ending: 'passed', status: 200 });
   }
   outbound.total.begin();
-  outbound.total.end('no-route', 0);
-  return { outbound: outbound.snapshot() };
+  outbound.total.end({ ...ended, ending: 'no-route', status: 404 });
+  return { outbound: { ...outbound.snapshot(), openConnections: 3 } };
 }
 
 function report(changes: Partial<AgentReport> = {}): AgentReport {
@@ -50,7 +52,7 @@ function report(changes: Partial<AgentReport> = {}): AgentReport {
     lastGood: { writes: 2, failures: 1 },
     fault: '',
     traffic: traffic(),
-    clusters: dumpClusters(harness.view),
+    clusters: dumpClusters(harness.view, () => ({ connections: 0, idle: 0, waiting: 0 })),
     memory: { rss: 60_000_000, heapUsed: 20_000_000 },
     workers: [],
     ...changes,
@@ -171,23 +173,30 @@ describe('the admin server', () => {
   it('counts in /stats', async () => {
     const stats = await json(get('/stats'));
     expect(stats).to.deep.include({ revision: 7, app: 'passing', swaps: 1, lastGood: { writes: 2, failures: 1 } });
-    expect(stats.traffic.outbound).to.deep.include({ requests: 2, refused: { 'no-route': 1 } });
+    expect(stats.traffic.outbound).to.deep.include({
+      requests: 2,
+      refused: { 'no-route': 1 },
+      durations: { count: 2, seconds: 0.006, upTo: { '0.00390625': 2 } },
+    });
   });
 
   it('counts in /metrics, in the format of Prometheus', async () => {
     const answer = await get('/metrics');
     expect(answer.headers.get('content-type')).to.equal('text/plain; version=0.0.4; charset=utf-8');
-    const lines = (await answer.text()).split('\n');
+    const page = await answer.text();
+    const lines = page.split('\n');
     expect(lines).to.include.members([
       '# TYPE sluice_agent_requests_total counter',
       'sluice_agent_requests_total{listener="outbound"} 2',
       'sluice_agent_local_answers_total{listener="outbound",reason="no-route"} 1',
       'sluice_agent_cluster_requests_total{listener="outbound",cluster="reviews.default|http|v1"} 1',
+      'sluice_agent_request_duration_seconds_bucket{listener="outbound",le="0.00390625"} 2',
+      'sluice_agent_connections{listener="outbound"} 3',
       'sluice_agent_revision 7',
       'sluice_agent_connected 1',
       'sluice_agent_last_good_failures_total 1',
     ]);
-    expect(lines.filter((line) => !/^(#.*|[a-z_]+(\{([a-z]+="[^"]*",?)+\})? [\d.e+]+|)$/.test(line))).to.deep.equal([]);
+    expect([...readPrometheus(page).keys()]).to.include('process_resident_memory_bytes');
   });
 
   it('drains on POST /drain and answers when callers know', async () => {

@@ -16,8 +16,11 @@ function clusterOf(more: Input<Cluster>): ClusterView {
   return createClusterView(cluster(name, more), endpoints, { zone: '', previous: undefined });
 }
 
+const poolWith = (connections: number) => ({ connections, idle: 0, waiting: 0 });
+
 function dumpOf(...clusters: ClusterView[]) {
-  return dumpClusters({ ...createEmptyMeshView(), clusters: new Map(clusters.map((each) => [each.name, each])) });
+  const view = { ...createEmptyMeshView(), clusters: new Map(clusters.map((each) => [each.name, each])) };
+  return dumpClusters(view, ({ active }) => poolWith(active));
 }
 
 describe('/clusters', () => {
@@ -36,8 +39,24 @@ describe('/clusters', () => {
         overflow: { connectionOverflow: 0, pendingOverflow: 0, requestOverflow: 0, retryOverflow: 0 },
         ejections: null,
         instances: [
-          { ...instance, instance: 'a', port: 1, weight: 3, availability: 'healthy', activeRequests: 0 },
-          { ...instance, instance: 'b', port: 2, weight: 1, availability: 'degraded', activeRequests: 2 },
+          {
+            ...instance,
+            instance: 'a',
+            port: 1,
+            weight: 3,
+            availability: 'healthy',
+            activeRequests: 0,
+            pool: poolWith(0),
+          },
+          {
+            ...instance,
+            instance: 'b',
+            port: 2,
+            weight: 1,
+            availability: 'degraded',
+            activeRequests: 2,
+            pool: poolWith(2),
+          },
         ],
       },
     ]);

@@ -40,6 +40,7 @@ describe('settings of an agent', () => {
       stateDir: '/home/ada/.local/state/sluice/default/box-web',
       acceptMesh: undefined,
       logLevel: 'info',
+      forwardedHeaders: ['x-forwarded-for', 'x-forwarded-proto'],
     });
   });
 
@@ -58,6 +59,7 @@ describe('settings of an agent', () => {
           upstream: ['reviews:9080=127.0.0.1:19080', 'Ratings.prod=127.0.0.1:0'],
           acceptMesh: 'mesh-b',
           logLevel: 'debug',
+          forwardedHeaders: ['via', 'forwarded'],
         },
         { XDG_STATE_HOME: '/state' },
       ),
@@ -79,8 +81,12 @@ describe('settings of an agent', () => {
       stateDir: '/state/sluice/shop/web-7',
       acceptMesh: 'mesh-b',
       logLevel: 'debug',
+      forwardedHeaders: ['via', 'forwarded'],
     });
   });
+
+  it('add none of the headers that tell where a request came from', () =>
+    expect(settings({ forwardedHeaders: 'none' }).forwardedHeaders).to.deep.equal([]));
 
   it('pair the ports of the application with their inbounds', () => {
     const { appPorts } = settings({
@@ -181,6 +187,16 @@ describe('settings of an agent', () => {
         name: 'a log level that there is not',
         flags: { logLevel: 'loud' },
         want: /^--log-level: must be one of debug, info/,
+      },
+      {
+        name: 'a header that tells nothing of where a request came from',
+        flags: { forwardedHeaders: 'x-real-ip' },
+        want: /^--forwarded-headers\[0\]: must be of x-forwarded-for, /,
+      },
+      {
+        name: 'a header and none of them',
+        flags: { forwardedHeaders: 'via,none' },
+        want: /^--forwarded-headers: is "none" and a header/,
       },
     ]) {
       it(name, () => {

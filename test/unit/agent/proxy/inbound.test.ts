@@ -36,6 +36,28 @@ describe('inbound', () => {
     });
   }
 
+  for (const { forwarded, sent, want } of [
+    { forwarded: [], sent: {}, want: {} },
+    { forwarded: ['via'], sent: {}, want: { via: '1.1 sluice' } },
+    { forwarded: ['via'], sent: { via: '1.0 edge' }, want: { via: '1.0 edge, 1.1 sluice' } },
+    { forwarded: ['forwarded'], sent: {}, want: { forwarded: 'for=127.0.0.1;proto=http' } },
+    {
+      forwarded: ['x-forwarded-for', 'x-forwarded-proto'],
+      sent: { 'x-forwarded-for': '10.0.0.1', 'x-forwarded-proto': 'https' },
+      want: { 'x-forwarded-for': '10.0.0.1, 127.0.0.1', 'x-forwarded-proto': 'https' },
+    },
+  ] as const) {
+    const what = `${JSON.stringify(want)} when it is to add ${forwarded.join(' and ') || 'nothing'}`;
+    it(`tells the application ${what} to ${JSON.stringify(sent)}`, async () => {
+      const port = await world.app('app', (request, response) => response.end(JSON.stringify(request.headers)));
+      const inbound = await world.inbound({ app: { host: '127.0.0.1', port }, forwarded });
+      const { host: _, ...headers } = withoutTrace(
+        JSON.parse((await ask(inbound, '/', { headers: { host: 'a', ...sent } })).body),
+      );
+      expect(headers).to.deep.equal(want);
+    });
+  }
+
   it('says 421 to a request for another instance, which the application does not see', async () => {
     const seen: unknown[] = [];
     const port = await world.app('app', (request, response) => {

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 import { HealthStatus } from '../../../../proto/types.ts';
 import { route, routeConfiguration, sticky, weighted } from '../../routing/resources.ts';
 import { assignment, name, serviceResources, withAssignment, withRoutes } from '../view/resources.ts';
-import { ask, askRaw, ManualClock, reasonOf, runLoad, World } from './world.ts';
+import { ask, askRaw, ManualClock, reasonOf, runLoad, World, withoutTrace } from './world.ts';
 
 const v1 = 'reviews.default|http|v1';
 const v2 = 'reviews.default|http|v2';
@@ -380,23 +380,39 @@ describe('outbound', () => {
     });
   });
 
+  it('says that there was a proxy, and nothing of where a request came from, if it is asked to', async () => {
+    const port = await world.app('app', (request, response) => response.end(JSON.stringify(request.headers)));
+    world.directory.swap(serviceResources({ routes: [route('', { cluster: v1 })], clusters: { [v1]: [{ port }] } }));
+    const outbound = await world.outbound({ forwarded: ['x-forwarded-for', 'forwarded', 'via'] });
+    const headers = JSON.parse((await ask(outbound, '/')).body);
+    expect(withoutTrace(headers)).to.deep.equal({ host: 'reviews', via: '1.1 sluice' });
+  });
+
   it('counts what it did', async () => {
     world.directory.swap(await reviews({ [v1]: 1, [v2]: 1 }));
     const outbound = await world.outbound();
     for (let n = 0; n < 4; n++) await ask(outbound, '/');
     await ask(outbound, '/', { headers: { host: 'nobody' } });
-    const cluster = { requests: 2, active: 0, passed: { '2xx': 2 }, refused: {}, brokenOff: 0, clientGone: 0 };
-    expect(world.statistics.snapshot()).to.deep.equal({
+    const { clusters, bytesIn, bytesOut, durations, ...all } = world.statistics.snapshot();
+    expect(all).to.deep.equal({
       requests: 5,
       active: 0,
       passed: { '2xx': 4 },
       refused: { 'no-route': 1 },
+      answered: { '2xx': 4, '4xx': 1 },
       brokenOff: 0,
       clientGone: 0,
-      clusters: { [v1]: cluster, [v2]: cluster },
       attempts: { unreachable: 0, 'wrong-instance': 0, 'app-unreachable': 0, 'stale-connection': 0, retry: 0 },
       mirrors: { sent: 0, 'left-out': 0 },
-      tooManyConnections: 0,
+      connections: { accepted: 5, refused: 0 },
     });
+    expect(durations.count).to.equal(5);
+    expect(Object.values(clusters).reduce((sum, of) => sum + of.bytesIn, 0)).to.be.within(1, bytesIn - 1);
+    expect(Object.values(clusters).reduce((sum, of) => sum + of.bytesOut, 0)).to.be.within(1, bytesOut - 1);
+    expect(Object.keys(clusters)).to.deep.equal([v1, v2]);
+    for (const { requests, passed, rules } of Object.values(clusters)) {
+      expect({ requests, passed }).to.deep.equal({ requests: 2, passed: { '2xx': 2 } });
+      expect(Object.values(rules).map((rule) => rule.requests)).to.deep.equal([2]);
+    }
   });
 });

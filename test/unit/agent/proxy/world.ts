@@ -6,9 +6,10 @@ import { text } from 'node:stream/consumers';
 import { type InboundOptions, startInbound } from '../../../../agent/proxy/inbound.ts';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import { type OutboundOptions, startOutbound, startUpstream } from '../../../../agent/proxy/outbound.ts';
-import { createStatistics, type Statistics } from '../../../../agent/proxy/statistics.ts';
+import { createStatistics, type Statistics } from '../../../../agent/telemetry/statistics.ts';
 import type { MeshDirectory, Resolution } from '../../../../agent/view/mesh-directory.ts';
 import { createEmptyMeshView, type MeshResources, type MeshView } from '../../../../agent/view/mesh-view.ts';
+import { rulesInView } from '../../../../agent/view/rules-in-view.ts';
 import type { Clock } from '../../../../process/clock.ts';
 import { systemClock } from '../../../../process/clock.ts';
 import { viewOf } from '../view/resources.ts';
@@ -81,7 +82,7 @@ export class ManualClock implements Clock {
 
 export class World {
   readonly directory = new FakeDirectory();
-  readonly statistics: Statistics = createStatistics((cluster) => this.directory.view.clusters.has(cluster));
+  readonly statistics: Statistics = createStatistics(() => rulesInView(this.directory.view));
   readonly faults: unknown[] = [];
   readonly #closers: (() => Promise<unknown> | unknown)[] = [];
 

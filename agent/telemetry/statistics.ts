@@ -1,0 +1,72 @@
+/**
+ * What a listener of the agent has done, in integers: requests and how they ended, over all, by cluster and by rule.
+ * Counted per request, read by the admin server; kept across swaps.
+ */
+import { Counter, type Counters } from './counter.ts';
+import {
+  type Attempt,
+  type Attempts,
+  type ClusterCounters,
+  noAttempts,
+  RouteCounters,
+  type RoutesInView,
+} from './route-counters.ts';
+
+export interface StatisticsSnapshot extends Counters {
+  /** By cluster (subset) that requests were sent to; only those that were sent any. `other`: clusters that are gone. */
+  readonly clusters: Readonly<Record<string, ClusterCounters>>;
+  readonly attempts: Attempts;
+  /** Copies of requests; `left-out`: too many were under way, or the body was too long to keep. */
+  readonly mirrors: Readonly<Record<'sent' | 'left-out', number>>;
+  /** Connections of clients; `refused`: closed as soon as they came, because there were too many. */
+  readonly connections: Readonly<Record<'accepted' | 'refused', number>>;
+}
+
+/** What a listener has done, and how many connections of clients it has now. */
+export interface ListenerTraffic extends StatisticsSnapshot {
+  readonly openConnections: number;
+}
+
+export interface Statistics {
+  /** Of all requests. */
+  readonly total: Counter;
+  /** Of those that this rule sends to this cluster. Keep it no longer than the request lasts. */
+  route(cluster: string, rule: string): Counter;
+  /** `cluster`: the name of the destination that was asked before. */
+  countAttempt(attempt: Attempt, cluster: string): void;
+  countMirror(what: 'sent' | 'left-out'): void;
+  countConnection(what: 'accepted' | 'refused'): void;
+  snapshot(): StatisticsSnapshot;
+}
+
+/** `inView`: the rules by which requests are routed now. Asked seldom: it may take its time. */
+export function createStatistics(inView: () => RoutesInView): Statistics {
+  const total = new Counter();
+  const routes = new RouteCounters(inView);
+  const attempts = noAttempts();
+  const mirrors = { sent: 0, 'left-out': 0 };
+  const connections = { accepted: 0, refused: 0 };
+  return {
+    total,
+    route: (cluster, rule) => routes.of(cluster, rule),
+    countAttempt(attempt, cluster) {
+      attempts[attempt]++;
+      routes.countAttempt(attempt, cluster);
+    },
+    countMirror(what) {
+      mirrors[what]++;
+    },
+    countConnection(what) {
+      connections[what]++;
+    },
+    snapshot() {
+      return {
+        ...total.snapshot(),
+        clusters: routes.snapshot(),
+        attempts: { ...attempts },
+        mirrors: { ...mirrors },
+        connections: { ...connections },
+      };
+    },
+  };
+}
