@@ -3,10 +3,11 @@
  * out, trailers are checked and passed on. What is to be sent on is one stretch of the very bytes that came in; where
  * something is taken out, what follows is moved up.
  */
+import { afterExtensionOctet, type ExtensionState } from './chunk-extension.ts';
 import { fault } from './fault.ts';
 import { Fields } from './fields.ts';
 import { headerKind } from './header-kind.ts';
-import { cr, hexValue, isValueOctet, lf, semicolon, space, tab } from './octets.ts';
+import { cr, hexValue, lf, semicolon } from './octets.ts';
 
 /** `framed`: with the chunks, for a receiver that reads them. `bare`: their content alone, for one of HTTP/1.0. */
 export type ChunkedOutput = 'framed' | 'bare';
@@ -45,6 +46,7 @@ export class ChunkedBody {
   #size = 0;
   /** Octets of the size or the extension so far. */
   #length = 0;
+  #extension: ExtensionState = 'before name';
   #held: Buffer | undefined;
 
   reset(output: ChunkedOutput): void {
@@ -132,23 +134,27 @@ export class ChunkedBody {
       this.#state = 'size-lf';
       return at + 1;
     }
-    if (bytes[at] !== semicolon && bytes[at] !== space && bytes[at] !== tab) return fault.chunkSize;
-    this.#length = 0;
+    if (bytes[at] !== semicolon) return fault.chunkSize;
+    this.#length = 1;
+    this.#extension = 'before name';
     this.#state = 'extension';
-    return at;
+    return at + 1;
   }
 
   /** Extensions end here (RFC 9112, 7.1.1: a recipient ignores those it does not know). */
   #skipExtension(bytes: Buffer, from: number, to: number): number {
-    let at = from;
-    for (; at < to && bytes[at] !== cr; at++) {
-      if (isValueOctet[bytes[at] ?? 0] === 0) return fault.chunkExtension;
+    for (let at = from; at < to; at++) {
+      const state = afterExtensionOctet(this.#extension, bytes[at] ?? 0);
+      if (state === undefined) return fault.chunkExtension;
+      this.#extension = state;
+      if (state === 'end') {
+        this.#keepFraming(bytes, at, at + 1);
+        this.#state = 'size-lf';
+        return at + 1;
+      }
       if (++this.#length > mostExtensionBytes) return fault.chunkExtension;
     }
-    if (at === to) return at;
-    this.#keepFraming(bytes, at, at + 1);
-    this.#state = 'size-lf';
-    return at + 1;
+    return to;
   }
 
   #readTrailers(bytes: Buffer, from: number, to: number): number {
@@ -159,14 +165,14 @@ export class ChunkedBody {
       return from + 2;
     }
     const heldBefore = this.#held?.length ?? 0;
-    const held = Buffer.concat([
-      this.#held ?? nothing,
-      bytes.subarray(from, Math.min(to, from + mostTrailerBytes + 1)),
-    ]);
+    // One octet beyond the limit tells that it is passed, wherever the bytes are cut.
+    const enough = Math.min(to, from + mostTrailerBytes + 1 - heldBefore);
+    const held = Buffer.concat([this.#held ?? nothing, bytes.subarray(from, enough)]);
     this.#held = held;
     const end = trailerFields.parse(held, 0, held.length);
     if (end < 0) return end;
-    if (end === 0) return held.length > mostTrailerBytes ? fault.trailerTooLarge : to;
+    if (end > mostTrailerBytes || (end === 0 && held.length > mostTrailerBytes)) return fault.trailerTooLarge;
+    if (end === 0) return to;
     if (hasForbiddenTrailer(trailerFields)) return fault.trailer;
     if (this.#output === 'framed') this.trailers = held.subarray(0, end);
     this.#held = undefined;
@@ -197,10 +203,14 @@ const forbiddenKinds: readonly number[] = [
   headerKind['proxy-connection'],
   headerKind['proxy-authenticate'],
   headerKind['proxy-authorization'],
+  headerKind['http2-settings'],
   headerKind.te,
   headerKind.upgrade,
   headerKind.expect,
   headerKind.cookie,
+  headerKind.forwarded,
+  headerKind['x-forwarded-for'],
+  headerKind['x-forwarded-proto'],
   headerKind['x-sluice-instance'],
   headerKind['x-sluice-reason'],
 ];

@@ -2,7 +2,7 @@
 import { fault } from './fault.ts';
 import type { Fields } from './fields.ts';
 import { headerKind } from './header-kind.ts';
-import { comma, equalsLowerCase, isTokenOctet, lowerCased, space, tab } from './octets.ts';
+import { comma, cr, equalsLowerCase, isTokenOctet, lowerCased, space, tab } from './octets.ts';
 
 /** How the end of a body is told. */
 export type BodyKind = 'none' | 'sized' | 'chunked' | 'until-close';
@@ -30,13 +30,15 @@ export class ConnectionOptions {
   }
 
   #readValue(bytes: Buffer, from: number, to: number): boolean {
-    let at = from;
+    let at = nextToken(bytes, from, to);
     while (at < to) {
-      at = nextToken(bytes, at, to);
       const end = tokenEnd(bytes, at, to);
-      if (end === at) return at === to;
+      if (end === at) return false;
       if (!this.#note(bytes, at, end)) this.namesHeaders = true;
       at = end;
+      while (at < to && (bytes[at] === space || bytes[at] === tab)) at++;
+      if (at < to && bytes[at] !== comma) return false;
+      at = nextToken(bytes, at, to);
     }
     return true;
   }
@@ -79,7 +81,8 @@ export function readContentLength(fields: Fields): number {
   if (fields.countOf(headerKind['content-length']) > 1) return lengthFault(fault.contentLengthRepeated);
   const from = fields.valueStart(index);
   const to = fields.valueEnd(index);
-  if (from === to || to - from > mostDigits) return lengthFault(fault.contentLength);
+  // White space may follow, but not every parser reads a tab as such; they may be behind this one.
+  if (from === to || to - from > mostDigits || hasTab(fields.bytes, to)) return lengthFault(fault.contentLength);
   let length = 0;
   for (let at = from; at < to; at++) {
     const digit = (fields.bytes[at] ?? 0) - 0x30;
@@ -90,6 +93,14 @@ export function readContentLength(fields: Fields): number {
 }
 
 const mostDigits = 15;
+
+/** Whether there is a tab from here to the end of the line. */
+function hasTab(bytes: Buffer, from: number): boolean {
+  for (let at = from; bytes[at] !== cr; at++) {
+    if (bytes[at] === tab) return true;
+  }
+  return false;
+}
 
 /** Faults begin at -1, which means "no length" here: moved down by one. */
 function lengthFault(number: number): number {

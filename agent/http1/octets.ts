@@ -27,6 +27,12 @@ export const isValueOctet = octetsThat((octet) => octet === tab || (octet >= 0x2
  */
 export const isTargetOctet = octetsThat((octet) => octet > 0x20 && octet < 0x7f && octet !== 0x23);
 
+/**
+ * RFC 3986, 3.2.2: what hosts and ports are made of. No comma, though it is a sub-delim: no host has one, and some would
+ * read several hosts.
+ */
+export const isHostOctet = octetsThat((octet) => /[-._~%!$&'()*+;=:[\]0-9A-Za-z]/.test(String.fromCharCode(octet)));
+
 /** The value of a hexadecimal digit; -1 for what is none. */
 export const hexValue = Int8Array.from({ length: 256 }, (_, octet) => {
   const digit = String.fromCharCode(octet);
@@ -37,6 +43,11 @@ export const hexValue = Int8Array.from({ length: 256 }, (_, octet) => {
 export const lowerCased = Uint8Array.from({ length: 256 }, (_, octet) =>
   octet >= 0x41 && octet <= 0x5a ? octet + 0x20 : octet,
 );
+
+/** Whether a line ends among these bytes. */
+export function includesLineEnd(bytes: Uint8Array, from: number, to: number): boolean {
+  return bytes.subarray(from, to).includes(lf);
+}
 
 /** Whether these bytes are this text, whose letters are in lower case, in whatever case. */
 export function equalsLowerCase(bytes: Uint8Array, from: number, to: number, lowerCaseText: string): boolean {

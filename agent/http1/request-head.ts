@@ -3,7 +3,7 @@ import { fault } from './fault.ts';
 import { Fields, incomplete } from './fields.ts';
 import { type BodyKind, ConnectionOptions, faultOfLength, readContentLength, readTransferEncoding } from './framing.ts';
 import { headerKind } from './header-kind.ts';
-import { cr, isTargetOctet, isTokenOctet, lf, questionMark, slash, space } from './octets.ts';
+import { cr, isHostOctet, isTargetOctet, isTokenOctet, lf, questionMark, slash, space } from './octets.ts';
 
 /** `absolute`: an http:// URL, as to a proxy. `authority`: HOST:PORT, of CONNECT. `asterisk`: of OPTIONS. */
 export type TargetForm = 'origin' | 'absolute' | 'authority' | 'asterisk';
@@ -29,7 +29,7 @@ export class RequestHead {
   /** Of an absolute target: its host, and port if any; else empty. */
   authorityStart = 0;
   authorityEnd = 0;
-  /** The path, up to the "?" or the end of the target; empty of a target without one. */
+  /** The path as it is written, up to the "?" or the end of the target; empty of a target without one. */
   pathStart = 0;
   pathEnd = 0;
   /** Of HTTP/1.x. */
@@ -37,15 +37,20 @@ export class RequestHead {
   body: BodyKind = 'none';
   contentLength = 0;
 
-  /** The position of the body, `incomplete`, or a fault. One empty line before the request is passed over (RFC 9112, 2.2). */
+  /**
+   * The position of the body, `incomplete`, or a fault. Empty lines before the request are passed over (RFC 9112, 2.2);
+   * when there is nothing else, `start` is `to`.
+   */
   parse(bytes: Buffer, from: number, to: number): number {
     this.bytes = bytes;
     this.hasLine = false;
-    this.start = bytes[from] === cr && bytes[from + 1] === lf && from + 1 < to ? from + 2 : from;
-    const line = this.#parseLine(bytes, this.start, to);
-    if (line === incomplete) return to - from > mostRequestLineBytes ? fault.requestLineTooLong : incomplete;
+    const start = bytes[from] === cr ? skipEmptyLines(bytes, from, to) : from;
+    this.start = start;
+    if (start === to || (start + 1 === to && bytes[start] === cr)) return incomplete;
+    // What is beyond the limit is not looked at, so that a fault there is the same whether it has come or not.
+    const line = this.#parseLine(bytes, start, Math.min(to, start + mostRequestLineBytes));
+    if (line === incomplete) return to - start > mostRequestLineBytes ? fault.requestLineTooLong : incomplete;
     if (line < 0) return line;
-    if (line - this.start > mostRequestLineBytes) return fault.requestLineTooLong;
     this.hasLine = true;
     const end = this.fields.parse(bytes, line, to);
     if (end <= 0) return end;
@@ -53,7 +58,9 @@ export class RequestHead {
     return this.#readFields() || end;
   }
 
+  /** What the target means by its path: "/" where an URL has none; '' of CONNECT, which has nothing of the kind. */
   get path(): string {
+    if (this.pathStart === this.pathEnd) return this.#impliedPath;
     return this.bytes.toString('latin1', this.pathStart, this.pathEnd);
   }
 
@@ -84,6 +91,12 @@ export class RequestHead {
   /** Whether the sender may use its connection again after the answer. */
   get keepsAlive(): boolean {
     return this.minorVersion === 0 ? this.connection.keepAlive && !this.connection.close : !this.connection.close;
+  }
+
+  /** RFC 9112, 3.2.2 and 3.2.4. */
+  get #impliedPath(): string {
+    if (this.targetForm === 'authority') return '';
+    return this.method === 'OPTIONS' && this.pathEnd === this.targetEnd ? '*' : '/';
   }
 
   #parseLine(bytes: Buffer, from: number, to: number): number {
@@ -117,7 +130,10 @@ export class RequestHead {
       this.targetForm = 'authority';
       this.authorityStart = this.targetStart;
       this.authorityEnd = this.targetEnd;
-      return this.targetEnd > this.targetStart ? 0 : fault.targetForm;
+      this.pathStart = this.targetEnd;
+      this.pathEnd = this.targetEnd;
+      if (this.targetEnd === this.targetStart) return fault.targetForm;
+      return isHost(bytes, this.targetStart, this.targetEnd) ? 0 : fault.host;
     }
     if (bytes[this.targetStart] === slash) {
       this.targetForm = 'origin';
@@ -140,7 +156,8 @@ export class RequestHead {
     while (at < this.targetEnd && bytes[at] !== slash && bytes[at] !== questionMark) at++;
     this.authorityEnd = at;
     this.pathStart = at;
-    return at > this.authorityStart ? 0 : fault.targetForm;
+    if (at === this.authorityStart) return fault.targetForm;
+    return isHost(bytes, this.authorityStart, at) ? 0 : fault.host;
   }
 
   /** From behind the target to behind the end of the line. */
@@ -166,11 +183,17 @@ export class RequestHead {
     const { fields } = this;
     const hosts = fields.countOf(headerKind.host);
     if (hosts > 1) return fault.hostRepeated;
-    if (hosts === 0 && this.minorVersion === 1) return fault.hostMissing;
+    if (hosts === 0) {
+      if (this.minorVersion === 1) return fault.hostMissing;
+    } else {
+      const host = fields.indexOf(headerKind.host);
+      if (!isHost(fields.bytes, fields.valueStart(host), fields.valueEnd(host))) return fault.host;
+    }
     const length = readContentLength(fields);
     const isChunked = readTransferEncoding(fields, this.minorVersion);
     if (isChunked < 0) return isChunked;
     if (length < -1) return faultOfLength(length);
+    if (this.targetForm === 'authority' && (isChunked === 1 || length > 0)) return fault.connectBody;
     this.body = isChunked === 1 ? 'chunked' : length > 0 ? 'sized' : 'none';
     this.contentLength = Math.max(length, 0);
     return this.connection.read(fields);
@@ -178,6 +201,21 @@ export class RequestHead {
 }
 
 const versionPrefix = 'HTTP/';
+
+/** The position behind empty lines. */
+function skipEmptyLines(bytes: Buffer, from: number, to: number): number {
+  let at = from;
+  while (at + 1 < to && bytes[at] === cr && bytes[at + 1] === lf) at += 2;
+  return at;
+}
+
+/** Whether there is nothing in it that neither a host nor a port has; what it means is not checked. */
+function isHost(bytes: Buffer, from: number, to: number): boolean {
+  for (let at = from; at < to; at++) {
+    if (isHostOctet[bytes[at] ?? 0] === 0) return false;
+  }
+  return true;
+}
 
 function faultOfTargetEnd(octet: number | undefined): number {
   // "GET /" and the end of the line: HTTP/0.9.

@@ -8,6 +8,7 @@ import type { Accepted } from './connection-listener.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import { fault } from './fault.ts';
 import { incomplete } from './fields.ts';
+import { includesLineEnd } from './octets.ts';
 import { RequestHead } from './request-head.ts';
 import type { SocketHandle } from './socket-handle.ts';
 import { type SocketUser, Transport } from './transport.ts';
@@ -95,7 +96,7 @@ export class ServerConnection implements Accepted, SocketUser {
   #state: State = 'between requests';
   /** Bytes that cannot be used yet: the beginning of a head, or requests that came too early. */
   #waiting: Buffer | undefined;
-  /** The head is looked at again when there are so many bytes: not with each byte that a slow client sends. */
+  /** The head is looked at again when there are so many bytes, or a line has ended: not with each byte that comes slowly. */
   #lookAgainAt = 0;
   #discarded = 0;
   /** Bytes sent when a client that has closed its side, or is to close it, was last looked at. */
@@ -162,6 +163,7 @@ export class ServerConnection implements Accepted, SocketUser {
   /** Bytes go both ways as they come from now on: those that wait already come at once. */
   startTunnel(): void {
     this.#state = 'tunnel';
+    this.#deadline.clear();
     this.transport.readPrivately(true);
     if (!this.#isReading) this.#readWaiting();
   }
@@ -169,7 +171,7 @@ export class ServerConnection implements Accepted, SocketUser {
   /** Takes no further request: ends when the present one is answered, at once when there is none. */
   drain(): void {
     this.#isDraining = true;
-    if (this.#state === 'between requests') this.#endInOrder();
+    if (this.#state === 'between requests' || this.#state === 'discarding') this.#endInOrder();
   }
 
   destroy(): void {
@@ -179,8 +181,8 @@ export class ServerConnection implements Accepted, SocketUser {
   onBytes(bytes: Buffer, from: number, to: number): void {
     if (this.#waiting === undefined) return this.#read(bytes, from, to);
     this.#wait(bytes, from, to);
-    if (this.#state === 'head' && this.#waiting.length >= this.#lookAgainAt) this.#readWaiting();
-    else if (this.#state === 'head' && hasHeadEnd(this.#waiting, to - from)) this.#readWaiting();
+    if (this.#state !== 'head') return;
+    if (this.#waiting.length >= this.#lookAgainAt || includesLineEnd(bytes, from, to)) this.#readWaiting();
   }
 
   onEnd(): void {
@@ -248,6 +250,11 @@ export class ServerConnection implements Accepted, SocketUser {
 
   #readHead(bytes: Buffer, from: number, to: number): number {
     const end = head.parse(bytes, from, to);
+    if (end === incomplete && head.start === to) {
+      // Empty lines alone: old clients send one behind a body. No request has begun.
+      if (this.#state === 'head') this.#awaitRequest();
+      return to;
+    }
     if (end === incomplete && to - from <= mostHeadBytes) {
       if (this.#state !== 'head') this.#options.deadlines.set(this.#deadline, this.#options.headTimeoutMs);
       this.#state = 'head';
@@ -315,7 +322,7 @@ export class ServerConnection implements Accepted, SocketUser {
 
   #readWaiting(): void {
     // An answer that is complete at once leads to the next request at once: a loop, not a recursion.
-    while (this.#waiting !== undefined && !this.transport.isClogged && this.#isHungry) {
+    while (this.#waiting !== undefined && this.#isHungry) {
       const waiting = this.#waiting;
       this.#waiting = undefined;
       this.transport.resume();
@@ -330,11 +337,13 @@ export class ServerConnection implements Accepted, SocketUser {
     const isIdle = this.#state === 'between requests' && this.#waiting === undefined;
     if (isIdle || this.#state === 'head') this.#endInOrder();
     else if (this.#state === 'serving' && !this.#body.isDone) this.#handler.onBodyBroken(incomplete);
+    else if (this.#state === 'tunnel') this.#handler.onTunnelEnd();
   }
 
   /** Whether bytes that wait can be used now. */
   get #isHungry(): boolean {
-    return this.#state !== 'serving' || !this.#body.isDone;
+    if (this.#state === 'tunnel') return true;
+    return !this.transport.isClogged && (this.#state !== 'serving' || !this.#body.isDone);
   }
 
   /** What is written still goes out; until then the client's bytes are read, or its machine would drop the answer. */
@@ -383,9 +392,4 @@ export class ServerConnection implements Accepted, SocketUser {
     if (waitingBytes === 0 || this.#standstills === mostStandstills) this.transport.destroy();
     else this.#options.deadlines.set(this.#deadline, lingerMs);
   }
-}
-
-/** Whether a head may end among the last `added` bytes. */
-function hasHeadEnd(bytes: Buffer, added: number): boolean {
-  return bytes.indexOf('\r\n\r\n', Math.max(0, bytes.length - added - 3), 'latin1') !== -1;
 }

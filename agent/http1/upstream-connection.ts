@@ -7,6 +7,7 @@ import { BodyReader } from './body-reader.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
 import { describeFault, fault } from './fault.ts';
 import { incomplete } from './fields.ts';
+import { includesLineEnd } from './octets.ts';
 import { type Asked, ResponseHead } from './response-head.ts';
 import { mostHeadBytes } from './server-connection.ts';
 import { type SocketUser, Transport } from './transport.ts';
@@ -76,7 +77,10 @@ export class UpstreamConnection implements SocketUser {
   #isReused = false;
   /** Something of the present response has come. */
   #hasBytes = false;
+  /** The beginning of a head. */
   #waiting: Buffer | undefined;
+  /** It is looked at again when there are so many bytes, or a line has ended: not with each byte that comes slowly. */
+  #lookAgainAt = 0;
   #wasConnected = false;
   #ownFault = '';
 
@@ -170,6 +174,8 @@ export class UpstreamConnection implements SocketUser {
     this.#hasBytes = true;
     if (this.#waiting !== undefined) {
       const joined = Buffer.concat([this.#waiting, bytes.subarray(from, to)]);
+      this.#waiting = joined;
+      if (joined.length < this.#lookAgainAt && !includesLineEnd(bytes, from, to)) return;
       this.#waiting = undefined;
       return this.#readMessage(joined, 0, joined.length);
     }
@@ -201,6 +207,7 @@ export class UpstreamConnection implements SocketUser {
     const end = head.parse(bytes, from, to, this.#asked);
     if (end === incomplete && to - from <= mostHeadBytes) {
       this.#waiting = Buffer.from(bytes.subarray(from, to));
+      this.#lookAgainAt = 2 * (to - from);
       return incomplete;
     }
     if (end <= 0 || end - from > mostHeadBytes) return this.#refuse(end < 0 ? end : fault.headTooLarge);

@@ -51,8 +51,11 @@ export class RequestHeadWriter {
 export function isUpgrade(head: RequestHead): boolean {
   if (!head.connection.upgrade || head.minorVersion === 0) return false;
   const upgrade = head.fields.indexOf(headerKind.upgrade);
-  return upgrade !== -1 && head.fields.value(upgrade).toLowerCase() !== 'h2c';
+  return upgrade !== -1 && !offersH2c.test(head.fields.value(upgrade));
 }
+
+/** Also among others: an upstream that took it would speak what nobody here reads. */
+const offersH2c = /(^|[\s,])h2c($|[\s,])/i;
 
 /** The query stays. */
 function rewrittenTarget(head: RequestHead, path: string): string {

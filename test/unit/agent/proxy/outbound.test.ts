@@ -264,7 +264,8 @@ describe('outbound', () => {
         bytes: 'GET http://me:secret@reviews/ HTTP/1.1\r\nHost: reviews\r\n\r\n',
         status: 400,
         reason: 'bad-request',
-        sentence: '"me:secret@reviews" is no host with or without a port',
+        sentence:
+          'this is no HTTP/1.1 request that can be passed on: the host of the request has a character that no host has (RFC 9112, 3.2)',
       },
       {
         what: 'an absolute target without a host',
