@@ -81,7 +81,6 @@ export function readContentLength(fields: Fields): number {
   if (fields.countOf(headerKind['content-length']) > 1) return lengthFault(fault.contentLengthRepeated);
   const from = fields.valueStart(index);
   const to = fields.valueEnd(index);
-  // White space may follow, but not every parser reads a tab as such; they may be behind this one.
   if (from === to || to - from > mostDigits || hasTab(fields.bytes, to)) return lengthFault(fault.contentLength);
   let length = 0;
   for (let at = from; at < to; at++) {
@@ -93,14 +92,6 @@ export function readContentLength(fields: Fields): number {
 }
 
 const mostDigits = 15;
-
-/** Whether there is a tab from here to the end of the line. */
-function hasTab(bytes: Buffer, from: number): boolean {
-  for (let at = from; bytes[at] !== cr; at++) {
-    if (bytes[at] === tab) return true;
-  }
-  return false;
-}
 
 /** Faults begin at -1, which means "no length" here: moved down by one. */
 function lengthFault(number: number): number {
@@ -117,11 +108,24 @@ export function readTransferEncoding(fields: Fields, minorVersion: number): numb
   const index = fields.indexOf(headerKind['transfer-encoding']);
   if (index === -1) return 0;
   if (minorVersion === 0) return fault.transferEncodingOld;
+  const to = fields.valueEnd(index);
   const isPlain =
     fields.countOf(headerKind['transfer-encoding']) === 1 &&
-    equalsLowerCase(fields.bytes, fields.valueStart(index), fields.valueEnd(index), 'chunked');
+    equalsLowerCase(fields.bytes, fields.valueStart(index), to, 'chunked') &&
+    !hasTab(fields.bytes, to);
   if (!isPlain) return fault.transferEncoding;
   return fields.has(headerKind['content-length']) ? fault.lengthTwice : 1;
+}
+
+/**
+ * Whether there is a tab between the value that ends here and the end of its line. It may stand there, but not every parser
+ * takes it for white space, and the line goes on as it came: where it decides where a body ends, all must read the same.
+ */
+function hasTab(bytes: Buffer, from: number): boolean {
+  for (let at = from; bytes[at] !== cr; at++) {
+    if (bytes[at] === tab) return true;
+  }
+  return false;
 }
 
 function nextToken(bytes: Buffer, from: number, to: number): number {

@@ -153,7 +153,17 @@ const refusals: readonly {
     bytes: get(`Transfer-Encoding: ${coding}`),
     fault: 'transfer-encoding',
   })),
-  ...['chunked;q=1', 'chunke', 'chunkedd', 'ch unked', 'x chunked', '\x0bchunked', 'chunked\x0b'].map((coding) => ({
+  ...[
+    'chunked;q=1',
+    'chunked\t',
+    'chunked \t ',
+    'chunke',
+    'chunkedd',
+    'ch unked',
+    'x chunked',
+    '\x0bchunked',
+    'chunked\x0b',
+  ].map((coding) => ({
     what: `the Transfer-Encoding ${JSON.stringify(coding)}`,
     section: '9112, 6.1',
     bytes: get(`Transfer-Encoding: ${coding}`),

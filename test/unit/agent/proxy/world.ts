@@ -1,7 +1,7 @@
 /** Applications, listeners and clients on real sockets for the tests of the proxy, all closed by `close`. */
 import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http';
-import { type AddressInfo, connect, createServer as createTcpServer, type Socket } from 'node:net';
+import { type AddressInfo, connect, createServer as createTcpServer, type ServerOpts, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { type InboundOptions, startInbound } from '../../../../agent/proxy/inbound.ts';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
@@ -99,9 +99,9 @@ export class World {
   }
 
   /** A server that the test speaks HTTP for, byte by byte. Its port. */
-  async tcp(onConnection: (socket: Socket) => void): Promise<number> {
+  async tcp(onConnection: (socket: Socket) => void, options: ServerOpts = {}): Promise<number> {
     const sockets: Socket[] = [];
-    const server = createTcpServer((socket) => {
+    const server = createTcpServer(options, (socket) => {
       sockets.push(socket.on('error', () => {}));
       onConnection(socket);
     });
