@@ -25,11 +25,12 @@ export interface Condition {
 export interface ExactHeader {
   readonly name: string;
   readonly value: string;
+  /** The same, among the conditions of its match. */
+  readonly condition: Condition;
 }
 
 export interface PreparedMatch {
   readonly path: PathCondition;
-  /** Also among the `conditions`. */
   readonly exactHeaders: readonly ExactHeader[];
   /** Everything but the path, cheapest first. */
   readonly conditions: readonly Condition[];
@@ -44,14 +45,14 @@ export function prepareMatch(match: RouteMatch | null, where: string): PreparedM
   );
   return {
     path: preparePath(match, where),
-    exactHeaders: match.headers.flatMap(exactHeader),
+    exactHeaders: match.headers.flatMap((header, index) => exactHeader(header, headers[index])),
     conditions: [...headers, ...parameters],
   };
 }
 
-/** Whether all but the path holds. */
-export function holds(match: PreparedMatch, request: RouteRequest): boolean {
-  for (const condition of match.conditions) {
+/** Whether all of them hold. */
+export function hold(conditions: readonly Condition[], request: RouteRequest): boolean {
+  for (const condition of conditions) {
     if (!condition.holds(request)) return false;
   }
   return true;
@@ -163,7 +164,9 @@ function text(read: Condition['read'], noun: string, matcher: TextMatcher): Cond
   };
 }
 
-function exactHeader({ name, headerMatchSpecifier, stringMatch }: HeaderMatcher): ExactHeader[] {
+function exactHeader(header: HeaderMatcher, condition: Condition | undefined): ExactHeader[] {
+  const { name, headerMatchSpecifier, stringMatch } = header;
   const isExact = headerMatchSpecifier === 'stringMatch' && stringMatch?.matchPattern === 'exact';
-  return isExact && !stringMatch.ignoreCase ? [{ name: name.toLowerCase(), value: stringMatch.exact }] : [];
+  if (!isExact || stringMatch.ignoreCase || condition === undefined) return [];
+  return [{ name: name.toLowerCase(), value: stringMatch.exact, condition }];
 }

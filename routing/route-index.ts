@@ -2,7 +2,7 @@
  * Finds the first of many routes that takes a request without asking them all: by exact path, by prefix, and among routes
  * of one path by the header that tells most of them apart. The answer is that of asking one by one, in order.
  */
-import { endsElement, headerOf, holds, type PreparedMatch, pathHolds } from './match.ts';
+import { type Condition, endsElement, headerOf, hold, type PreparedMatch, pathHolds } from './match.ts';
 import type { RouteRequest } from './request.ts';
 
 /** A route and its place in the order: the lowest place whose match holds wins. */
@@ -60,7 +60,7 @@ function createPathIndex<R extends Indexed>(routes: readonly R[]): RouteIndex<R>
       }
       for (const route of regexes) {
         if (best !== undefined && route.place > best.place) break;
-        if (pathHolds(route.match.path, path) && holds(route.match, request)) return route;
+        if (pathHolds(route.match.path, path) && hold(route.match.conditions, request)) return route;
       }
       return best;
     },
@@ -74,15 +74,16 @@ const worthAnIndex = 8;
 class Bucket<R extends Indexed> {
   /** The header that most of the routes want an exact value of; undefined when an index would not pay. */
   readonly #header: string | undefined;
-  readonly #byValue: ReadonlyMap<string, readonly R[]>;
+  readonly #byValue: ReadonlyMap<string, readonly Candidate<R>[]>;
   /** Routes that do not want an exact value of that header. */
-  readonly #others: readonly R[];
+  readonly #others: readonly Candidate<R>[];
   readonly #firstPlace: number;
 
   constructor(routes: readonly R[]) {
     this.#header = routes.length < worthAnIndex ? undefined : tellingHeader(routes);
-    this.#byValue = groupBy(routes, (route) => this.#valueOf(route));
-    this.#others = routes.filter((route) => this.#valueOf(route) === undefined);
+    const candidates = routes.map((route) => this.#candidate(route));
+    this.#byValue = groupBy(candidates, ({ value }) => value);
+    this.#others = candidates.filter(({ value }) => value === undefined);
     this.#firstPlace = routes[0]?.place ?? Number.POSITIVE_INFINITY;
   }
 
@@ -94,20 +95,30 @@ class Bucket<R extends Indexed> {
     return firstOf(this.#others, request, found ?? best) ?? found;
   }
 
-  #valueOf(route: R): string | undefined {
-    return route.match.exactHeaders.find(({ name }) => name === this.#header)?.value;
+  #candidate(route: R): Candidate<R> {
+    const { exactHeaders, conditions } = route.match;
+    const known = exactHeaders.find(({ name }) => name === this.#header);
+    const open = conditions.filter((condition) => condition !== known?.condition);
+    return { route, value: known?.value, open };
   }
 }
 
+/** A route of a bucket: the value that it wants of the header that is looked up, and what is still to be asked then. */
+interface Candidate<R> {
+  readonly route: R;
+  readonly value: string | undefined;
+  readonly open: readonly Condition[];
+}
+
 function firstOf<R extends Indexed>(
-  routes: readonly R[] | undefined,
+  candidates: readonly Candidate<R>[] | undefined,
   request: RouteRequest,
   best: R | undefined,
 ): R | undefined {
-  if (routes === undefined) return undefined;
-  for (const route of routes) {
+  if (candidates === undefined) return undefined;
+  for (const { route, open } of candidates) {
     if (best !== undefined && route.place > best.place) return undefined;
-    if (holds(route.match, request)) return route;
+    if (hold(open, request)) return route;
   }
   return undefined;
 }

@@ -17,13 +17,23 @@ const drawnBytes = traceBytes + spanBytes;
 /** So many are made at once. */
 const stock = 256;
 
-const example = linesOf('0'.repeat(2 * drawnBytes));
-const linesLength = example.length;
+const digits = '0123456789abcdef';
+
+/** The two lines, with `0` where digits go. The id has the form of a UUID, which is what most tools expect. */
+const template = Buffer.from(
+  'x-request-id: 00000000-0000-0000-0000-000000000000\r\ntraceparent: 00-00000000000000000000000000000000-0000000000000000-00\r\n',
+);
+const linesLength = template.length;
 /** Where the line of `traceparent` begins. */
-const idLength = example.indexOf('traceparent');
+const idLength = template.indexOf('traceparent');
+/** Where the digits of the number go, the id's groups one by one, and those of the span. */
+const idGroups = [0, 4, 6, 8, 10, traceBytes];
+const idStart = template.indexOf('0');
+const traceStart = template.indexOf('-', idLength) + 1;
+const spanStart = template.indexOf('-', traceStart) + 1;
 
 const chance = Buffer.allocUnsafeSlow(stock * drawnBytes);
-const lines = Buffer.allocUnsafeSlow(stock * linesLength);
+const lines = Buffer.alloc(stock * linesLength, template);
 let used = stock;
 
 /** Adds what the request does not have. */
@@ -40,17 +50,26 @@ function restock(): void {
   randomFillSync(chance);
   for (let index = 0; index < stock; index++) {
     const from = index * drawnBytes;
+    const line = index * linesLength;
     // Version and variant of a random UUID (RFC 9562).
     chance[from + 6] = ((chance[from + 6] ?? 0) & 0x0f) | 0x40;
     chance[from + 8] = ((chance[from + 8] ?? 0) & 0x3f) | 0x80;
-    lines.write(linesOf(chance.toString('hex', from, from + drawnBytes)), index * linesLength, 'latin1');
+    for (let group = 0; group + 1 < idGroups.length; group++) {
+      const [start = 0, end = 0] = [idGroups[group], idGroups[group + 1]];
+      // A "-" stands before each group but the first.
+      write(line + idStart + 2 * start + group, from + start, end - start);
+    }
+    write(line + traceStart, from, traceBytes);
+    write(line + spanStart, from + traceBytes, spanBytes);
   }
   used = 0;
 }
 
-/** The id in the form of a UUID, which is what most tools expect. */
-function linesOf(hex: string): string {
-  const trace = hex.slice(0, 2 * traceBytes);
-  const parts = [trace.slice(0, 8), trace.slice(8, 12), trace.slice(12, 16), trace.slice(16, 20), trace.slice(20)];
-  return `x-request-id: ${parts.join('-')}\r\ntraceparent: 00-${trace}-${hex.slice(2 * traceBytes)}-00\r\n`;
+/** So many random bytes, in hexadecimal. */
+function write(at: number, from: number, count: number): void {
+  for (let i = 0; i < count; i++) {
+    const octet = chance[from + i] ?? 0;
+    lines[at + 2 * i] = digits.charCodeAt(octet >>> 4);
+    lines[at + 2 * i + 1] = digits.charCodeAt(octet & 15);
+  }
 }
