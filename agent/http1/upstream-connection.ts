@@ -18,9 +18,11 @@ export interface ResponseHandler {
   onResponse(head: ResponseHead, body: BodyReader): void;
   /** More of the body; the bytes are good until the call returns, but see `Transport.relay`. */
   onResponseBody(bytes: Buffer, body: BodyReader): void;
-  /** The response is complete, and the connection is no longer this handler's. */
+  /** The response is complete, and the connection no longer this handler's: somebody else has it when this returns. */
+  onReleased(): void;
+  /** After `onReleased`. */
   onResponseEnd(): void;
-  /** Instead of `onResponseEnd`: the connection ended too early, or what came over it was no response. */
+  /** Instead of `onReleased` and `onResponseEnd`: the connection ended too early, or what came over it was no response. */
   onLost(loss: Loss): void;
   /** All that was written to the upstream has gone. */
   onUpstreamDrain(): void;
@@ -243,6 +245,8 @@ export class UpstreamConnection implements SocketUser {
     const handler = this.#handler;
     this.#handler = undefined;
     this.transport.readPrivately(false);
+    // First: what is counted as under way must not keep those waiting who are served next.
+    handler?.onReleased();
     if (this.#keepsAlive && this.#isRequestComplete && this.transport.waitingBytes === 0) {
       this.#isReused = true;
       this.#state = 'idle';

@@ -7,7 +7,8 @@ import { type ConnectionOwner, type UpstreamAddress, UpstreamConnection } from '
 
 /** Waits for a connection; told once. */
 export interface ConnectionWaiter {
-  onConnection(connection: UpstreamConnection): void;
+  /** Whether it takes it: if not, somebody else gets it. */
+  onConnection(connection: UpstreamConnection): boolean;
   /** None can be established. Nothing was sent. */
   onUnreachable(detail: string): void;
 }
@@ -102,8 +103,9 @@ export class UpstreamPool implements ConnectionOwner {
 
   onFree(connection: UpstreamConnection): void {
     if (this.#isClosed) return connection.abort();
-    const waiter = this.#nextWaiter();
-    if (waiter !== undefined) return waiter.onConnection(connection);
+    for (let waiter = this.#nextWaiter(); waiter !== undefined; waiter = this.#nextWaiter()) {
+      if (waiter.onConnection(connection)) return;
+    }
     this.#idle.push(connection);
     connection.expire(this.#options.deadlines, this.#limits.idleTimeoutMs);
   }

@@ -165,21 +165,23 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#upstream?.startTunnel();
   }
 
-  onConnection(connection: UpstreamConnection): void {
+  onConnection(connection: UpstreamConnection): boolean {
     if (this.#destination?.breaker.tryAcquireRequest() === false) {
-      this.#targetPool?.pool.onFree(connection);
-      return this.#overflow('too many requests are under way');
+      this.#overflow('too many requests are under way');
+      return false;
     }
     this.#upstream = connection;
     connection.begin(this, this.#asked, this.#isForHttp10);
     if (this.#asked === 'CONNECT') {
       this.#isAnswered = true;
-      return this.#caller.onConnected();
+      this.#caller.onConnected();
+      return true;
     }
     const { writer } = this.out;
     connection.transport.write(writer.bytes, 0, writer.length);
     if (this.#isBodyComplete) this.#requestIsOut(connection);
     else if (!connection.transport.isClogged) this.#caller.onReadyForBody();
+    return true;
   }
 
   onUnreachable(detail: string): void {
@@ -213,8 +215,11 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#caller.onAnswerBody(bytes, body);
   }
 
-  onResponseEnd(): void {
+  onReleased(): void {
     this.#release();
+  }
+
+  onResponseEnd(): void {
     this.#caller.onAnswerEnd();
   }
 
@@ -314,10 +319,11 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   #connect(): void {
     const destination = this.#destination;
     if (destination === undefined) return;
-    const result = this.#targetPool?.pool.acquire(this, destination);
+    const pool = this.#targetPool?.pool;
+    const result = pool?.acquire(this, destination);
     if (result === 'waiting' || result === undefined) return;
-    if (result !== 'overflow') return this.onConnection(result);
-    this.#overflow('too many requests wait for a connection');
+    if (result === 'overflow') return this.#overflow('too many requests wait for a connection');
+    if (!this.onConnection(result)) pool?.onFree(result);
   }
 
   #askAnother(attempt: Attempt, fault: string): void {

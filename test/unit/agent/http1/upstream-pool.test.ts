@@ -36,10 +36,11 @@ class Taker implements ConnectionWaiter, ResponseHandler {
     return this.failure === '' && this.connection === undefined;
   }
 
-  onConnection(connection: UpstreamConnection): void {
+  onConnection(connection: UpstreamConnection): boolean {
     this.connection = connection;
     connection.begin(this, 'other', false);
     this.#tell();
+    return true;
   }
 
   /** The upstream answers to any byte. */
@@ -54,6 +55,7 @@ class Taker implements ConnectionWaiter, ResponseHandler {
     this.#tell();
   }
 
+  onReleased(): void {}
   onResponse(): void {}
   onResponseBody(): void {}
   onLost(): void {}
@@ -255,6 +257,26 @@ describe('the pool of connections to an instance', () => {
       expect(breaker.counts.connections).to.equal(2);
       expect(take(other, limits).isWaiting).to.equal(true);
       expect(other.connections).to.equal(1);
+    });
+
+    it('offers the connection to all that wait until one takes it, a crowd of them too', async () => {
+      const breaker = breakerOf({ maxConnections: 1, maxPendingRequests: 20_000 });
+      const { pool, limits } = await createPool(breaker);
+      const busy = await serve(pool, limits);
+      let offers = 0;
+      class Refuser extends Taker {
+        override onConnection(): boolean {
+          offers++;
+          return false;
+        }
+      }
+      for (let n = 0; n < 20_000; n++) pool.acquire(new Refuser(), limits);
+      await busy.ask();
+      expect({ offers, idle: pool.idle, pending: breaker.counts.pending }).to.deep.equal({
+        offers: 20_000,
+        idle: 1,
+        pending: 0,
+      });
     });
 
     it('does not tell it anything once it has lost interest, and keeps the connection for others', async () => {
