@@ -218,7 +218,8 @@ export class UpstreamConnection implements SocketUser {
     const broken = head.isInterim ? 0 : this.#body.consume(bytes, end, to);
     if (broken !== 0) return this.#refuse(broken);
     this.#hasHead = !head.isInterim;
-    this.#keepsAlive = head.keepsAlive;
+    // After 101 it speaks another protocol, also when nobody goes on with it.
+    this.#keepsAlive = head.keepsAlive && head.status !== 101;
     const next = this.#hasHead ? this.#body.next : end;
     this.#handler?.onResponse(head, this.#body);
     if (this.#state === 'tunnel' && end < to) this.#handler?.onTunnelBack(bytes, end, to);

@@ -107,11 +107,13 @@ export class Exchange implements RequestHandler, Caller {
 
   /** Sends the request to an instance of the destination, and copies of it to the mirrors. */
   forward(head: RequestHead, destination: Destination, mirrors = noMirrors): void {
-    this.#mirrors = mirrors;
+    this.#isUpgrade = isUpgrade(head);
+    // What is spoken after a change of protocol is no request that could be copied.
+    const isCopied = mirrors.length > 0 && !this.#isUpgrade && head.method !== 'CONNECT';
+    this.#mirrors = isCopied ? mirrors : noMirrors;
     this.#upstreamName = destination.name;
     const { timeoutMs } = this.#policy;
     if (timeoutMs > 0) this.#context.deadlines.set(this.#timeout, timeoutMs);
-    this.#isUpgrade = isUpgrade(head);
     this.#phase = 'asking';
     const call = this.#call;
     call.begin(head, destination, this.#policy.retry, this.client.remoteAddress);
@@ -124,8 +126,8 @@ export class Exchange implements RequestHandler, Caller {
     this.#body = nothing;
     const serial = ++this.#serial;
     call.start(body, this.#bodyFrom, this.#bodyTo, isComplete);
-    // The request may have ended when it returns, and the next one may have begun.
-    if (isComplete && mirrors.length > 0 && this.#serial === serial) this.#sendMirrors();
+    // The request may have ended when it returns, because nobody can be asked, and the next one may have begun.
+    if (isComplete && isCopied && this.#serial === serial && this.#phase === 'asking') this.#sendMirrors();
   }
 
   /** Answers itself. */
