@@ -47,6 +47,13 @@ export interface ExchangeContext extends CallContext {
   readonly onFault: (error: unknown) => void;
 }
 
+/** What a request waits for before it is decided where it goes. */
+export interface Wait<Answer> {
+  readonly until: Promise<Answer>;
+  /** The request has ended: nobody waits any more. */
+  readonly callOff?: () => void;
+}
+
 type Phase =
   /** No request is there. */
   | 'none'
@@ -88,7 +95,7 @@ export class Exchange implements RequestHandler, Caller {
   #framing: AnswerFraming = 'as it came';
   #tunnel: Tunnel | undefined;
   /** What the request waits for; another object for each wait. */
-  #suspension: object | undefined;
+  #wait: Wait<unknown> | undefined;
 
   constructor(client: ServerConnection, context: ExchangeContext) {
     this.client = client;
@@ -146,11 +153,7 @@ export class Exchange implements RequestHandler, Caller {
   }
 
   /** Keeps the request until the promise has an answer, then lets `resume` decide. */
-  suspend<Answer>(
-    head: RequestHead,
-    until: Promise<Answer>,
-    resume: (answer: Answer, head: RequestHead) => void,
-  ): void {
+  suspend<Answer>(head: RequestHead, wait: Wait<Answer>, resume: (answer: Answer, head: RequestHead) => void): void {
     const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
     this.#head.keep(bytes);
     this.#body = Buffer.from(this.#body.subarray(this.#bodyFrom, this.#bodyTo));
@@ -158,15 +161,14 @@ export class Exchange implements RequestHandler, Caller {
     this.#bodyTo = this.#body.length;
     this.#phase = 'deciding';
     if (!this.client.isBodyComplete) this.client.transport.pause();
-    const suspension = {};
-    this.#suspension = suspension;
+    this.#wait = wait;
     const goOn = (continuation: () => void) => {
       // The client may have gone meanwhile, or another request may be the present one.
-      if (this.#suspension !== suspension) return;
-      this.#suspension = undefined;
+      if (this.#wait !== wait) return;
+      this.#wait = undefined;
       this.#guarded(continuation);
     };
-    until.then(
+    wait.until.then(
       (answer) =>
         goOn(() => {
           const again = new RequestHead();
@@ -427,7 +429,8 @@ export class Exchange implements RequestHandler, Caller {
   #conclude(ending: Ending): void {
     this.#phase = 'none';
     this.#timeout.clear();
-    this.#suspension = undefined;
+    this.#wait?.callOff?.();
+    this.#wait = undefined;
     if (this.#tunnel !== undefined) {
       this.facts.bytesIn += this.#tunnel.bytesUp;
       this.facts.bytesOut += this.#tunnel.bytesDown;

@@ -51,7 +51,7 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
     const service = name === undefined ? undefined : view.service(name);
     if (service !== undefined) return routeToService(head, exchange, { view, service, port }, options);
     if (name === undefined) return notFound(head, exchange, { is: 'absent' });
-    exchange.suspend(head, lookup.ask(name), (found, again) => {
+    exchange.suspend(head, { until: lookup.ask(name) }, (found, again) => {
       if (found.is === 'found') routeToService(again, exchange, { ...found, port }, options);
       else notFound(again, exchange, found);
     });
@@ -77,7 +77,7 @@ export function startUpstream(options: UpstreamOptions): Promise<ProxyListener> 
     const { view } = directory;
     const service = view.service(name);
     if (service !== undefined) return routeToService(head, exchange, { view, service, port }, options);
-    exchange.suspend(head, lookup.ask(name), (found, again) => {
+    exchange.suspend(head, { until: lookup.ask(name) }, (found, again) => {
       if (found.is === 'found') routeToService(again, exchange, { ...found, port }, options);
       else exchange.refuse(unknownService(name, found));
     });

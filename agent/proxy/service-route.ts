@@ -82,10 +82,11 @@ function carryOut(head: RequestHead, exchange: Exchange, { view, decision }: Dec
   };
   const delay = fault?.delay;
   if (delay === undefined || !happens(delay.percent, context.random)) return goOn(head);
-  const isOver = new Promise<void>((resolve) => {
-    context.clock.after(delay.ms, resolve);
+  let callOff = () => {};
+  const until = new Promise<void>((resolve) => {
+    callOff = context.clock.after(delay.ms, resolve);
   });
-  exchange.suspend(head, isOver, (_, again) => goOn(again));
+  exchange.suspend(head, { until, callOff }, (_, again) => goOn(again));
 }
 
 function isAborted(fault: FaultPolicy | undefined, random: Random): boolean {
