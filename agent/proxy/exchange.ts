@@ -378,7 +378,7 @@ export class Exchange implements RequestHandler, Caller {
 
   #onTimeUp(): void {
     const isAnswering = this.#phase === 'answering';
-    this.#call.abort();
+    this.#call.timeUp();
     if (!isAnswering) {
       return this.refuse({
         reason: 'timeout',

@@ -159,6 +159,12 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     upstream?.abort();
   }
 
+  /** As `abort`, because the time of the request is up. As in Envoy, that counts against an instance that owes an answer. */
+  timeUp(): void {
+    if (this.#upstream !== undefined && this.#isBodyComplete && !this.#isAnswered) this.#report('local');
+    this.abort();
+  }
+
   /** Everything goes both ways as it comes from now on. */
   startTunnel(): void {
     this.#tryTimeout.clear();
