@@ -24,8 +24,8 @@ export interface RequestHandler {
   onBody(bytes: Buffer, body: BodyReader): void;
   /** The body is malformed, or the client has gone before it was complete: nothing more comes. */
   onBodyBroken(fault: number): void;
-  /** The client has gone; nobody reads the answer. */
-  onClientGone(): void;
+  /** The client has gone; nobody reads the answer. `detail` is '' when it went in order. */
+  onClientGone(detail: string): void;
   /** All that was written to the client has gone. */
   onClientDrain(): void;
   /**
@@ -68,8 +68,6 @@ const halfClosedMs = 5_000;
  * what of it has not been read.
  */
 const lingerMs = 2_000;
-/** So many times that long a client may take nothing of what is left of the last answer. */
-const mostStandstills = 15;
 
 type State =
   | 'between requests'
@@ -99,9 +97,8 @@ export class ServerConnection implements Accepted, SocketUser {
   /** The head is looked at again when there are so many bytes, or a line has ended: not with each byte that comes slowly. */
   #lookAgainAt = 0;
   #discarded = 0;
-  /** Bytes sent when a client that has closed its side, or is to close it, was last looked at. */
+  /** Bytes sent when a client that has closed its side was last looked at. */
   #sentBefore = 0;
-  #standstills = 0;
   #hasEnded = false;
   #isDraining = false;
   #keepsAlive = false;
@@ -115,7 +112,7 @@ export class ServerConnection implements Accepted, SocketUser {
     this.#options = options;
     this.#handler = options.createHandler(this);
     if (client instanceof Transport) client.passTo(this);
-    this.transport = client instanceof Transport ? client : Transport.accept(client, this);
+    this.transport = client instanceof Transport ? client : Transport.accept(client, this, options.deadlines);
     options.deadlines.set(this.#deadline, options.idleTimeoutMs);
   }
 
@@ -210,12 +207,12 @@ export class ServerConnection implements Accepted, SocketUser {
     this.#readWaiting();
   }
 
-  onClosed(): void {
+  onClosed(detail: string): void {
     const wasServing = this.#state === 'serving' || this.#state === 'tunnel';
     this.#state = 'closed';
     this.#deadline.clear();
     this.#waiting = undefined;
-    if (wasServing) this.#handler.onClientGone();
+    if (wasServing) this.#handler.onClientGone(detail);
     this.#options.onClosed(this);
   }
 
@@ -350,8 +347,6 @@ export class ServerConnection implements Accepted, SocketUser {
   #close(): void {
     this.#state = 'closing';
     this.#waiting = undefined;
-    this.#standstills = 0;
-    this.#sentBefore = this.transport.sentBytes;
     this.transport.end();
     this.transport.resume();
     this.#options.deadlines.set(this.#deadline, lingerMs);
@@ -369,27 +364,20 @@ export class ServerConnection implements Accepted, SocketUser {
   }
 
   #onTimeUp(): void {
+    const { sentBytes, waitingBytes } = this.transport;
+    // A client that reads slowly gets its answer; one that reads nothing at all is the transport's business.
+    const isTaking = waitingBytes > 0;
     switch (this.#state) {
       case 'head':
         this.#state = 'serving';
         this.#refuse(headTooSlow, 0);
         return;
       case 'serving':
-        return this.transport.sentBytes > this.#sentBefore ? this.#watchHalfClosed() : this.transport.destroy();
+        return isTaking || sentBytes > this.#sentBefore ? this.#watchHalfClosed() : this.transport.destroy();
       case 'closing':
-        return this.#linger();
+        return isTaking ? this.#options.deadlines.set(this.#deadline, lingerMs) : this.transport.destroy();
       default:
         this.transport.destroy();
     }
-  }
-
-  /** A client that reads slowly gets the rest of its answer; one that has stopped reading does not. */
-  #linger(): void {
-    const { sentBytes, waitingBytes } = this.transport;
-    if (sentBytes > this.#sentBefore) this.#standstills = 0;
-    else this.#standstills++;
-    this.#sentBefore = sentBytes;
-    if (waitingBytes === 0 || this.#standstills === mostStandstills) this.transport.destroy();
-    else this.#options.deadlines.set(this.#deadline, lingerMs);
   }
 }

@@ -8,6 +8,7 @@
  */
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { ByteWriter } from './byte-writer.ts';
+import { Deadline, type Deadlines } from './deadlines.ts';
 import { openHandle, type SocketHandle } from './socket-handle.ts';
 
 /** Who is told what a socket does. */
@@ -22,12 +23,23 @@ export interface SocketUser {
   onClosed(detail: string): void;
 }
 
+export interface UpstreamAddress {
+  /** IP address or DNS name. */
+  readonly host: string;
+  readonly port: number;
+}
+
 const readBytes = 64 * 1024;
 const sharedBuffer = Buffer.allocUnsafeSlow(readBytes);
 /** Private buffers that nobody uses at the moment. */
 const spare: Buffer<ArrayBuffer>[] = [];
 /** More than that were needed only in a rush. */
 const mostSpare = 32;
+/**
+ * Whoever takes nothing for so long of what waits for it is gone, or might as well be: Envoy's limit for streams on which
+ * nothing moves. Without it a connection that is not read from, because another one is clogged, would not be seen to end.
+ */
+const mostStandstillMs = 300_000;
 /** For bytes of the shared buffer that go on to another socket. */
 const copies = new ByteWriter(readBytes);
 
@@ -38,11 +50,17 @@ export class Transport {
   #isKept = false;
   #wantsPrivate = false;
   #detail = '';
+  readonly #deadlines: Deadlines;
+  /** Set as long as bytes wait; made when some do for the first time. */
+  #standstill: Deadline | undefined;
+  /** When it was set. */
+  #sentBefore = 0;
   /** Asked for when it is needed, which costs a system call. */
   #remoteAddress: string | undefined;
 
-  private constructor(user: SocketUser, create: (onread: OnReadOpts) => Socket) {
+  private constructor(user: SocketUser, deadlines: Deadlines, create: (onread: OnReadOpts) => Socket) {
     this.#user = user;
+    this.#deadlines = deadlines;
     this.#socket = create({ buffer: () => this.#nextBuffer(), callback: (count) => this.#onRead(count) });
     this.#socket.on('end', () => this.#user.onEnd());
     this.#socket.on('drain', () => this.#user.onDrain());
@@ -52,22 +70,22 @@ export class Transport {
     });
     this.#socket.once('close', () => {
       this.#giveBack();
+      this.#standstill?.clear();
       this.#user.onClosed(this.#detail);
     });
   }
 
   /** Takes over a connection that has come. */
-  static accept(handle: SocketHandle, user: SocketUser): Transport {
-    const transport = new Transport(user, (onread) => openHandle(handle, onread));
+  static accept(handle: SocketHandle, user: SocketUser, deadlines: Deadlines): Transport {
+    const transport = new Transport(user, deadlines, (onread) => openHandle(handle, onread));
     transport.#socket.resume();
     return transport;
   }
 
   /** `onConnected` is called once, unless `onClosed` comes first. */
-  static dial(host: string, port: number, user: SocketUser, onConnected: () => void): Transport {
-    return new Transport(user, (onread) =>
-      connect({ host, port, allowHalfOpen: true, noDelay: true, keepAlive: true, onread }, onConnected),
-    );
+  static dial(address: UpstreamAddress, user: SocketUser, deadlines: Deadlines, onConnected: () => void): Transport {
+    const options = { ...address, allowHalfOpen: true, noDelay: true, keepAlive: true };
+    return new Transport(user, deadlines, (onread) => connect({ ...options, onread }, onConnected));
   }
 
   /** From now on somebody else is told. */
@@ -115,7 +133,9 @@ export class Transport {
     const socket = this.#socket;
     if (!socket.writable || from === to) return true;
     socket.write(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
-    return socket.writableLength === 0;
+    if (socket.writableLength === 0) return true;
+    if (this.#standstill?.isSet !== true) this.#watchStandstill();
+    return false;
   }
 
   /** Writes what stands in the writer, which is empty then and may be used again. */
@@ -155,6 +175,19 @@ export class Transport {
   /** As `destroy`, and the other side is told that something went wrong. */
   reset(): void {
     this.#socket.resetAndDestroy();
+  }
+
+  #watchStandstill(): void {
+    this.#standstill ??= new Deadline(() => this.#onStandstill());
+    this.#sentBefore = this.sentBytes;
+    this.#deadlines.set(this.#standstill, mostStandstillMs);
+  }
+
+  #onStandstill(): void {
+    if (this.waitingBytes === 0) return;
+    if (this.sentBytes > this.#sentBefore) return this.#watchStandstill();
+    this.#detail = `nothing was taken of what was sent for ${mostStandstillMs / 1_000} s`;
+    this.destroy();
   }
 
   #onRead(count: number): boolean {

@@ -10,7 +10,7 @@ import { incomplete } from './fields.ts';
 import { includesLineEnd } from './octets.ts';
 import { type Asked, ResponseHead } from './response-head.ts';
 import { mostHeadBytes } from './server-connection.ts';
-import { type SocketUser, Transport } from './transport.ts';
+import { type SocketUser, Transport, type UpstreamAddress } from './transport.ts';
 
 /** Takes the response to one request. */
 export interface ResponseHandler {
@@ -35,6 +35,8 @@ export interface ResponseHandler {
 export interface Loss {
   /** `stale`: a connection that was kept, on which not a byte came back. `malformed`: what came is no response. */
   readonly is: 'stale' | 'reset' | 'malformed';
+  /** Of a tunnel both sides have ended: that is no loss. */
+  readonly isInOrder: boolean;
   readonly detail: string;
 }
 
@@ -45,12 +47,6 @@ export interface ConnectionOwner {
   onFree(connection: UpstreamConnection): void;
   /** Once; `wasConnected` says whether it ever was. */
   onClosed(connection: UpstreamConnection, wasConnected: boolean, detail: string): void;
-}
-
-export interface UpstreamAddress {
-  /** IP address or DNS name. */
-  readonly host: string;
-  readonly port: number;
 }
 
 type State = 'connecting' | 'idle' | 'busy' | 'tunnel' | 'closed';
@@ -86,9 +82,9 @@ export class UpstreamConnection implements SocketUser {
   #wasConnected = false;
   #ownFault = '';
 
-  constructor(address: UpstreamAddress, owner: ConnectionOwner) {
+  constructor(address: UpstreamAddress, owner: ConnectionOwner, deadlines: Deadlines) {
     this.#owner = owner;
-    this.transport = Transport.dial(address.host, address.port, this, () => this.#onConnected());
+    this.transport = Transport.dial(address, this, deadlines, () => this.#onConnected());
   }
 
   get isReused(): boolean {
@@ -123,6 +119,18 @@ export class UpstreamConnection implements SocketUser {
   abort(): void {
     this.#handler = undefined;
     this.transport.destroy();
+  }
+
+  /** As `abort`, and the upstream is told that something went wrong. */
+  reset(): void {
+    this.#handler = undefined;
+    this.transport.reset();
+  }
+
+  /** As `abort`, of a tunnel whose sides have both ended: what was written still goes. */
+  finish(): void {
+    this.#handler = undefined;
+    this.transport.end();
   }
 
   /** Bytes go both ways as they come from now on. */
@@ -162,7 +170,7 @@ export class UpstreamConnection implements SocketUser {
     const reason = this.#ownFault || detail || 'the connection was closed';
     this.#owner.onClosed(this, this.#wasConnected, reason);
     if (!wasBusy) return;
-    this.#tell({ is: this.#isReused && !this.#hasBytes ? 'stale' : 'reset', detail: reason });
+    this.#tell({ is: this.#isReused && !this.#hasBytes ? 'stale' : 'reset', isInOrder: detail === '', detail: reason });
   }
 
   #onConnected(): void {
@@ -237,7 +245,7 @@ export class UpstreamConnection implements SocketUser {
 
   #refuse(number: number): number {
     const { sentence, section } = describeFault(number);
-    this.#tell({ is: 'malformed', detail: `${sentence} (${section})` });
+    this.#tell({ is: 'malformed', isInOrder: false, detail: `${sentence} (${section})` });
     this.transport.destroy();
     return incomplete;
   }

@@ -3,7 +3,8 @@
  * A request that finds none free waits for whichever comes first: a new one, or one that becomes free.
  */
 import type { Deadlines } from './deadlines.ts';
-import { type ConnectionOwner, type UpstreamAddress, UpstreamConnection } from './upstream-connection.ts';
+import type { UpstreamAddress } from './transport.ts';
+import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 
 /** Waits for a connection; told once. */
 export interface ConnectionWaiter {
@@ -141,7 +142,7 @@ export class UpstreamPool implements ConnectionOwner {
         breaker.acquireConnection();
       }
       this.#connecting++;
-      const connection = new UpstreamConnection(address, this);
+      const connection = new UpstreamConnection(address, this, deadlines);
       this.#all.add(connection);
       connection.expire(deadlines, connectTimeoutMs);
     }

@@ -10,6 +10,7 @@ import { headerKind } from '../http1/header-kind.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { RequestHandler, ServerConnection } from '../http1/server-connection.ts';
+import type { Loss } from '../http1/upstream-connection.ts';
 import type { Ending } from '../telemetry/counter.ts';
 import { RequestFacts } from '../telemetry/request-facts.ts';
 import type { RequestWatch } from '../telemetry/request-watch.ts';
@@ -223,8 +224,9 @@ export class Exchange implements RequestHandler, Caller {
     this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
   }
 
-  onClientGone(): void {
-    this.#call.abort();
+  onClientGone(detail: string): void {
+    if (this.#tunnel === undefined) this.#call.abort();
+    else this.#call.endTunnel(detail !== '' ? 'reset' : this.#tunnel.isOver ? 'finish' : 'abort');
     this.#conclude(this.#phase === 'tunnel' ? 'passed' : 'client-gone');
   }
 
@@ -286,11 +288,11 @@ export class Exchange implements RequestHandler, Caller {
     this.client.finish(this.#keepAlive);
   }
 
-  onAnswerLost(): void {
+  onAnswerLost({ isInOrder }: Loss): void {
     const wasTunnel = this.#phase === 'tunnel';
     this.#conclude(wasTunnel ? 'passed' : 'broken-off');
-    if (wasTunnel) this.client.finish(false);
-    else this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+    if (wasTunnel && isInOrder) this.client.finish(false);
+    else this.client.abort(wasTunnel || this.#isForHttp10 ? 'reset' : 'close');
   }
 
   onNoAnswer(reason: Reason, sentence: string): void {

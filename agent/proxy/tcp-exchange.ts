@@ -68,9 +68,9 @@ export class TcpExchange implements Accepted, SocketUser {
   #successor: Accepted | undefined;
 
   constructor(handle: SocketHandle, options: TcpExchangeOptions) {
-    const { destination, onHttp } = options;
+    const { destination, onHttp, context } = options;
     this.#options = options;
-    this.#client = Transport.accept(handle, this);
+    this.#client = Transport.accept(handle, this, context.deadlines);
     this.#client.readPrivately(true);
     this.#hash = destination.hashOf(anyConnection, this.#client.remoteAddress);
     if (onHttp !== undefined) this.#undecided = nothing;
@@ -108,8 +108,9 @@ export class TcpExchange implements Accepted, SocketUser {
 
   onClosed(detail: string): void {
     // An end that was no end in order must not look like one on the other side.
-    if (detail === '') this.#upstream?.destroy();
-    else this.#upstream?.reset();
+    if (detail !== '') this.#upstream?.reset();
+    // What was sent before both sides ended still goes.
+    else if (this.#tunnel?.isOver !== true) this.#upstream?.destroy();
     if (this.#undecided !== undefined) this.#count();
     this.#end(this.#tunnel === undefined ? 'client-gone' : 'passed');
     this.#options.onClosed(this);
@@ -162,17 +163,14 @@ export class TcpExchange implements Accepted, SocketUser {
     target.load.active++;
     this.#target = target;
     let isConnected = false;
-    const upstream: Transport = Transport.dial(
-      target.address,
-      target.port,
-      this.#upstreamUser(() => isConnected),
-      () => {
-        isConnected = true;
-        if (this.#isOver) return upstream.destroy();
-        destination.outlier?.report(target.load, 'success', context.clock.now());
-        this.#onConnected(upstream);
-      },
-    );
+    const address = { host: target.address, port: target.port };
+    const user = this.#upstreamUser(() => isConnected);
+    const upstream: Transport = Transport.dial(address, user, deadlines, () => {
+      isConnected = true;
+      if (this.#isOver) return upstream.destroy();
+      destination.outlier?.report(target.load, 'success', context.clock.now());
+      this.#onConnected(upstream);
+    });
     this.#upstream = upstream;
     deadlines.set(this.#deadline, destination.connectTimeoutMs);
     if (this.#tried.length > 0) statistics.countAttempt('unreachable', destination.name);

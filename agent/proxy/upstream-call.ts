@@ -31,8 +31,8 @@ export interface Caller {
   onAnswer(head: ResponseHead, body: BodyReader): void;
   onAnswerBody(bytes: Buffer, body: BodyReader): void;
   onAnswerEnd(): void;
-  /** The answer broke off behind its head. */
-  onAnswerLost(): void;
+  /** The answer broke off behind its head, or a tunnel is closed. */
+  onAnswerLost(loss: Loss): void;
   /** There is no answer, and there will be none. */
   onNoAnswer(reason: Reason, sentence: string): void;
   /** The body can go on: there is a connection, or it has room again. */
@@ -159,6 +159,13 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     upstream?.abort();
   }
 
+  /** The client's side of the tunnel is closed. `finish`: both sides have ended; `reset`: it went without an end. */
+  endTunnel(how: 'finish' | 'abort' | 'reset'): void {
+    const upstream = this.#upstream;
+    this.#release();
+    upstream?.[how]();
+  }
+
   /** As `abort`, because the time of the request is up. As in Envoy, that counts against an instance that owes an answer. */
   timeUp(): void {
     if (this.#upstream !== undefined && this.#isBodyComplete && !this.#isAnswered) this.#report('local');
@@ -229,12 +236,13 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#caller.onAnswerEnd();
   }
 
-  onLost({ is, detail }: Loss): void {
+  onLost(loss: Loss): void {
+    const { is, detail } = loss;
     const address = this.#address;
     const pool = this.#targetPool;
     if (this.#isAnswered) {
       this.#release();
-      return this.#caller.onAnswerLost();
+      return this.#caller.onAnswerLost(loss);
     }
     if (is === 'stale' && this.out.isWhole && idempotent.has(this.#method)) {
       this.#count('stale-connection');
