@@ -15,8 +15,14 @@ export interface ProbeTarget {
 /** Whether the instance passes. Never rejects; false when the signal is aborted. */
 export type Probe = (target: ProbeTarget, settings: HealthCheckSettings, signal: AbortSignal) => Promise<boolean>;
 
-export const probeInstance: Probe = (target, { http }, signal) =>
-  http === undefined ? probeByConnection(target, signal) : probeByRequest(target, http, signal);
+export const probeInstance: Probe = async (target, { http }, signal) => {
+  try {
+    return await (http === undefined ? probeByConnection(target, signal) : probeByRequest(target, http, signal));
+  } catch {
+    // Node refuses to send what cannot be a header: such an instance cannot be asked.
+    return false;
+  }
+};
 
 /** A longer answer is not read to its end: its status has said it all. */
 const mostBodyBytes = 65_536;

@@ -58,6 +58,8 @@ export const mostHeadBytes = 64 * 1024;
 const mostWaitingBytes = 64 * 1024;
 /** What is left of the body of a request that is answered already is read up to this, so that the connection lives on. */
 const mostDiscardedBytes = 1024 * 1024;
+/** A body of which nothing comes for so long, because its sender or its receiver stands still, comes to an end: Envoy's. */
+const stalledBodyMs = 300_000;
 /**
  * A client that has closed its side may wait for its answer, or be gone: nothing tells the two apart until bytes are sent.
  * It is taken for gone when it has closed its side and nothing was sent to it for so long.
@@ -97,6 +99,9 @@ export class ServerConnection implements Accepted, SocketUser {
   /** The head is looked at again when there are so many bytes, or a line has ended: not with each byte that comes slowly. */
   #lookAgainAt = 0;
   #discarded = 0;
+  /** The deadline is for the body of the present request, of which there were so many bytes when it was last looked at. */
+  #isBodyWatched = false;
+  #receivedBefore = 0;
   /** Bytes sent when a client that has closed its side was last looked at. */
   #sentBefore = 0;
   #hasEnded = false;
@@ -261,6 +266,7 @@ export class ServerConnection implements Accepted, SocketUser {
     }
     this.#deadline.clear();
     this.#state = 'serving';
+    this.#isBodyWatched = false;
     if (end <= 0 || end - from > mostHeadBytes) return this.#refuse(end < 0 ? end : fault.headTooLarge, to, head);
     this.#keepsAlive = head.keepsAlive;
     this.#body.reset(head.body, head.contentLength, 'framed');
@@ -269,6 +275,7 @@ export class ServerConnection implements Accepted, SocketUser {
     const { next } = this.#body;
     this.#hasMore = next < to;
     if (this.#hasEnded) this.#watchHalfClosed();
+    else if (!this.#body.isDone) this.#watchBody();
     this.#handler.onRequest(head, this.#body);
     return next;
   }
@@ -363,7 +370,21 @@ export class ServerConnection implements Accepted, SocketUser {
     this.#options.deadlines.set(this.#deadline, halfClosedMs);
   }
 
+  #watchBody(): void {
+    this.#isBodyWatched = true;
+    this.#receivedBefore = this.transport.receivedBytes;
+    this.#options.deadlines.set(this.#deadline, stalledBodyMs);
+  }
+
+  /** The body of a request has been under way for long. */
+  #onBodyTime(): void {
+    if (this.#body.isDone) return;
+    if (this.transport.receivedBytes === this.#receivedBefore) this.transport.destroy();
+    else this.#watchBody();
+  }
+
   #onTimeUp(): void {
+    if (this.#state === 'serving' && this.#isBodyWatched && !this.#hasEnded) return this.#onBodyTime();
     const { sentBytes, waitingBytes } = this.transport;
     // A client that reads slowly gets its answer; one that reads nothing at all is the transport's business.
     const isTaking = waitingBytes > 0;

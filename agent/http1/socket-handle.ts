@@ -11,6 +11,8 @@ export type SocketHandle = object;
 /** What a server of Node is told of each connection. */
 type OnConnection = (error: number, handle: SocketHandle | undefined) => void;
 
+const keepAliveSeconds = 60;
+
 /** Tells of every connection of the server, which must be listening. Nobody reads it until it is opened. */
 export function onEachConnection(server: Server, tell: (handle: SocketHandle) => void): void {
   const listening: unknown = Reflect.get(server, '_handle');
@@ -25,6 +27,8 @@ export function onEachConnection(server: Server, tell: (handle: SocketHandle) =>
     // Without a handle no descriptor was left, or the client has gone already: the next may come.
     if (handle === undefined) return;
     callOn(handle, 'setNoDelay', true);
+    // A peer whose machine has gone would be waited for until somebody sends it something.
+    callOn(handle, 'setKeepAlive', true, keepAliveSeconds);
     tell(handle);
   };
   listening.onconnection = onConnection;

@@ -109,6 +109,11 @@ export class Transport {
     return this.#socket.bytesWritten - this.#socket.writableLength;
   }
 
+  /** Since the connection began. */
+  get receivedBytes(): number {
+    return this.#socket.bytesRead;
+  }
+
   /** So much is waiting that whoever writes had better stop until `onDrain`. */
   get isClogged(): boolean {
     return this.#socket.writableNeedDrain;

@@ -245,8 +245,9 @@ export class UpstreamConnection implements SocketUser {
 
   #refuse(number: number): number {
     const { sentence, section } = describeFault(number);
-    this.#tell({ is: 'malformed', isInOrder: false, detail: `${sentence} (${section})` });
+    // First, for the bytes of the request may be used for another one as soon as its handler knows.
     this.transport.destroy();
+    this.#tell({ is: 'malformed', isInOrder: false, detail: `${sentence} (${section})` });
     return incomplete;
   }
 

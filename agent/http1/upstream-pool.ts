@@ -70,8 +70,10 @@ export class UpstreamPool implements ConnectionOwner {
   /** A free connection; `waiting`: the waiter will be told; `overflow`: too many wait already. */
   acquire(waiter: ConnectionWaiter, limits: PoolLimits): UpstreamConnection | 'waiting' | 'overflow' {
     this.#limits = limits;
-    const free = this.#idle.pop();
-    if (free !== undefined) return free;
+    for (let free = this.#idle.pop(); free !== undefined; free = this.#idle.pop()) {
+      // One that has just been closed is told of only when the event loop comes round.
+      if (free.transport.isWritable) return free;
+    }
     if (!limits.breaker.tryAcquirePending()) return 'overflow';
     this.#waiters.push(waiter);
     this.#openForWaiters();

@@ -30,14 +30,18 @@ const withoutChunks = {
   agent: withheld(...ofResponseConnection, headerKind['transfer-encoding']),
   application: withheld(...ofResponseConnection, headerKind['transfer-encoding'], headerKind['x-sluice-reason']),
 };
-const interim = withheld(...ofResponseConnection, headerKind['content-length'], headerKind['transfer-encoding']);
+const lengths = [headerKind['content-length'], headerKind['transfer-encoding']];
+const withoutLength = {
+  agent: withheld(...ofResponseConnection, ...lengths),
+  application: withheld(...ofResponseConnection, ...lengths, headerKind['x-sluice-reason']),
+};
 
 /** The final head and what there is of the body already, as one piece. */
 export function writeAnswerHead(head: ResponseHead, options: AnswerOptions): AnswerFraming {
   const { isForHttp10, keepAlive, withoutReason, changes, setCookie } = options;
   const of = withoutReason ? 'application' : 'agent';
   passStatusLine(answer, head);
-  if (head.status === 204) passFields(answer, head, interim, changes);
+  if (head.status === 204) passFields(answer, head, withoutLength[of], changes);
   else passFields(answer, head, isForHttp10 || head.body === 'none' ? withoutChunks[of] : withheldOf[of], changes);
   if (setCookie !== undefined) answer.header('set-cookie', setCookie);
   const framing: AnswerFraming = head.body === 'until-close' && !isForHttp10 ? 'chunk' : 'as it came';
@@ -51,14 +55,14 @@ export function writeAnswerHead(head: ResponseHead, options: AnswerOptions): Ans
 /** A head before the final one. */
 export function writeInterimHead(head: ResponseHead): void {
   passStatusLine(answer, head);
-  passFields(answer, head, interim, undefined);
+  passFields(answer, head, withoutLength.application, undefined);
   answer.text('\r\n');
 }
 
 /** 101: the connection becomes a tunnel. */
 export function writeSwitching(head: ResponseHead, changes: HeaderChanges | undefined): void {
   passStatusLine(answer, head);
-  passFields(answer, head, interim, changes);
+  passFields(answer, head, withoutLength.application, changes);
   const upgrade = head.fields.indexOf(headerKind.upgrade);
   if (upgrade !== -1) answer.header('upgrade', head.fields.value(upgrade));
   answer.text('connection: upgrade\r\n\r\n');

@@ -70,13 +70,16 @@ export function writeAnswer(writer: ByteWriter, refusal: Refusal, form: AnswerFo
   const { reason, sentence, location } = refusal;
   const { statusText } = reasons[reason];
   const status = statusOf(refusal);
+  // RFC 9110, 15: these have none, and what stood there would be read as the next answer.
+  const hasBody = status !== 204 && status !== 205 && status !== 304;
   const body = form.asProblem
     ? `${JSON.stringify({ type: 'about:blank', title: statusText, status, detail: sentence, reason })}\n`
     : `${sentence}\n`;
   writer.text(`HTTP/1.1 ${status} ${statusText}\r\n`);
   const contentType = form.asProblem ? 'application/problem+json' : 'text/plain; charset=utf-8';
   if (!isChanged('content-type', refusal.changes)) writer.header('content-type', contentType);
-  writer.header('content-length', String(Buffer.byteLength(body)));
+  if (hasBody) writer.header('content-length', String(Buffer.byteLength(body)));
+  else if (status === 205) writer.header('content-length', '0');
   // A redirect is the operator's answer, not a complaint of the agent.
   if (reason !== 'redirect') writer.header(reasonHeader, reason);
   if (location !== undefined && !isChanged('location', refusal.changes)) writer.header('location', location);
@@ -84,7 +87,7 @@ export function writeAnswer(writer: ByteWriter, refusal: Refusal, form: AnswerFo
   for (const [name, value] of refusal.changes?.add ?? []) writer.header(name, value);
   if (form.connection !== undefined) writer.header('connection', form.connection);
   writer.text('\r\n');
-  if (!form.withBody) return;
+  if (!form.withBody || !hasBody) return;
   const bytes = Buffer.from(body);
   writer.copy(bytes, 0, bytes.length);
 }

@@ -2,10 +2,11 @@
  * Where the application's requests leave: by Host header or as to an HTTP proxy, to a service of the mesh or, where they
  * are no business of the mesh, to where they were going.
  */
+import { formatHostPort } from '../../process/host-port.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { MeshDirectory } from '../view/mesh-directory.ts';
 import { Authorities } from './authorities.ts';
-import { soleDestination } from './destination.ts';
+import { type Destination, soleDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import { type ForwardedHeader, usualForwardedHeaders } from './forwarded.ts';
 import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
@@ -41,6 +42,7 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
   const { directory, namespace } = options;
   const authorities = new Authorities(namespace);
   const lookup = createLookup(options);
+  const outside = new OutsideDestinations();
 
   const route = (head: RequestHead, exchange: Exchange): void => {
     const { authority } = head;
@@ -59,11 +61,10 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
 
   /** An HTTP proxy forwards what is not its own. Nothing of the mesh goes along. */
   const notFound = (head: RequestHead, exchange: Exchange, found: NotFound): void => {
-    const { text, host, port = defaultHttpPort } = authorities.read(head.authority) ?? nobody;
+    const { host, port = defaultHttpPort } = authorities.read(head.authority) ?? nobody;
     if (head.targetForm !== 'absolute' && head.targetForm !== 'authority')
       return exchange.refuse(unknownService(host, found));
-    const connectTimeoutMs = outsideConnectTimeoutMs;
-    exchange.forward(head, soleDestination({ name: text, address: host, port, connectTimeoutMs }));
+    exchange.forward(head, outside.at(host, port));
   };
   return startListener(options, { route, forwarded: forwardedFrom(options) });
 }
@@ -99,9 +100,27 @@ function forwardedFrom({ forwarded = usualForwardedHeaders }: ListenerOptions): 
   return forwarded.filter((header) => header === 'via');
 }
 
+/** Hosts outside the mesh, each with its connections. So many are remembered; then all are forgotten. */
+class OutsideDestinations {
+  readonly #known = new Map<string, Destination>();
+
+  at(host: string, port: number): Destination {
+    const name = formatHostPort({ host, port });
+    let destination = this.#known.get(name);
+    if (destination === undefined) {
+      if (this.#known.size >= mostOutside) this.#known.clear();
+      destination = soleDestination({ name, address: host, port, connectTimeoutMs: outsideConnectTimeoutMs });
+      this.#known.set(name, destination);
+    }
+    return destination;
+  }
+}
+
+const mostOutside = 256;
+
 type NotFound = Exclude<Lookup, { is: 'found' }>;
 
-const nobody = { text: '', host: '', port: undefined };
+const nobody = { host: '', port: undefined };
 
 function createLookup({ directory, clock, resolveTimeoutMs = defaultResolveTimeoutMs }: MeshListenerOptions) {
   return new ServiceLookup({ directory, clock, resolveTimeoutMs });

@@ -21,6 +21,7 @@ export interface PoolState {
 }
 
 const nothing = Buffer.alloc(0);
+const fewPools = 256;
 
 export class Pools {
   readonly #deadlines: Deadlines;
@@ -28,6 +29,7 @@ export class Pools {
   readonly #byLoad = new WeakMap<Load, TargetPool>();
   /** So that all can be closed at the end. */
   readonly #all = new Set<WeakRef<UpstreamPool>>();
+  #lookAt = fewPools;
 
   constructor(deadlines: Deadlines) {
     this.#deadlines = deadlines;
@@ -62,8 +64,14 @@ export class Pools {
   #open(target: Target, destination: Destination): UpstreamPool {
     const address = { host: target.address, port: target.port };
     const pool = new UpstreamPool({ address, deadlines: this.#deadlines }, destination);
-    for (const known of this.#all) if (known.deref() === undefined) this.#all.delete(known);
+    if (this.#all.size >= this.#lookAt) this.#forgetGone();
     this.#all.add(new WeakRef(pool));
     return pool;
+  }
+
+  /** Looking at all of them again pays only when as many have come as were left. */
+  #forgetGone(): void {
+    for (const known of this.#all) if (known.deref() === undefined) this.#all.delete(known);
+    this.#lookAt = Math.max(fewPools, 2 * this.#all.size);
   }
 }

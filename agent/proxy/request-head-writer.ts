@@ -31,7 +31,7 @@ export class RequestHeadWriter {
       writer.header('connection', 'upgrade');
       writer.header('upgrade', head.fields.value(head.fields.indexOf(headerKind.upgrade)));
     }
-    startTrace(writer, head.fields);
+    startTrace(writer, head.fields, policy.requestHeaders);
     if (this.#forwarded.length > 0) {
       writeForwarded(writer, head, { headers: this.#forwarded, remoteAddress });
     }

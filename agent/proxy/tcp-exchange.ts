@@ -43,6 +43,8 @@ export interface TcpExchangeOptions {
 export const anyConnection: RouteRequest = { method: '', path: '', query: '', header: () => undefined };
 
 const nothing = Buffer.alloc(0);
+/** How long a client on a port that nobody has declared may say nothing when there is nobody to connect it to. */
+const silenceMs = 1_000;
 
 export class TcpExchange implements Accepted, SocketUser {
   readonly #options: TcpExchangeOptions;
@@ -224,7 +226,9 @@ export class TcpExchange implements Accepted, SocketUser {
   /** There is no way to say why: the client's connection is reset. */
   #refuse(reason: Ending): void {
     if (this.#undecided !== undefined) {
+      // A client that speaks HTTP can be told; one that waits for the service to speak is not kept waiting.
       this.#refusal = reason;
+      this.#options.context.deadlines.set(this.#deadline, silenceMs);
       return;
     }
     this.#end(reason);
@@ -233,6 +237,7 @@ export class TcpExchange implements Accepted, SocketUser {
 
   #onTimeUp(): void {
     const tunnel = this.#tunnel;
+    if (this.#refusal !== undefined && this.#undecided !== undefined) return this.#isTcp(this.#undecided);
     if (tunnel === undefined) return this.#upstream?.destroy();
     const bytes = tunnel.bytesUp + tunnel.bytesDown;
     if (bytes === this.#bytesBefore) return this.#client.destroy();

@@ -9,6 +9,7 @@ import { randomFillSync } from 'node:crypto';
 import type { ByteWriter } from '../http1/byte-writer.ts';
 import type { Fields } from '../http1/fields.ts';
 import { headerKind } from '../http1/header-kind.ts';
+import type { HeaderChanges } from '../http1/pass-head.ts';
 
 /** Of a trace and of its first span, in bytes. */
 const traceBytes = 16;
@@ -36,14 +37,19 @@ const chance = Buffer.allocUnsafeSlow(stock * drawnBytes);
 const lines = Buffer.alloc(stock * linesLength, template);
 let used = stock;
 
-/** Adds what the request does not have. */
-export function startTrace(writer: ByteWriter, fields: Fields): void {
-  const hasId = fields.has(headerKind['x-request-id']);
-  const hasTrace = fields.has(headerKind.traceparent);
+/** Adds what the request does not have, and no rule gives it. */
+export function startTrace(writer: ByteWriter, fields: Fields, changes: HeaderChanges | undefined): void {
+  const hasId = fields.has(headerKind['x-request-id']) || gives(changes, 'x-request-id');
+  const hasTrace = fields.has(headerKind.traceparent) || gives(changes, 'traceparent');
   if (hasId && hasTrace) return;
   if (used === stock) restock();
   const from = used++ * linesLength;
   writer.copy(lines, hasId ? from + idLength : from, hasTrace ? from + idLength : from + linesLength);
+}
+
+function gives(changes: HeaderChanges | undefined, wanted: string): boolean {
+  if (changes === undefined) return false;
+  return [...changes.set, ...changes.add].some(([name]) => name === wanted);
 }
 
 function restock(): void {

@@ -290,7 +290,15 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   #mayRetry(outcome: TryOutcome): boolean {
     if (this.#retry === undefined || !this.out.isWhole || !shouldRetry(this.#retry, outcome, this.#retries))
       return false;
+    // The try that has just failed makes room for the next.
+    this.#releaseRetry();
     return this.#destination?.breaker.tryAcquireRetry() ?? false;
+  }
+
+  #releaseRetry(): void {
+    if (!this.#isRetry) return;
+    this.#isRetry = false;
+    this.#destination?.breaker.releaseRetry();
   }
 
   #report(outcome: RequestOutcome): void {
@@ -385,10 +393,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#tryTimeout.clear();
     this.#callOffPause?.();
     this.#callOffPause = undefined;
-    if (this.#isRetry) {
-      this.#isRetry = false;
-      this.#destination?.breaker.releaseRetry();
-    }
+    this.#releaseRetry();
     if (this.#upstream !== undefined) this.#destination?.breaker.releaseRequest();
     if (this.#target !== undefined) {
       this.#target.load.active--;

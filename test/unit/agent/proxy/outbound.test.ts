@@ -1,7 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { Agent, type ServerResponse } from 'node:http';
 import { expect } from 'chai';
-import { HealthStatus } from '../../../../proto/types.ts';
+import { HealthStatus, HTTPFault } from '../../../../proto/types.ts';
 import { route, routeConfiguration, sticky, weighted } from '../../routing/resources.ts';
 import { assignment, name, serviceResources, withAssignment, withRoutes } from '../view/resources.ts';
 import { ask, askRaw, ManualClock, reasonOf, runLoad, World, withoutTrace } from './world.ts';
@@ -154,6 +154,41 @@ describe('outbound', () => {
       });
     }
   });
+
+  it('keeps connections to hosts outside the mesh', async () => {
+    const sockets = new Set<unknown>();
+    const port = await world.app('outside', (request, response) => {
+      sockets.add(request.socket);
+      response.end('outside');
+    });
+    const outbound = await world.outbound();
+    for (let n = 0; n < 10; n++) expect((await ask(outbound, `http://127.0.0.1:${port}/`)).body).to.equal('outside');
+    expect(sockets.size).to.equal(1);
+  });
+
+  for (const status of [204, 205, 304]) {
+    it(`answers an injected ${status} without a body, and the connection goes on`, async () => {
+      const fault = { abort: { httpStatus: status, percentage: { numerator: 100 } } };
+      const filter = { type_url: HTTPFault.typeUrl, value: HTTPFault.encode(fault) };
+      const injected = {
+        ...route('broken', { cluster: v1 }, { path: '/broken' }),
+        typedPerFilterConfig: { 'envoy.filters.http.fault': filter },
+      };
+      const resources = await reviews();
+      world.directory.swap(withRoutes(resources, routeConfiguration([injected, route('all', { cluster: v1 })])));
+      const outbound = await world.outbound();
+      const bytes = ['/broken', '/'].map((path) => `GET ${path} HTTP/1.1\r\nHost: reviews\r\n`);
+      const answers = await askRaw(outbound, `${bytes[0]}\r\n${bytes[1]}Connection: close\r\n\r\n`);
+      expect(answers).to.match(
+        new RegExp(
+          `^HTTP/1.1 ${status} [^]*x-sluice-reason: fault\\r\\n\\r\\nHTTP/1.1 200 OK[^]*v1$`.replaceAll(
+            '[^]',
+            '[\\s\\S]',
+          ),
+        ),
+      );
+    });
+  }
 
   it('says which ports a service has when asked for another', async () => {
     world.directory.swap(await reviews());

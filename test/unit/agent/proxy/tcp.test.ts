@@ -209,3 +209,25 @@ describe('a port that nobody has declared', () => {
     return { connections: view?.breaker.counts.connections, active: view?.endpoints[0]?.load.active };
   }
 });
+
+describe('a port that nobody has declared, when there is nobody to connect to', () => {
+  let world: World;
+  beforeEach(() => {
+    world = new World();
+  });
+  afterEach(() => world.close());
+
+  it('does not keep a client waiting that waits for the service to speak', async () => {
+    const all = 'db.default|http|';
+    const metadata = { filterMetadata: { sluice: toStruct({ protocol: 'undeclared' }) } };
+    const made = serviceResources({ routes: [route('', { cluster: all })], clusters: { [all]: [] } });
+    world.directory.swap({ ...made, clusters: new Map([[all, cluster(all, { metadata })]]) });
+    const clock = new ManualClock();
+    const socket = connect({ ...(await world.upstream('reviews.default', undefined, clock)).address });
+    await once(socket, 'connect');
+    const passing = setInterval(() => clock.pass(1_000), 5);
+    const [error] = (await once(socket, 'error').finally(() => clearInterval(passing))) as [NodeJS.ErrnoException];
+    expect(error.code).to.equal('ECONNRESET');
+    expect(world.statistics.snapshot()).to.deep.include({ active: 0, refused: { 'no-healthy-instance': 1 } });
+  });
+});
