@@ -4,6 +4,7 @@
  */
 import type { RouteAction, RouteActionHashPolicy } from '../proto/types.ts';
 import { hash53 } from './hash.ts';
+import { assertToken, assertVisible } from './head-text.ts';
 import { UnusableError } from './refusal.ts';
 import { cookieValue, type RouteRequest } from './request.ts';
 import { createStickySplit, type StickyBackend, type StickySplit } from './sticky-split.ts';
@@ -124,6 +125,9 @@ function readStickyKey(policy: RouteActionHashPolicy, where: string): StickyKey 
       return { is: 'header', name: assertNamed(policy.header?.headerName ?? '', where).toLowerCase() };
     case 'cookie': {
       const { name = '', path = '' } = policy.cookie ?? {};
+      if (name !== '') assertToken(name, where);
+      // A ";" would end the path and begin another attribute.
+      assertVisible(path.replaceAll(';', ' '), where);
       // Without Max-Age: the cookie lives as long as the browser's session.
       return { is: 'cookie', name: assertNamed(name, where), attributes: `Path=${path || '/'}` };
     }

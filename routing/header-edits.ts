@@ -1,5 +1,6 @@
 /** Changes of headers, as Envoy's `headers_to_add` and `headers_to_remove` say them. */
 import { HeaderValueOptionHeaderAppendAction as Action, type HeaderValueOption } from '../proto/types.ts';
+import { assertHeaderValue, assertToken } from './head-text.ts';
 import { UnusableError } from './refusal.ts';
 
 /** Carried out in this order: remove, set, add. Names are in lower case; a name stands in one of the three lists. */
@@ -21,6 +22,7 @@ export function prepareHeaderEdits(
   const add: [string, string][] = [];
   for (const option of wire.add) {
     const value = plainValue(option.header?.value ?? '', where);
+    assertHeaderValue(value, where);
     // As in Envoy: an empty value must be wanted.
     if (value === '' && !option.keepEmptyValue) continue;
     listOf(option, { set, add }, where).push([lowerCased(option.header?.key, where), value]);
@@ -57,5 +59,6 @@ function listOf<T>({ appendAction }: HeaderValueOption, lists: { set: T; add: T 
 
 function lowerCased(name: string | undefined, where: string): string {
   if (name === undefined || name === '') throw new UnusableError(where, 'has a header without a name');
+  assertToken(name, where);
   return name.toLowerCase();
 }

@@ -3,6 +3,7 @@
  * the wire, so that compiler and agent cannot disagree.
  */
 import type { RegexMatchAndSubstitute } from '../proto/types.ts';
+import { assertVisible } from './head-text.ts';
 import type { PathCondition } from './match.ts';
 import { UnusableError } from './refusal.ts';
 
@@ -34,6 +35,7 @@ export function preparePathChange(
   condition: PathCondition,
   where: string,
 ): PathChange | undefined {
+  assertVisible(prefixRewrite, where);
   if (regexRewrite !== null) return prepareRegex(regexRewrite, condition, where);
   return prefixRewrite === '' ? undefined : replacePrefix(condition, prefixRewrite);
 }
@@ -57,6 +59,7 @@ function prepareRegex(
   where: string,
 ): PathChange {
   const replacement = substitution.replaceAll('\\\\', '\\');
+  assertVisible(replacement, where);
   const isPlain = escapeSubstitution(replacement) === substitution;
   const prefix = prefixOf(condition);
   if (isPlain && pattern?.regex === wholePath) return (path) => (path.startsWith('/') ? replacement : path);

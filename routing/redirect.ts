@@ -1,5 +1,6 @@
 /** An answer that sends the caller elsewhere, in place of a backend. */
 import { RedirectActionRedirectResponseCode as Code, type RedirectAction } from '../proto/types.ts';
+import { assertVisible } from './head-text.ts';
 import type { PathCondition } from './match.ts';
 import { preparePathChange } from './path-change.ts';
 import { UnusableError } from './refusal.ts';
@@ -35,6 +36,8 @@ export function prepareRedirect(action: RedirectAction | null, condition: PathCo
   const status = action === null ? undefined : statuses[action.responseCode];
   if (action === null || status === undefined) throw new UnusableError(where, 'has no status that this agent knows');
   const { pathRedirect, hostRedirect } = action;
+  assertVisible(pathRedirect, where);
+  assertVisible(hostRedirect, where);
   const change = pathRedirect === '' ? preparePathChange(action, condition, where) : () => pathRedirect;
   return {
     status,

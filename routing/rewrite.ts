@@ -1,5 +1,6 @@
 /** Another path or host for a request on its way to the backend. */
 import type { RouteAction } from '../proto/types.ts';
+import { assertVisible } from './head-text.ts';
 import type { PathCondition } from './match.ts';
 import { preparePathChange } from './path-change.ts';
 
@@ -16,6 +17,7 @@ export function prepareRewrite(action: RouteAction, condition: PathCondition, wh
   const change = preparePathChange(action, condition, where);
   const host = action.hostRewriteLiteral === '' ? undefined : action.hostRewriteLiteral;
   if (change === undefined && host === undefined) return undefined;
+  assertVisible(action.hostRewriteLiteral, where);
   return { path: change ?? unchanged, changesPath: change !== undefined, host };
 }
 

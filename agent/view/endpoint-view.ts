@@ -1,6 +1,7 @@
 /** An instance of a cluster, prepared for requests. */
 import { fromStruct } from '../../proto/struct.ts';
 import { type ClusterLoadAssignment, HealthStatus, type LbEndpoint } from '../../proto/types.ts';
+import { assertVisible } from '../../routing/head-text.ts';
 import { UnusableError } from '../../routing/refusal.ts';
 import type { Availability, Candidate } from '../balance/balancer.ts';
 import { InstanceState } from '../resilience/instance-state.ts';
@@ -56,6 +57,7 @@ function readEndpoint(endpoint: LbEndpoint, { service, zone, known, where }: End
   }
   const id = fromStruct(endpoint.metadata?.filterMetadata.sluice ?? null).instance;
   const instance = typeof id === 'string' ? id : '';
+  assertVisible(instance, where);
   const place = { instance, address: socket.address, port: socket.portValue };
   return {
     ...place,

@@ -190,6 +190,35 @@ describe('the policy of a route', () => {
         message: 'routes[0].requestHeaders: has a header without a name',
       },
       {
+        name: 'a header value with a line end',
+        route: { route: { cluster: 'c' }, requestHeadersToAdd: [{ header: { key: 'x', value: 'a\r\nb: c' } }] },
+        message: 'routes[0].requestHeaders: "a\\r\\nb: c" cannot be the value of a header',
+      },
+      {
+        name: 'a header value of which octets would be a line end',
+        route: { route: { cluster: 'c' }, responseHeadersToAdd: [{ header: { key: 'x', value: '\u010d\u010a' } }] },
+        message: 'routes[0].responseHeaders: "\u010d\u010a" cannot be the value of a header',
+      },
+      {
+        name: 'a header name that is none',
+        route: { route: { cluster: 'c' }, requestHeadersToAdd: [{ header: { key: 'a: b\r\nc', value: '1' } }] },
+        message: 'routes[0].requestHeaders: "a: b\\r\\nc" cannot be the name of a header or a cookie',
+      },
+      ...[
+        { action: { prefixRewrite: '/a HTTP/1.1\r\nb: c' }, text: '/a HTTP/1.1\r\nb: c' },
+        { action: { hostRewriteLiteral: 'a\r\nb: c' }, text: 'a\r\nb: c' },
+        { action: { regexRewrite: { pattern: { regex: wholePath }, substitution: '/a b' } }, text: '/a b' },
+      ].map(({ action, text }) => ({
+        name: `a rewrite to ${JSON.stringify(text)}`,
+        route: { route: { cluster: 'c', ...action } },
+        message: `routes[0].route: ${JSON.stringify(text)} has a character that no path, host or id has`,
+      })),
+      ...[{ hostRedirect: 'a\r\nb: c' }, { pathRedirect: '/\u010a' }, { prefixRewrite: '/a\nb' }].map((redirect) => ({
+        name: `a redirect to ${JSON.stringify(Object.values(redirect)[0])}`,
+        route: { redirect },
+        message: `routes[0].redirect: ${JSON.stringify(Object.values(redirect)[0])} has a character that no path, host or id has`,
+      })),
+      {
         name: 'another way of changing a header',
         route: {
           route: { cluster: 'c' },

@@ -176,6 +176,11 @@ describe('a mesh view', () => {
       want: [[Cluster.typeUrl, v1, 'endpoints[0][0]: has no address and port']],
     },
     {
+      what: 'an instance whose id would end a line of a head',
+      changed: withAssignment(resources, assignment(v1, [{ id: 'a\r\nb: c', port: 1 }])),
+      want: [[Cluster.typeUrl, v1, 'endpoints[0][0]: "a\\r\\nb: c" has a character that no path, host or id has']],
+    },
+    {
       what: 'weights that add up to more than 32 bits',
       changed: withAssignment(resources, assignment(v1, [{ port: 1, weight: 2 ** 32 - 1 }, { port: 2 }])),
       want: [[Cluster.typeUrl, v1, 'endpoints: their weights add up to more than 4294967295']],
