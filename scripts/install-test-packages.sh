@@ -4,7 +4,8 @@
 # bench `proxy` uses.
 set -euo pipefail
 
-case "${1:-tests}" in
+purpose="${1:-tests}"
+case "$purpose" in
   tests) packages=(curl python3 wrk) ;;
   bench) packages=(haproxy nginx wrk python3-venv) ;;
   *)
@@ -18,5 +19,6 @@ for package in "${packages[@]}"; do
   dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
 [ "${#missing[@]}" -eq 0 ] && exit 0
-apt-get update
-apt-get install --yes --no-install-recommends "${missing[@]}"
+if apt-get update && apt-get install --yes --no-install-recommends "${missing[@]}"; then exit 0; fi
+# The tests do without.
+[ "$purpose" = tests ] && echo "not installed: ${missing[*]}; tests with them are left out" >&2
