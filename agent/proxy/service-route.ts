@@ -58,6 +58,10 @@ export function routeToService(
     return exchange.refuse({ reason: 'no-route', sentence });
   }
   exchange.follow(decision);
+  if (decision.cluster !== '' && clusterOf(view, decision.cluster).protocol === 'tcp' && head.method !== 'CONNECT') {
+    const sentence = `port ${port} of ${service.service} takes connections, not requests: use CONNECT, or a local port (--upstream)`;
+    return exchange.refuse({ reason: 'bad-request', sentence });
+  }
   if (decision.policy === plainPolicy) return exchange.forward(head, clusterOf(view, decision.cluster));
   carryOut(head, exchange, { view, decision }, context);
 }

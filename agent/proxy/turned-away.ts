@@ -16,6 +16,14 @@ const turnedAway: { readonly [Of in Reason]?: TurnedAway } = {
   'upstream-connect-failure': { attempt: 'app-unreachable', fault: ': its application takes no connections' },
 };
 
+/** The application behind an inbound ended its connection before it answered: the same as if it had been asked directly. */
+export function wasResetBehind({ identity }: Target, { status, fields }: ResponseHead): boolean {
+  const index = fields.indexOf(headerKind['x-sluice-reason']);
+  if (index === -1 || identity === '') return false;
+  const reason = fields.value(index);
+  return (reason === 'upstream-reset' || reason === 'upstream-malformed') && status === reasons[reason].status;
+}
+
 /**
  * The word of an agent, not of an application: inbounds take the reason header off what applications answer, and an
  * instance without identity has no inbound.

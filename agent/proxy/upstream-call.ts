@@ -23,7 +23,7 @@ import type { Destination, Target } from './destination.ts';
 import type { Reason } from './local-answer.ts';
 import { OutgoingRequest } from './outgoing-request.ts';
 import type { Pools, TargetPool } from './pools.ts';
-import { turnedAwayBy } from './turned-away.ts';
+import { turnedAwayBy, wasResetBehind } from './turned-away.ts';
 
 /** Whom a call is made for. */
 export interface Caller {
@@ -215,8 +215,9 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       this.#drop();
       return this.#askAnother(turnedAway.attempt, `${address}${turnedAway.fault}`);
     }
-    this.#report(outcomeOf(head.status));
-    if (this.#mayRetry(head.status)) {
+    const wasReset = this.#target !== undefined && wasResetBehind(this.#target, head);
+    this.#report(wasReset ? 'local' : outcomeOf(head.status));
+    if ((wasReset && this.#mayRetry('reset')) || this.#mayRetry(head.status)) {
       this.#drop();
       return this.#retryLater();
     }

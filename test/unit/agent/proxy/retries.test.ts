@@ -93,6 +93,23 @@ describe('retries', () => {
     });
   }
 
+  it('on reset: also when the agent of the instance says that its application ended the connection', async () => {
+    const resetting = await world.inbound({
+      app: { host: '127.0.0.1', port: (await failing['ends the connection']?.()) ?? 0 },
+      identity: { service: 'reviews.default', id: 'r1' },
+    });
+    const outbound = await outboundTo([1], { retry: { retryOn: 'reset' } });
+    world.directory.swap(
+      serviceResources({
+        routes: [route('', { cluster: all, retryPolicy: { retryOn: 'reset' } })],
+        clusters: { [all]: [{ id: 'r1', port: resetting.address.port }, { port: await good() }] },
+      }),
+    );
+    const { status, body } = await ask(outbound, '/', { method: 'POST', body: 'x' });
+    expect(`${status} ${body}`).to.equal('200 good');
+    expect(world.statistics.snapshot().attempts.retry).to.equal(1);
+  });
+
   it('are none when the rule asks for none', async () => {
     const outbound = await outboundTo([(await failing['answers 503']?.()) ?? 0, await good()], {});
     expect((await ask(outbound, '/')).status).to.equal(503);

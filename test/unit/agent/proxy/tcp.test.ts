@@ -134,6 +134,13 @@ describe('a TCP service', () => {
     await once(socket, 'close');
   });
 
+  it('is told apart from HTTP by the outbound, which says what to do', async () => {
+    world.directory.swap(resources({ [one]: [{ port: await speaker('v1') }] }));
+    const { status, reason, sentence } = reasonOf(await ask(await world.outbound(), '/'));
+    expect({ status, reason }).to.deep.equal({ status: 400, reason: 'bad-request' });
+    expect(sentence).to.match(/^port 9080 of \S+ takes connections, not requests: use CONNECT, or a local port/);
+  });
+
   it('is passed on by the inbound of its agent as it is', async () => {
     const port = await speaker('app');
     const inbound = await world.inbound({ app: { host: '127.0.0.1', port }, protocol: () => 'tcp' });
