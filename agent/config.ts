@@ -4,11 +4,12 @@ import { isIP } from 'node:net';
 import { homedir, hostname } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
+import { duration, durationMs } from '../model/duration.ts';
 import { dnsLabel, dnsName, labels } from '../model/names.ts';
 import type { Problem } from '../model/problem.ts';
 import { dialAddress, type HostPort, isLoopback, listenAddress, parseHostPort } from '../process/host-port.ts';
 import { type LogLevel, logLevels } from '../process/log.ts';
-import { listOf, namedValues } from '../process/setting-kinds.ts';
+import { listOf, namedValues, percentage } from '../process/setting-kinds.ts';
 import { loadSettings, type SettingsSources } from '../process/settings.ts';
 import { type ForwardedHeader, forwardedHeaders, usualForwardedHeaders } from './proxy/forwarded.ts';
 
@@ -48,6 +49,16 @@ export interface AgentSettings {
   readonly logLevel: LogLevel;
   /** What the application is told of where a request came from; `via` goes with requests that leave as well. */
   readonly forwardedHeaders: readonly ForwardedHeader[];
+  /** Undefined: none is written. */
+  readonly accessLog: AccessLogSettings | undefined;
+}
+
+export interface AccessLogSettings {
+  /** A file, or `-` for standard output. */
+  readonly path: string;
+  /** 0 to 100. */
+  readonly samplePercent: number;
+  readonly slowMs: number | undefined;
 }
 
 const defaultInbound: HostPort = { host: '127.0.0.1', port: 15_006 };
@@ -168,6 +179,18 @@ export const agentSettingsSchema = z
       description: `what tells where a request came from: of ${forwardedHeaders.join(', ')}; or none`,
       repeatable: true,
     }),
+    accessLog: z.string().min(1, 'must be none, -, or a file').prefault('none').meta({
+      placeholder: 'FILE',
+      description: 'where a line of JSON is written for each request; - is standard output; none: nowhere',
+    }),
+    accessLogSample: percentage().prefault('100').meta({
+      placeholder: 'PERCENT',
+      description: 'how many of the requests have a line; those that failed always have one',
+    }),
+    accessLogSlow: duration.optional().meta({
+      placeholder: 'DURATION',
+      description: 'requests that took so long always have a line',
+    }),
     intercept: z
       .enum(['none', 'iptables', 'nftables'], 'must be none, iptables or nftables')
       .prefault('none')
@@ -215,12 +238,19 @@ export function loadAgentSettings(
       acceptMesh,
       logLevel,
       forwardedHeaders,
+      accessLog: accessLogOf(given),
     },
   };
 }
 
 function labelsOf({ label, version }: Given): Record<string, string> {
   return { ...Object.fromEntries(label), ...(version !== undefined && { version }) };
+}
+
+function accessLogOf({ accessLog, accessLogSample, accessLogSlow }: Given): AccessLogSettings | undefined {
+  if (accessLog === 'none') return undefined;
+  const slowMs = accessLogSlow === undefined ? undefined : durationMs(accessLogSlow);
+  return { path: accessLog, samplePercent: accessLogSample, slowMs };
 }
 
 function upstreamOf(text: string, listen: HostPort): Upstream {

@@ -29,6 +29,8 @@ export interface DataPlane {
   onceInUse(then: () => void): void;
   /** '' when requests are carried, else a sentence that says why not. */
   readonly fault: string;
+  /** The file of the access log was moved away: it is opened again by its name. */
+  reopenAccessLog(): void;
   /** Within a second. */
   report(): Promise<WorkReport>;
   /** No more requests for the application; those under way finish, within the drain timeout. */

@@ -10,6 +10,7 @@ import type { ProxyListener } from './proxy/listener.ts';
 import { startOutbound, startUpstream } from './proxy/outbound.ts';
 import type { PoolState } from './proxy/pools.ts';
 import type { ListeningPort } from './registration/instance.ts';
+import type { AccessLog } from './telemetry/access-log.ts';
 import { createStatistics, type ListenerTraffic, type Statistics } from './telemetry/statistics.ts';
 import type { MeshDirectory } from './view/mesh-directory.ts';
 import { meshName } from './view/mesh-name.ts';
@@ -29,6 +30,8 @@ export interface ListenersOptions {
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
+  /** None when not given. */
+  readonly accessLog?: AccessLog | undefined;
   /** A request for the application could not be passed on to it. */
   readonly onAppUnreachable: () => void;
 }
@@ -55,7 +58,7 @@ export function declaredNames({ upstreams, namespace }: Pick<AgentSettings, 'ups
 
 /** Rejects when one of them cannot listen; then none does. */
 export async function startListeners(options: ListenersOptions): Promise<Listeners> {
-  const { settings, clock, log } = options;
+  const { settings, clock, log, accessLog } = options;
   const started: Started[] = [];
   const inbound: (ListeningPort & { readonly listener: ProxyListener })[] = [];
   const upstreams: ListeningPort[] = [];
@@ -68,7 +71,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
     const listener = closedOnce(
-      await begin({ listen, open: options.open?.(name), statistics: counted, clock, onFault }),
+      await begin({ name, listen, open: options.open?.(name), statistics: counted, accessLog, clock, onFault }),
     );
     started.push({ name, listener, statistics: counted });
     return listener;
@@ -170,9 +173,11 @@ interface Started {
 }
 
 interface CommonOptions {
+  readonly name: string;
   readonly listen: HostPort;
   readonly open: OpenPort | undefined;
   readonly statistics: Statistics;
+  readonly accessLog: AccessLog | undefined;
   readonly clock: Clock;
   readonly onFault: (error: unknown) => void;
 }

@@ -30,6 +30,8 @@ export async function runAgent(settings: AgentSettings, command: readonly string
     return 1;
   }
   logAddresses(agent, log);
+  // What nginx and others take for it. Without a log it keeps the meaning that Node gives it.
+  if (settings.accessLog !== undefined) process.on('SIGUSR1', () => agent.reopenAccessLog());
 
   let child: Child | undefined;
   const signalled = nextSignal(() => {

@@ -1,14 +1,21 @@
 /** The data plane in this very process: its listeners, and who looks after instances beside them. */
+import { openAccessLog } from './access-log.ts';
 import { dumpClusters } from './admin/cluster-dump.ts';
 import type { DataPlane, DataPlaneOptions } from './data-plane.ts';
 import { startInstanceWatch } from './health-checks/instance-watch.ts';
 import { probeInstance } from './health-checks/probe.ts';
 import { startListeners } from './listeners.ts';
 
+const noLines = { written: 0, dropped: 0 };
+
 /** Rejects when one of the ports cannot be listened on; then none is. */
 export async function startOneProcess(options: DataPlaneOptions): Promise<DataPlane> {
   const { directory, clock, random, log } = options;
-  const listeners = await startListeners(options);
+  const accessLog = openAccessLog(options.settings.accessLog, options);
+  const listeners = await startListeners({ ...options, accessLog: accessLog?.log }).catch(async (cause) => {
+    await accessLog?.close();
+    throw cause;
+  });
   const watch = startInstanceWatch({ clock, random, probe: probeInstance, log });
   const swapped = () => watch.update(directory.made.clusters.values());
   swapped();
@@ -20,16 +27,19 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
     swapped,
     onceInUse: (then) => then(),
     fault: '',
+    reopenAccessLog: () => accessLog?.reopen(),
     report: async () => ({
       traffic: listeners.traffic(),
       clusters: dumpClusters(directory.made, (load) => listeners.poolOf(load)),
       memory: process.memoryUsage(),
+      accessLog: accessLog?.log.counts ?? noLines,
       workers: [],
     }),
     closeInbound: () => listeners.closeInbound(),
     close: async () => {
       await listeners.close();
       watch.close();
+      await accessLog?.close();
     },
     kill: () => {},
   };

@@ -35,6 +35,8 @@ export interface RunningAgent {
   closeInbound(): Promise<void>;
   /** Ends everything; requests under way finish first, 10 s at most. Does not drain. */
   close(): Promise<void>;
+  /** The file of the access log was moved away: it is opened again by its name. */
+  reopenAccessLog(): void;
   /** Ends at once all that would not end with this process. */
   kill(): void;
 }
@@ -156,6 +158,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       drain,
       closeInbound: () => plane.closeInbound(),
       close,
+      reopenAccessLog: () => plane.reopenAccessLog(),
       kill: () => plane.kill(),
     };
   } catch (cause) {

@@ -9,6 +9,14 @@ export function wholeNumber(lowest: number, highest: number) {
   return z.preprocess(read, z.number(sentence).int(sentence).min(lowest, sentence).max(highest, sentence));
 }
 
+/** From 0 to 100, with fractions, as text or as a YAML number. */
+export function percentage() {
+  const sentence = 'must be a number from 0 to 100';
+  const read = (value: unknown) =>
+    typeof value === 'string' && /^\d{1,3}(?:\.\d{1,9})?$/.test(value) ? Number(value) : value;
+  return z.preprocess(read, z.number(sentence).min(0, sentence).max(100, sentence));
+}
+
 /** Several values: a repeated flag, text with commas, or a YAML list. Empty when not given. */
 export function listOf<Item extends z.ZodType>(item: Item) {
   return z.preprocess(entriesOf, z.array(item)).prefault([]);

@@ -1,4 +1,5 @@
 /** What the admin server shows of a running agent; asked anew for every answer. */
+import type { LineCounts } from '../../process/line-writer.ts';
 import type { ControlPlaneStatus } from '../registration/control-plane.ts';
 import type { AppState } from '../registration/health-check.ts';
 import type { ListenerTraffic } from '../telemetry/statistics.ts';
@@ -13,6 +14,8 @@ export interface WorkReport {
   readonly traffic: Readonly<Record<string, ListenerTraffic>>;
   /** Sorted by name. */
   readonly clusters: readonly ClusterDump[];
+  /** Lines of the access log. */
+  readonly accessLog: LineCounts;
   /** In bytes, of all processes of the agent. */
   readonly memory: { readonly rss: number; readonly heapUsed: number };
   /** Empty when the agent is one process. */

@@ -18,7 +18,7 @@ export function renderMetrics(report: AgentReport): string {
 }
 
 function meshFamilies(report: AgentReport): Family[] {
-  const { held, swaps, names, controlPlane, lastGood } = report;
+  const { held, swaps, names, controlPlane, lastGood, accessLog } = report;
   const { ready, stale } = readinessOf(report);
   const one = (value: number | boolean): Sample[] => [{ value: Number(value) }];
   return [
@@ -31,6 +31,8 @@ function meshFamilies(report: AgentReport): Family[] {
     counter('sluice_agent_nacks_total', 'Commit marks refused.', one(controlPlane.nacks)),
     counter('sluice_agent_registrations_total', 'Registrations acknowledged.', one(controlPlane.registrations)),
     counter('sluice_agent_disconnections_total', 'Connections that ended or failed.', one(controlPlane.disconnections)),
+    counter('sluice_agent_access_log_lines_total', 'Lines of the access log.', one(accessLog.written)),
+    counter('sluice_agent_access_log_dropped_total', 'Lines that could not be written.', one(accessLog.dropped)),
     counter('sluice_agent_last_good_writes_total', 'Times last-good was written.', one(lastGood.writes)),
     counter('sluice_agent_last_good_failures_total', 'Times last-good could not be written.', one(lastGood.failures)),
   ];

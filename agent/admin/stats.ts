@@ -4,7 +4,7 @@ import { type Durations, durationBounds } from '../telemetry/histogram.ts';
 import type { ListenerTraffic } from '../telemetry/statistics.ts';
 import type { AgentReport } from './agent-report.ts';
 
-export function statsOf({ app, held, swaps, names, controlPlane, lastGood, workers, traffic }: AgentReport) {
+export function statsOf({ app, held, swaps, names, controlPlane, lastGood, workers, accessLog, traffic }: AgentReport) {
   return {
     revision: held.revision,
     meshId: held.meshId,
@@ -13,6 +13,7 @@ export function statsOf({ app, held, swaps, names, controlPlane, lastGood, worke
     swaps,
     controlPlane: { ...controlPlane, server: controlPlane.server ?? null },
     lastGood: { writes: lastGood.writes, failures: lastGood.failures },
+    accessLog,
     workers: workers.map((worker) => ({ ...worker, pid: worker.pid ?? null })),
     traffic: mapValues(traffic, trafficOf),
   };

@@ -99,6 +99,11 @@ export class RequestHead {
     return this.method === 'OPTIONS' && this.pathEnd === this.targetEnd ? '*' : '/';
   }
 
+  /** Its bytes, for as long as they are needed. */
+  copy(): Buffer {
+    return Buffer.from(this.bytes.subarray(this.start, this.end));
+  }
+
   #parseLine(bytes: Buffer, from: number, to: number): number {
     let at = from;
     while (at < to && isTokenOctet[bytes[at] ?? 0] === 1) at++;

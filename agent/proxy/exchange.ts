@@ -11,9 +11,10 @@ import { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { RequestHandler, ServerConnection } from '../http1/server-connection.ts';
 import type { Loss } from '../http1/upstream-connection.ts';
+import type { RequestDescription } from '../telemetry/access-log.ts';
 import type { Ending } from '../telemetry/counter.ts';
 import { RequestFacts } from '../telemetry/request-facts.ts';
-import type { RequestWatch } from '../telemetry/request-watch.ts';
+import type { Describable, RequestWatch } from '../telemetry/request-watch.ts';
 import {
   type AnswerFraming,
   answer,
@@ -28,9 +29,10 @@ import { LateHead } from './late-head.ts';
 import { type Reason, type Refusal, statusOf, writeAnswer } from './local-answer.ts';
 import type { Mirrors } from './mirrors.ts';
 import { isProblemPreferred } from './problem-preferred.ts';
+import { describeRequest } from './request-description.ts';
 import { isUpgrade, type RequestHeadWriter } from './request-head-writer.ts';
 import { Tunnel } from './tunnel.ts';
-import { refusalOf } from './unreadable.ts';
+import { nameOfFault, refusalOf } from './unreadable.ts';
 import { type CallContext, type Caller, UpstreamCall } from './upstream-call.ts';
 
 /** What the exchanges of one listener share. */
@@ -69,7 +71,7 @@ type Phase =
 const nothing = Buffer.alloc(0);
 const noMirrors: readonly Destination[] = [];
 
-export class Exchange implements RequestHandler, Caller {
+export class Exchange implements RequestHandler, Caller, Describable {
   readonly client: ServerConnection;
   /** Of the request under way. */
   readonly facts = new RequestFacts();
@@ -125,6 +127,9 @@ export class Exchange implements RequestHandler, Caller {
     this.#phase = 'asking';
     const call = this.#call;
     call.begin(head, destination, this.#policy.retry, this.client.remoteAddress);
+    // The log names path and host as they came. Of CONNECT nothing goes out.
+    const goesOutAsOther = this.#policy.rewrite !== undefined || head.targetForm === 'authority';
+    if (goesOutAsOther && this.#context.watch.isLogging) this.#head.keep(head.copy());
     this.#context.headWriter.write(call.out.writer, head, this.client.remoteAddress, this.#policy);
     this.#head.sentBy(call.out);
     const isComplete = this.client.isBodyComplete;
@@ -155,7 +160,7 @@ export class Exchange implements RequestHandler, Caller {
 
   /** Keeps the request until the promise has an answer, then lets `resume` decide. */
   suspend<Answer>(head: RequestHead, wait: Wait<Answer>, resume: (answer: Answer, head: RequestHead) => void): void {
-    const bytes = Buffer.from(head.bytes.subarray(head.start, head.end));
+    const bytes = head.copy();
     this.#head.keep(bytes);
     this.#body = Buffer.from(this.#body.subarray(this.#bodyFrom, this.#bodyTo));
     this.#bodyFrom = 0;
@@ -183,7 +188,7 @@ export class Exchange implements RequestHandler, Caller {
   // What the client does.
 
   onRequest(head: RequestHead, body: BodyReader): void {
-    this.#context.watch.onBegin(this.facts);
+    this.#context.watch.onBegin(this.facts, this.client);
     this.facts.bytesIn = head.end - head.start;
     this.#countIn(body);
     this.#head.begin(head);
@@ -219,6 +224,7 @@ export class Exchange implements RequestHandler, Caller {
 
   onBodyBroken(number: number): void {
     this.#call.abort();
+    this.facts.detail = nameOfFault(number);
     if (number !== 0 && this.#phase !== 'answering') return this.refuse(refusalOf(number));
     this.#conclude('client-gone');
     this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
@@ -236,7 +242,8 @@ export class Exchange implements RequestHandler, Caller {
   }
 
   onUnreadable(number: number, head: RequestHead | undefined): void {
-    this.#context.watch.onBegin(this.facts);
+    this.#context.watch.onBegin(this.facts, this.client);
+    this.facts.detail = nameOfFault(number);
     this.#head.begin(head);
     this.#method = head?.method ?? '';
     this.#isForHttp10 = false;
@@ -288,8 +295,9 @@ export class Exchange implements RequestHandler, Caller {
     this.client.finish(this.#keepAlive);
   }
 
-  onAnswerLost({ isInOrder }: Loss): void {
+  onAnswerLost({ isInOrder, detail }: Loss): void {
     const wasTunnel = this.#phase === 'tunnel';
+    this.facts.detail = detail;
     this.#conclude(wasTunnel ? 'passed' : 'broken-off');
     if (wasTunnel && isInOrder) this.client.finish(false);
     else this.client.abort(wasTunnel || this.#isForHttp10 ? 'reset' : 'close');
@@ -297,6 +305,7 @@ export class Exchange implements RequestHandler, Caller {
 
   onNoAnswer(reason: Reason, sentence: string): void {
     if (reason === 'upstream-connect-failure') this.#context.onUnreachable?.();
+    this.facts.detail = sentence;
     this.refuse({ reason, sentence });
   }
 
@@ -320,6 +329,10 @@ export class Exchange implements RequestHandler, Caller {
     this.#tunnel?.upstreamEnded();
   }
 
+  describe(): RequestDescription {
+    return describeRequest(this.#head, this.#call);
+  }
+
   /** The request is complete. */
   #sendMirrors(): void {
     const mirrors = this.#mirrors;
@@ -333,6 +346,7 @@ export class Exchange implements RequestHandler, Caller {
   #passHead(head: ResponseHead, body: BodyReader): void {
     const { client } = this;
     this.#phase = 'answering';
+    this.#context.watch.onAnswer(this.facts);
     this.facts.status = head.status;
     const endsByClosing = this.#isForHttp10 && (head.body === 'chunked' || head.body === 'until-close');
     this.#keepAlive = client.mayKeepAlive && !endsByClosing && (client.isBodyComplete || !this.#expectsContinue);
@@ -387,6 +401,7 @@ export class Exchange implements RequestHandler, Caller {
         sentence: `${this.#upstreamName} did not answer within ${this.#policy.timeoutMs} ms`,
       });
     }
+    this.facts.detail = 'the time was over';
     this.#conclude('broken-off');
     this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
   }
@@ -438,7 +453,7 @@ export class Exchange implements RequestHandler, Caller {
       this.facts.bytesOut += this.#tunnel.bytesDown;
       this.#tunnel = undefined;
     }
-    this.#context.watch.onEnd(this.facts, ending);
+    this.#context.watch.onEnd(this.facts, ending, this);
     this.#call.end();
   }
 }

@@ -34,6 +34,7 @@ export function startInbound(options: InboundOptions): Promise<ProxyListener> {
   const application = soleDestination({ name, address: app.host, port: app.port, connectTimeoutMs });
 
   const route = (head: RequestHead, exchange: Exchange): void => {
+    exchange.facts.service = identity.service;
     const meantFor = head.fields.indexOf(headerKind['x-sluice-instance']);
     if (meantFor !== -1) {
       const instance = head.fields.value(meantFor);

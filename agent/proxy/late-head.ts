@@ -34,6 +34,10 @@ export class LateHead {
     this.#live = undefined;
   }
 
+  get wasSent(): boolean {
+    return this.#sent !== undefined;
+  }
+
   /** As it came, else as it went out. Good until the call returns, or another head is read. */
   read(): RequestHead | undefined {
     if (this.#live !== undefined) return this.#live;

@@ -8,6 +8,7 @@ import type { OpenPort } from '../http1/port.ts';
 import { ServerConnection } from '../http1/server-connection.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import type { Transport } from '../http1/transport.ts';
+import type { AccessLog } from '../telemetry/access-log.ts';
 import { RequestWatch } from '../telemetry/request-watch.ts';
 import type { Statistics } from '../telemetry/statistics.ts';
 import type { Destination } from './destination.ts';
@@ -25,6 +26,10 @@ export interface ListenerOptions {
   /** How connections come. This process listens when not given. */
   readonly open?: OpenPort | undefined;
   readonly statistics: Statistics;
+  /** What the access log calls it. */
+  readonly name: string;
+  /** None when not given. */
+  readonly accessLog?: AccessLog | undefined;
   readonly clock: Clock;
   readonly random: Random;
   /** What upstreams are told of where a request came from. The usual when not given. */
@@ -82,6 +87,8 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     listen,
     open,
     statistics,
+    name,
+    accessLog,
     clock,
     random,
     drainTimeoutMs = defaultDrainTimeoutMs,
@@ -94,7 +101,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   const context: ExchangeContext = {
     ...call,
     mirrors,
-    watch: new RequestWatch({ statistics, clock }),
+    watch: new RequestWatch({ listener: name, statistics, accessLog, clock, onFault }),
     route: kind.route,
     headWriter: new RequestHeadWriter(kind.forwarded),
     withoutReason: kind.withoutReason ?? false,

@@ -10,11 +10,13 @@ import type { Accepted } from '../http1/connection-listener.ts';
 import { Deadline } from '../http1/deadlines.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import { type SocketUser, Transport } from '../http1/transport.ts';
+import type { RequestDescription } from '../telemetry/access-log.ts';
 import type { Ending } from '../telemetry/counter.ts';
 import { RequestFacts, type RoutedBy } from '../telemetry/request-facts.ts';
-import type { RequestWatch } from '../telemetry/request-watch.ts';
+import type { Describable, RequestWatch } from '../telemetry/request-watch.ts';
 import type { Destination, Target } from './destination.ts';
 import { guessProtocol } from './protocol-guess.ts';
+import { describeConnection } from './request-description.ts';
 import { Tunnel } from './tunnel.ts';
 import type { CallContext } from './upstream-call.ts';
 
@@ -46,7 +48,7 @@ const nothing = Buffer.alloc(0);
 /** How long a client on a port that nobody has declared may say nothing when there is nobody to connect it to. */
 const silenceMs = 1_000;
 
-export class TcpExchange implements Accepted, SocketUser {
+export class TcpExchange implements Accepted, SocketUser, Describable {
   readonly #options: TcpExchangeOptions;
   readonly #client: Transport;
   readonly #facts = new RequestFacts();
@@ -54,6 +56,12 @@ export class TcpExchange implements Accepted, SocketUser {
   readonly #deadline = new Deadline(() => this.#onTimeUp());
   readonly #hash: number | undefined;
   #target: Target | undefined;
+  #lastTarget: Target | undefined;
+  #attempts = 0;
+  #askedAtMs = 0;
+  #connectMs = -1;
+  /** How the connection to the last of them ended; '' when it did in order, or has not. */
+  #lastFault = '';
   #upstream: Transport | undefined;
   #tunnel: Tunnel | undefined;
   /** What had gone through when it was last asked whether anything did. */
@@ -118,9 +126,17 @@ export class TcpExchange implements Accepted, SocketUser {
     this.#options.onClosed(this);
   }
 
+  describe(): RequestDescription {
+    return describeConnection({
+      lastTarget: this.#lastTarget,
+      attempts: this.#attempts,
+      connectMs: this.#connectMs,
+    });
+  }
+
   #count(): void {
     const { by, context } = this.#options;
-    context.watch.onBegin(this.#facts);
+    context.watch.onBegin(this.#facts, this.#client);
     this.#facts.isTunnel = true;
     if (by === undefined) return;
     this.#facts.service = by.service;
@@ -164,6 +180,9 @@ export class TcpExchange implements Accepted, SocketUser {
     if (!destination.breaker.tryAcquireConnection()) return this.#refuse('overflow');
     target.load.active++;
     this.#target = target;
+    this.#lastTarget = target;
+    this.#attempts++;
+    this.#askedAtMs = context.clock.elapsed();
     let isConnected = false;
     const address = { host: target.address, port: target.port };
     const user = this.#upstreamUser(() => isConnected);
@@ -192,7 +211,8 @@ export class TcpExchange implements Accepted, SocketUser {
   }
 
   #onConnected(upstream: Transport): void {
-    const { deadlines } = this.#options.context;
+    const { clock, deadlines } = this.#options.context;
+    this.#connectMs = clock.elapsed() - this.#askedAtMs;
     this.#tunnel = new Tunnel(this.#client, upstream);
     upstream.readPrivately(true);
     deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
@@ -208,6 +228,7 @@ export class TcpExchange implements Accepted, SocketUser {
     destination.breaker.releaseConnection();
     if (target !== undefined) target.load.active--;
     this.#target = undefined;
+    this.#lastFault = detail;
     if (this.#isOver) return;
     if (wasConnected) return detail === '' ? this.#client.end() : this.#client.reset();
     if (target !== undefined) {
@@ -249,8 +270,9 @@ export class TcpExchange implements Accepted, SocketUser {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#deadline.clear();
+    this.#facts.detail = this.#lastFault;
     this.#facts.bytesIn = this.#tunnel?.bytesUp ?? 0;
     this.#facts.bytesOut = this.#tunnel?.bytesDown ?? 0;
-    this.#options.context.watch.onEnd(this.#facts, ending);
+    this.#options.context.watch.onEnd(this.#facts, ending, this);
   }
 }

@@ -10,6 +10,11 @@ const reasonOf = new Map<number, Reason>([
   [fault.version, 'http-version'],
 ]);
 
+/** For logs; '' of what did not arrive. */
+export function nameOfFault(number: number): string {
+  return number === headTooSlow ? '' : describeFault(number).name;
+}
+
 /** `number`: a fault of a head or a body, or `headTooSlow`. */
 export function refusalOf(number: number): Refusal {
   if (number === headTooSlow) {

@@ -77,6 +77,11 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   #isRetry = false;
   #isAnswered = false;
   #callOffPause: (() => void) | undefined;
+  /** When it began to wait for a connection; -1: there was one. */
+  #waitsSinceMs = -1;
+  #lastTarget: Target | undefined;
+  #attempts = 0;
+  #connectMs = -1;
 
   constructor(caller: Caller, context: CallContext) {
     this.#caller = caller;
@@ -88,12 +93,19 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     return this.#upstream?.transport;
   }
 
-  get target(): Target | undefined {
-    return this.#target;
+  /** Who was asked last. */
+  get lastTarget(): Target | undefined {
+    return this.#lastTarget;
   }
 
-  get retries(): number {
-    return this.#retries;
+  /** How often somebody was asked. */
+  get attempts(): number {
+    return this.#attempts;
+  }
+
+  /** How long the last of them was waited for, until there was a connection to him: 0 for a kept one, -1 without one. */
+  get connectMs(): number {
+    return this.#connectMs;
   }
 
   /** A new request. Its head, but for its end, is written to `out` before `start`. */
@@ -110,6 +122,9 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#lastFault = '';
     this.#retries = 0;
     this.#isAnswered = false;
+    this.#lastTarget = undefined;
+    this.#attempts = 0;
+    this.#connectMs = -1;
   }
 
   /** The head is written; asks the first instance. `body`: what there is of the body. */
@@ -183,6 +198,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       this.#overflow('too many requests are under way');
       return false;
     }
+    this.#connectMs = this.#waitsSinceMs < 0 ? 0 : this.#context.clock.elapsed() - this.#waitsSinceMs;
     this.#upstream = connection;
     connection.begin(this, this.#asked, this.#isForHttp10);
     if (this.#asked === 'CONNECT') {
@@ -334,6 +350,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       return false;
     }
     this.#target = target;
+    this.#lastTarget = target;
     this.#targetPool = this.#asked === 'CONNECT' ? pools.separate(target, destination) : pools.of(target, destination);
     target.load.active++;
     return true;
@@ -342,8 +359,12 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   #connect(): void {
     const destination = this.#destination;
     if (destination === undefined) return;
+    this.#attempts++;
+    this.#connectMs = -1;
+    this.#waitsSinceMs = -1;
     const pool = this.#targetPool?.pool;
     const result = pool?.acquire(this, destination);
+    if (result === 'waiting') this.#waitsSinceMs = this.#context.clock.elapsed();
     if (result === 'waiting' || result === undefined) return;
     if (result === 'overflow') return this.#overflow('too many requests wait for a connection');
     if (!this.onConnection(result)) pool?.onFree(result);

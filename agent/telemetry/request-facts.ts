@@ -30,6 +30,8 @@ export class RequestFacts implements Ended {
   /** Of the view in which the service was found; -1 when it is none of a view. */
   revision = -1;
   routedBy: RoutedBy | undefined;
+  /** Of the client; '' when nobody wants to know. */
+  remoteAddress = '';
   /** What else it is counted by, besides the total. */
   counter: Counter | undefined;
 
@@ -46,6 +48,7 @@ export class RequestFacts implements Ended {
     this.service = '';
     this.revision = -1;
     this.routedBy = undefined;
+    this.remoteAddress = '';
     this.counter = undefined;
   }
 }

@@ -54,6 +54,7 @@ function report(changes: Partial<AgentReport> = {}): AgentReport {
     traffic: traffic(),
     clusters: dumpClusters(harness.view, () => ({ connections: 0, idle: 0, waiting: 0 })),
     memory: { rss: 60_000_000, heapUsed: 20_000_000 },
+    accessLog: { written: 7, dropped: 0 },
     workers: [],
     ...changes,
   };

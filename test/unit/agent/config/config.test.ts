@@ -41,6 +41,7 @@ describe('settings of an agent', () => {
       acceptMesh: undefined,
       logLevel: 'info',
       forwardedHeaders: ['x-forwarded-for', 'x-forwarded-proto'],
+      accessLog: undefined,
     });
   });
 
@@ -60,6 +61,9 @@ describe('settings of an agent', () => {
           acceptMesh: 'mesh-b',
           logLevel: 'debug',
           forwardedHeaders: ['via', 'forwarded'],
+          accessLog: '/var/log/web.log',
+          accessLogSample: '0.5',
+          accessLogSlow: '1.5s',
         },
         { XDG_STATE_HOME: '/state' },
       ),
@@ -82,6 +86,7 @@ describe('settings of an agent', () => {
       acceptMesh: 'mesh-b',
       logLevel: 'debug',
       forwardedHeaders: ['via', 'forwarded'],
+      accessLog: { path: '/var/log/web.log', samplePercent: 0.5, slowMs: 1_500 },
     });
   });
 
@@ -192,6 +197,21 @@ describe('settings of an agent', () => {
         name: 'a header that tells nothing of where a request came from',
         flags: { forwardedHeaders: 'x-real-ip' },
         want: /^--forwarded-headers\[0\]: must be of x-forwarded-for, /,
+      },
+      {
+        name: 'a share of requests that is none',
+        flags: { accessLog: '-', accessLogSample: '101' },
+        want: /^--access-log-sample: must be a number from 0 to 100$/,
+      },
+      {
+        name: 'a share of requests that is no number',
+        flags: { accessLogSample: '1e1' },
+        want: /^--access-log-sample: must be a number from 0 to 100$/,
+      },
+      {
+        name: 'a duration without a unit',
+        flags: { accessLogSlow: '500' },
+        want: /^--access-log-slow: must be a duration/,
       },
       {
         name: 'a header and none of them',

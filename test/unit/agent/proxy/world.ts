@@ -6,6 +6,7 @@ import { text } from 'node:stream/consumers';
 import { type InboundOptions, startInbound } from '../../../../agent/proxy/inbound.ts';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import { type OutboundOptions, startOutbound, startUpstream } from '../../../../agent/proxy/outbound.ts';
+import { AccessLog } from '../../../../agent/telemetry/access-log.ts';
 import { createStatistics, type Statistics } from '../../../../agent/telemetry/statistics.ts';
 import type { MeshDirectory, Resolution } from '../../../../agent/view/mesh-directory.ts';
 import { createEmptyMeshView, type MeshResources, type MeshView } from '../../../../agent/view/mesh-view.ts';
@@ -17,6 +18,11 @@ import { viewOf } from '../view/resources.ts';
 const loopback = { host: '127.0.0.1', port: 0 };
 
 export type Handler = (request: IncomingMessage, response: ServerResponse) => void;
+
+/** A line of the access log, as far as tests look at it. */
+export interface LoggedLine {
+  readonly [key: string]: string | number | null;
+}
 
 export interface Answer {
   readonly status: number;
@@ -83,6 +89,15 @@ export class ManualClock implements Clock {
 export class World {
   readonly directory = new FakeDirectory();
   readonly statistics: Statistics = createStatistics(() => rulesInView(this.directory.view));
+  /** Of the access log: one for each request that has ended. */
+  readonly lines: LoggedLine[] = [];
+  readonly #accessLog = new AccessLog({
+    lines: { write: (line) => void this.lines.push(JSON.parse(line)), counts: { written: 0, dropped: 0 } },
+    samplePercent: 100,
+    slowMs: undefined,
+    clock: systemClock,
+    random: Math.random,
+  });
   readonly faults: unknown[] = [];
   readonly #closers: (() => Promise<unknown> | unknown)[] = [];
 
@@ -153,6 +168,9 @@ export class World {
 
   async close(): Promise<void> {
     for (const close of this.#closers.splice(0).reverse()) await close();
+    const { requests, active } = this.statistics.snapshot();
+    if (this.lines.length === requests && active === 0) return;
+    throw new Error(`${requests} requests, of which ${active} have not ended, have ${this.lines.length} lines`);
   }
 
   #common() {
@@ -162,6 +180,8 @@ export class World {
       listen: loopback,
       directory,
       statistics,
+      name: 'test',
+      accessLog: this.#accessLog,
       clock: systemClock,
       random: Math.random,
       drainTimeoutMs: 100,

@@ -1,9 +1,12 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync } from 'node:fs';
+import { type IncomingMessage, request } from 'node:http';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import type { Readable } from 'node:stream';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { markTypeUrl } from '../../../../agent/xds/resources.ts';
 import { formatHostPort } from '../../../../process/host-port.ts';
@@ -16,10 +19,10 @@ class AgentProcess {
   readonly #lines: AsyncIterator<string>;
   readonly ended: Promise<unknown[]>;
 
-  constructor(flags: object, command: readonly string[] = []) {
+  constructor(flags: object, command: readonly string[] = [], stdout: 'ignore' | 'pipe' = 'ignore') {
     const program = join(import.meta.dirname, 'agent-process.ts');
     const args = ['--import', 'tsx', program, JSON.stringify(flags), JSON.stringify(command)];
-    this.#child = spawn(process.execPath, args, { stdio: ['ignore', 'ignore', 'pipe'] });
+    this.#child = spawn(process.execPath, args, { stdio: ['ignore', stdout, 'pipe'] });
     this.ended = once(this.#child, 'exit');
     if (this.#child.stderr === null) throw new Error('it has no standard error');
     this.#lines = createInterface({ input: this.#child.stderr })[Symbol.asyncIterator]();
@@ -33,6 +36,11 @@ class AgentProcess {
       const line: unknown = JSON.parse(value);
       if (isRecord(line) && message.test(String(line.msg))) return line;
     }
+  }
+
+  get stdout(): Readable {
+    if (this.#child.stdout === null) throw new Error('it has no standard output');
+    return this.#child.stdout;
   }
 
   signal(name: NodeJS.Signals): void {
@@ -67,10 +75,18 @@ describe('an agent as a process', () => {
   });
   after(() => rmSync(folder, { recursive: true }));
 
-  function start(command: readonly string[] = [], flags: object = {}): AgentProcess {
+  function start(
+    command: readonly string[] = [],
+    flags: object = {},
+    stdout: 'ignore' | 'pipe' = 'ignore',
+  ): AgentProcess {
     const common = { service: 'web', id: `web-${agents.length}`, outbound: '127.0.0.1:0', admin: '127.0.0.1:0' };
     const stateDir = join(folder, String(Math.random()));
-    const agent = new AgentProcess({ ...common, stateDir, server: formatHostPort(server.address), ...flags }, command);
+    const agent = new AgentProcess(
+      { ...common, stateDir, server: formatHostPort(server.address), ...flags },
+      command,
+      stdout,
+    );
     agents.push(agent);
     return agent;
   }
@@ -156,6 +172,63 @@ describe('an agent as a process', () => {
     );
     await letDrain();
     expect(await agent.exitCode()).to.equal(127);
+  });
+
+  describe('with an access log', () => {
+    /** The status of a request that names nobody: the agent needs no server for that. */
+    async function askAt(address: string, path: string): Promise<number | undefined> {
+      const asked = request(`http://${address}${path}`, { headers: { host: '@' }, agent: false }).end();
+      const [answer] = (await once(asked, 'response')) as [IncomingMessage];
+      answer.resume();
+      return answer.statusCode;
+    }
+
+    it('writes it to its standard output, all of it before it ends', async () => {
+      const agent = start([], { accessLog: '-' }, 'pipe');
+      await applyRevision();
+      const { outbound } = await agent.said(/^listening$/);
+      expect(await askAt(String(outbound), '/x')).to.equal(400);
+      agent.signal('SIGTERM');
+      await letDrain();
+      const lines = (await text(agent.stdout)).split('\n').slice(0, -1);
+      expect(lines.map((line) => JSON.parse(line).path)).to.deep.equal(['/x']);
+      expect(await agent.exitCode()).to.equal(0);
+    });
+
+    it('goes on, and ends in time, when nobody reads its standard output', async () => {
+      const agent = start([], { accessLog: '-' }, 'pipe');
+      await applyRevision();
+      const { outbound } = await agent.said(/^listening$/);
+      const path = `/${'x'.repeat(2_000)}`;
+      for (let n = 0; n < 400; n++) expect(await askAt(String(outbound), path)).to.equal(400);
+      agent.signal('SIGTERM');
+      await letDrain();
+      expect(await agent.exitCode()).to.equal(0);
+    });
+
+    it('opens its file again on SIGUSR1', async () => {
+      const accessLog = join(folder, 'access.log');
+      const agent = start([], { accessLog });
+      await applyRevision();
+      const { outbound } = await agent.said(/^listening$/);
+      await askAt(String(outbound), '/one');
+      while (readFileSync(accessLog, 'utf8') === '') await new Promise((resolve) => setTimeout(resolve, 10));
+      renameSync(accessLog, `${accessLog}.1`);
+      agent.signal('SIGUSR1');
+      while (!existsSync(accessLog)) await new Promise((resolve) => setTimeout(resolve, 10));
+      await askAt(String(outbound), '/two');
+      agent.signal('SIGTERM');
+      await letDrain();
+      expect(await agent.exitCode()).to.equal(0);
+      const paths = [`${accessLog}.1`, accessLog].map((file) => JSON.parse(readFileSync(file, 'utf8')).path);
+      expect(paths).to.deep.equal(['/one', '/two']);
+    });
+
+    it('that cannot be opened says so and ends with 1', async () => {
+      const agent = start([], { accessLog: folder });
+      expect((await agent.said(/^cannot start/)).msg).to.match(/^cannot start: --access-log: EISDIR/);
+      expect(await agent.exitCode()).to.equal(1);
+    });
   });
 
   it('that cannot listen says so and ends with 1', async () => {
