@@ -10,7 +10,10 @@ const graceMs = 5_000;
 /** The variable that switches this on when it is 1. */
 export const exitWithParent = 'SLUICE_EXIT_WITH_PARENT';
 
-if (process.env[exitWithParent] === '1') {
+/** Whether this process ends with the one that started it. */
+export const endsWithParent = process.env[exitWithParent] === '1';
+
+if (endsWithParent) {
   // Its own children are their own masters: they have another standard input.
   delete process.env[exitWithParent];
   process.stdin.once('end', () => {

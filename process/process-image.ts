@@ -1,5 +1,6 @@
 /** Starts this program anew in the same process, with other flags for the runtime: some can be given at its start alone. */
 import koffi from 'koffi';
+import { endsWithParent, exitWithParent } from './parent.ts';
 
 const F_SETFD = 2;
 
@@ -11,6 +12,8 @@ const F_SETFD = 2;
 export function restartWith(flags: readonly string[]): void {
   const missing = flags.filter((flag) => !isGiven(flag));
   if (missing.length === 0 || process.channel !== undefined) return;
+  // Whoever looks at it takes it away: what begins anew has to see it again.
+  if (endsWithParent) process.env[exitWithParent] = '1';
   const argv = [process.execPath, ...process.execArgv, ...missing, ...process.argv.slice(1), null];
   try {
     // `null`: the symbols of this very process, which is linked with libc, whatever libc is called on this system.
@@ -22,6 +25,7 @@ export function restartWith(flags: readonly string[]): void {
   } catch {
     // As it is, it works too.
   }
+  delete process.env[exitWithParent];
 }
 
 /** Whoever gives the flag with another value means it. */
