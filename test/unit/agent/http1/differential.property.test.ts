@@ -3,6 +3,8 @@
  * request becomes two somewhere. Thousands of generated and changed messages a second; `npm run fuzz` tries 200,000 of each.
  */
 import { METHODS } from 'node:http';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { headerKind } from '../../../../agent/http1/header-kind.ts';
@@ -99,6 +101,15 @@ function withPatientInterim(bytes: Buffer): Buffer {
   return Buffer.from(patient + text.slice(interim.length), 'latin1');
 }
 
+/** What is in use when all that nobody needs is gone. */
+function usedBytes(): number {
+  setFlagsFromString('--expose-gc');
+  const collect: unknown = runInNewContext('gc');
+  if (typeof collect === 'function') collect();
+  const { heapUsed, arrayBuffers } = process.memoryUsage();
+  return heapUsed + arrayBuffers;
+}
+
 describe('the codec and the parser of Node', function () {
   this.timeout(0);
   let node: NodeServerParser;
@@ -193,6 +204,26 @@ describe('the codec and the parser of Node', function () {
         tally.expectBalance();
       });
     }
+  });
+
+  it('property: the codec keeps nothing of messages, however many there were', () => {
+    const [requestPipe, responsePipe] = [new RequestPipe(), new ResponsePipe()];
+    const seed = 1;
+    const messages = fc.sample(fc.tuple(requests, responses, variants), { numRuns: 200, seed });
+    const passAll = () => {
+      for (const [request, response, all] of messages) {
+        for (const { changes, cuts } of all) {
+          requestPipe.pass(cutInto(Buffer.from(changed(request, changes), 'latin1'), cuts));
+          const bytes = Buffer.from(changed(response, changes), 'latin1');
+          responsePipe.pass(cutInto(bytes, cuts), { asked: 'other', isForHttp10: false, ends: true });
+        }
+      }
+    };
+    // The first times, code is compiled and buffers grow.
+    for (let n = 0; n < 3; n++) passAll();
+    const before = usedBytes();
+    for (let n = 0; n < 10; n++) passAll();
+    expect(usedBytes() - before).to.be.below(1_000_000);
   });
 
   describe('differential property of responses', () => {
