@@ -66,9 +66,9 @@ export class LineWriter {
     return { written: this.#written, dropped: this.#dropped };
   }
 
-  /** `line`: without its end. */
-  write(line: string): void {
-    if (this.#isClosed || this.#isBroken || !this.#waiting.add(line)) {
+  /** A line, without its end, stands at the beginning of the bytes. */
+  write(bytes: Buffer, length: number): void {
+    if (this.#isClosed || this.#isBroken || !this.#waiting.add(bytes, length)) {
       this.#dropped++;
       return;
     }
@@ -198,13 +198,13 @@ class Batch {
   at = 0;
 
   /** False when there is no room. */
-  add(line: string): boolean {
-    // An upper limit for what it takes in UTF-8.
-    const needed = this.length + 3 * line.length + 1;
+  add(bytes: Buffer, length: number): boolean {
+    const needed = this.length + length + 1;
     if (needed > mostBytes) return false;
     if (needed > this.bytes.length) this.#grow(needed);
-    this.length += this.bytes.write(line, this.length, 'utf8');
-    this.bytes[this.length++] = newline;
+    bytes.copy(this.bytes, this.length, 0, length);
+    this.bytes[needed - 1] = newline;
+    this.length = needed;
     this.lines++;
     return true;
   }

@@ -11,10 +11,11 @@ import { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { RequestHandler, ServerConnection } from '../http1/server-connection.ts';
 import type { Loss } from '../http1/upstream-connection.ts';
-import type { RequestDescription } from '../telemetry/access-log.ts';
+import type { Describable } from '../telemetry/access-log.ts';
 import type { Ending } from '../telemetry/counter.ts';
+import type { JsonLine } from '../telemetry/json-line.ts';
 import { RequestFacts } from '../telemetry/request-facts.ts';
-import type { Describable, RequestWatch } from '../telemetry/request-watch.ts';
+import type { RequestWatch } from '../telemetry/request-watch.ts';
 import {
   type AnswerFraming,
   answer,
@@ -149,7 +150,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     const keepAlive = client.mayKeepAlive && (client.isBodyComplete || !this.#expectsContinue);
     writeAnswer(answer, refusal, {
       withBody: this.#method !== 'HEAD',
-      asProblem: isProblemPreferred(this.#head.read()?.header('accept')),
+      asProblem: isProblemPreferred((this.#head.read() ?? this.#head.readSent())?.header('accept')),
       connection: keepAlive ? (this.#isForHttp10 ? 'keep-alive' : undefined) : 'close',
     });
     this.facts.status = statusOf(refusal);
@@ -329,8 +330,8 @@ export class Exchange implements RequestHandler, Caller, Describable {
     this.#tunnel?.upstreamEnded();
   }
 
-  describe(): RequestDescription {
-    return describeRequest(this.#head, this.#call);
+  describe(line: JsonLine): void {
+    describeRequest(line, this.#head, this.#call);
   }
 
   /** The request is complete. */

@@ -5,8 +5,9 @@
 import { RequestHead } from '../http1/request-head.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
 
-/** One for all: a head is read and used within one call. */
-const again = new RequestHead();
+/** For all: a head is read and used within one call. */
+const asKept = new RequestHead();
+const asSent = new RequestHead();
 
 export class LateHead {
   #live: RequestHead | undefined;
@@ -38,20 +39,16 @@ export class LateHead {
     return this.#sent !== undefined;
   }
 
-  /** As it came, else as it went out. Good until the call returns, or another head is read. */
+  /** As it came, where that is still known. Good until the call returns, or another one reads a head. */
   read(): RequestHead | undefined {
-    if (this.#live !== undefined) return this.#live;
-    return this.#kept === undefined ? this.readSent() : parse(this.#kept, this.#kept.length);
+    if (this.#live !== undefined || this.#kept === undefined) return this.#live;
+    return asKept.parse(this.#kept, 0, this.#kept.length) > 0 ? asKept : undefined;
   }
 
-  /** With what the agent has changed and added. */
+  /** As it went out, with what the agent has changed and added. Good as long. */
   readSent(): RequestHead | undefined {
     if (this.#sent === undefined) return undefined;
     const { writer, bodyStart } = this.#sent.closeHead();
-    return parse(writer.bytes, bodyStart);
+    return asSent.parse(writer.bytes, 0, bodyStart) > 0 ? asSent : undefined;
   }
-}
-
-function parse(bytes: Buffer, length: number): RequestHead | undefined {
-  return again.parse(bytes, 0, length) > 0 ? again : undefined;
 }

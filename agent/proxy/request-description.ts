@@ -2,7 +2,7 @@
 import { formatHostPort } from '../../process/host-port.ts';
 import { headerKind } from '../http1/header-kind.ts';
 import type { RequestHead } from '../http1/request-head.ts';
-import type { RequestDescription } from '../telemetry/access-log.ts';
+import { fragment, type JsonLine } from '../telemetry/json-line.ts';
 import type { Target } from './destination.ts';
 import type { LateHead } from './late-head.ts';
 
@@ -13,37 +13,94 @@ export interface Asking {
   readonly connectMs: number;
 }
 
-const nobody: Asking = { lastTarget: undefined, attempts: 0, connectMs: -1 };
-
-/** `asking`: of the present request only if it was sent to somebody. */
-export function describeRequest(head: LateHead, asking: Asking): RequestDescription {
-  // Ids that the agent has given stand in what went out alone. One head is read after the other: they share an object.
-  const ids = idsOf(head.readSent() ?? head.read());
-  return { protocol: 'http', ...lineOf(head.read()), ...ids, ...describeAsking(head.wasSent ? asking : nobody) };
+/** `asking`: counts only if the present request was sent to somebody. */
+export function describeRequest(line: JsonLine, head: LateHead, asking: Asking): void {
+  const sent = head.readSent();
+  const asked = head.read() ?? sent;
+  line.text('protocol', 'http');
+  line.text('method', asked?.method ?? '');
+  if (asked === undefined) line.add(noHostAndPath);
+  else {
+    writeHost(line, asked);
+    writePath(line, asked);
+  }
+  // Ids that the agent has given stand in what went out alone.
+  const ids = sent ?? asked;
+  writeId(line, ids, 'x-request-id', 'requestId');
+  writeId(line, ids, 'traceparent', 'traceparent');
+  describeAsking(line, head.wasSent ? asking : nobody);
 }
 
 /** Of which there is nothing to read. */
-export function describeConnection(asking: Asking): RequestDescription {
-  return { protocol: 'tcp', ...lineOf(undefined), ...idsOf(undefined), ...describeAsking(asking) };
+export function describeConnection(line: JsonLine, asking: Asking): void {
+  line.text('protocol', 'tcp');
+  line.text('method', '');
+  line.add(noHostAndPath);
+  writeId(line, undefined, 'x-request-id', 'requestId');
+  writeId(line, undefined, 'traceparent', 'traceparent');
+  describeAsking(line, asking);
 }
 
-function describeAsking({ lastTarget, attempts, connectMs }: Asking) {
-  const { identity = '', address = '', port = 0 } = lastTarget ?? {};
-  const upstream = lastTarget === undefined ? '' : formatHostPort({ host: address, port });
-  return { instance: identity.slice(identity.indexOf('/') + 1), upstream, attempts, connectMs };
+const nobody: Asking = { lastTarget: undefined, attempts: 0, connectMs: -1 };
+
+const noHostAndPath = fragment((to) => {
+  to.text('host', '');
+  to.text('path', '');
+});
+
+const at = 0x40;
+const longestPath = 2_048;
+
+/** As the request names it; what stands before an "@" is left out, for it may be a password. */
+function writeHost(line: JsonLine, { bytes, fields, authorityStart, authorityEnd }: RequestHead): void {
+  const index = authorityEnd > authorityStart ? -1 : fields.indexOf(headerKind.host);
+  const start = index === -1 ? authorityStart : fields.valueStart(index);
+  const end = index === -1 ? authorityEnd : fields.valueEnd(index);
+  let from = end;
+  while (from > start && bytes[from - 1] !== at) from--;
+  line.octets('host', bytes, from, end);
 }
 
-function lineOf(head: RequestHead | undefined) {
-  if (head === undefined) return { method: '', host: '', path: '' };
-  // The target of CONNECT is a host and nothing else.
-  return { method: head.method, host: head.authority, path: head.targetForm === 'authority' ? '' : head.path };
+/** Without the query: secrets stand there. The target of CONNECT is a host and nothing else. */
+function writePath(line: JsonLine, head: RequestHead): void {
+  const { bytes, pathStart, pathEnd, targetForm } = head;
+  if (targetForm === 'authority' || pathStart === pathEnd) return line.text('path', head.path);
+  line.octets('path', bytes, pathStart, pathEnd, longestPath);
 }
 
-function idsOf(head: RequestHead | undefined) {
-  return { requestId: idOf(head, 'x-request-id'), traceparent: idOf(head, 'traceparent') };
-}
-
-function idOf(head: RequestHead | undefined, name: 'x-request-id' | 'traceparent'): string {
+function writeId(
+  line: JsonLine,
+  head: RequestHead | undefined,
+  name: 'x-request-id' | 'traceparent',
+  key: string,
+): void {
   const index = head?.fields.indexOf(headerKind[name]) ?? -1;
-  return head === undefined || index === -1 ? '' : head.fields.value(index);
+  if (head === undefined || index === -1) return line.text(key, '');
+  line.octets(key, head.bytes, head.fields.valueStart(index), head.fields.valueEnd(index));
+}
+
+function describeAsking(line: JsonLine, { lastTarget, attempts, connectMs }: Asking): void {
+  line.add(lastTarget === undefined ? noTarget : fragmentOf(lastTarget));
+  line.number('attempts', attempts);
+  line.milliseconds('connectMs', connectMs);
+}
+
+const noTarget = targetFragment('', '');
+/** Targets are the same objects as long as their instances stay. */
+const byTarget = new WeakMap<Target, Buffer>();
+
+function fragmentOf(target: Target): Buffer {
+  const known = byTarget.get(target);
+  if (known !== undefined) return known;
+  const { identity, address, port } = target;
+  const made = targetFragment(identity.slice(identity.indexOf('/') + 1), formatHostPort({ host: address, port }));
+  byTarget.set(target, made);
+  return made;
+}
+
+function targetFragment(instance: string, upstream: string): Buffer {
+  return fragment((to) => {
+    to.text('instance', instance);
+    to.text('upstream', upstream);
+  });
 }

@@ -10,10 +10,11 @@ import type { Accepted } from '../http1/connection-listener.ts';
 import { Deadline } from '../http1/deadlines.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import { type SocketUser, Transport } from '../http1/transport.ts';
-import type { RequestDescription } from '../telemetry/access-log.ts';
+import type { Describable } from '../telemetry/access-log.ts';
 import type { Ending } from '../telemetry/counter.ts';
+import type { JsonLine } from '../telemetry/json-line.ts';
 import { RequestFacts, type RoutedBy } from '../telemetry/request-facts.ts';
-import type { Describable, RequestWatch } from '../telemetry/request-watch.ts';
+import type { RequestWatch } from '../telemetry/request-watch.ts';
 import type { Destination, Target } from './destination.ts';
 import { guessProtocol } from './protocol-guess.ts';
 import { describeConnection } from './request-description.ts';
@@ -126,8 +127,8 @@ export class TcpExchange implements Accepted, SocketUser, Describable {
     this.#options.onClosed(this);
   }
 
-  describe(): RequestDescription {
-    return describeConnection({
+  describe(line: JsonLine): void {
+    describeConnection(line, {
       lastTarget: this.#lastTarget,
       attempts: this.#attempts,
       connectMs: this.#connectMs,

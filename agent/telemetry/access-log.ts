@@ -1,12 +1,13 @@
 /** The access log: which requests have a line, and what stands in it. One JSON object a line, always with the same keys. */
 import type { Clock, Random } from '../../process/clock.ts';
 import type { LineCounts } from '../../process/line-writer.ts';
-import type { RequestFacts } from './request-facts.ts';
+import { fragment, JsonLine } from './json-line.ts';
+import type { RequestFacts, RoutedBy } from './request-facts.ts';
 
 /** Where lines go. */
 export interface Lines {
-  /** Never waits and never throws. */
-  write(line: string): void;
+  /** A line, without its end, stands at the beginning of the bytes; they are good until it returns. Never waits and never throws. */
+  write(bytes: Buffer, length: number): void;
   readonly counts: LineCounts;
 }
 
@@ -20,28 +21,21 @@ export interface AccessLogOptions {
   readonly random: Random;
 }
 
-/** What a line says besides the facts; '' for what is not known, or what there is not. */
-export interface RequestDescription {
-  readonly protocol: 'http' | 'tcp';
-  readonly method: string;
-  /** As the request names it; what stands before an "@" is left out, for it is a password. */
-  readonly host: string;
-  /** Without the query: secrets stand there. */
-  readonly path: string;
-  /** Id of the instance that was asked last. */
-  readonly instance: string;
-  /** Its address and port. */
-  readonly upstream: string;
-  /** How often an instance was asked. */
-  readonly attempts: number;
-  /** For a connection to it; 0 for one that was there, -1 when there was none. */
-  readonly connectMs: number;
-  readonly requestId: string;
-  readonly traceparent: string;
+/** Whoever carries the request, and knows what its facts do not say. Asked when it has ended, and only if it has a line. */
+export interface Describable {
+  /** Adds `protocol`, `method`, `host`, `path`, `requestId`, `traceparent`, `instance`, `upstream`, `attempts`, `connectMs`. */
+  describe(line: JsonLine): void;
 }
+
+/** One for all: a line is made and handed over within one call. */
+const line = new JsonLine();
 
 export class AccessLog {
   readonly #options: AccessLogOptions;
+  readonly #times = new Times();
+  readonly #byListener = new Map<string, Buffer>();
+  /** Decisions are the same objects as long as the rules are. */
+  readonly #byDecision = new WeakMap<RoutedBy, Buffer>();
 
   constructor(options: AccessLogOptions) {
     this.#options = options;
@@ -58,72 +52,69 @@ export class AccessLog {
     return samplePercent >= 100 || random() * 100 < samplePercent;
   }
 
-  write(listener: string, facts: RequestFacts, description: RequestDescription): void {
+  write(listener: string, facts: RequestFacts, request: Describable): void {
     const { lines, clock } = this.#options;
-    lines.write(formatLine({ listener, facts, description, endedAtMs: clock.now() }));
+    line.begin();
+    line.text('time', this.#times.format(clock.now() - facts.durationMs));
+    line.add(this.#listener(listener));
+    request.describe(line);
+    line.number('status', facts.status === 0 ? -1 : facts.status);
+    line.text('reason', facts.ending === 'passed' ? '' : facts.ending);
+    line.text('detail', facts.detail);
+    line.number('bytesIn', facts.bytesIn);
+    line.number('bytesOut', facts.bytesOut);
+    line.milliseconds('durationMs', Math.max(0, facts.durationMs));
+    line.milliseconds('firstByteMs', facts.firstByteMs);
+    line.text('service', facts.service);
+    line.add(facts.routedBy === undefined ? notRouted : this.#decision(facts.routedBy));
+    line.number('revision', facts.revision);
+    line.text('remoteAddress', facts.remoteAddress);
+    line.end();
+    lines.write(line.bytes, line.length);
+  }
+
+  #listener(name: string): Buffer {
+    const known = this.#byListener.get(name) ?? fragment((to) => to.text('listener', name));
+    this.#byListener.set(name, known);
+    return known;
+  }
+
+  #decision(decision: RoutedBy): Buffer {
+    const known = this.#byDecision.get(decision);
+    if (known !== undefined) return known;
+    const made = decisionFragment(decision);
+    this.#byDecision.set(decision, made);
+    return made;
   }
 }
+
+function decisionFragment({ rule, cluster }: RoutedBy): Buffer {
+  return fragment((to) => {
+    to.text('rule', rule);
+    to.text('cluster', cluster);
+    to.text('subset', cluster.slice(cluster.lastIndexOf('|') + 1));
+  });
+}
+
+const notRouted = decisionFragment({ rule: '', cluster: '' });
 
 /** A redirect is an answer of the agent, but what the operator wants. */
 function hasFailed({ ending, status }: RequestFacts): boolean {
   return (ending !== 'passed' && ending !== 'redirect') || status >= 500;
 }
 
-interface Line {
-  readonly listener: string;
-  readonly facts: RequestFacts;
-  readonly description: RequestDescription;
-  readonly endedAtMs: number;
-}
+/** Times as ISO 8601 has them, of which one after the other mostly lies in the same second. */
+class Times {
+  #second = Number.NaN;
+  #untilSecond = '';
 
-function formatLine({ listener, facts, description, endedAtMs }: Line): string {
-  const { protocol, method, host, path, instance, upstream, attempts, connectMs } = description;
-  const { ending, durationMs, firstByteMs, revision, routedBy } = facts;
-  const cluster = routedBy?.cluster ?? '';
-  return JSON.stringify({
-    time: new Date(endedAtMs - durationMs).toISOString(),
-    listener,
-    protocol,
-    method: known(method),
-    host: known(cut(host.slice(host.lastIndexOf('@') + 1), longestHost)),
-    path: known(cut(path, longestPath)),
-    status: facts.status === 0 ? null : facts.status,
-    reason: ending === 'passed' ? null : ending,
-    detail: known(cut(facts.detail, longestDetail)),
-    bytesIn: facts.bytesIn,
-    bytesOut: facts.bytesOut,
-    durationMs: milliseconds(durationMs),
-    connectMs: milliseconds(connectMs),
-    firstByteMs: milliseconds(firstByteMs),
-    service: known(facts.service),
-    rule: known(routedBy?.rule ?? ''),
-    cluster: known(cluster),
-    subset: known(cluster.slice(cluster.lastIndexOf('|') + 1)),
-    instance: known(instance),
-    upstream: known(upstream),
-    attempts,
-    revision: revision < 0 ? null : revision,
-    requestId: known(cut(description.requestId, longestId)),
-    traceparent: known(cut(description.traceparent, longestId)),
-    remoteAddress: known(facts.remoteAddress),
-  });
-}
-
-/** In characters: clients decide how long these are, and a line is not to cost what a head may. */
-const longestHost = 255;
-const longestPath = 2_048;
-const longestDetail = 512;
-const longestId = 128;
-
-function cut(text: string, longest: number): string {
-  return text.length <= longest ? text : `${text.slice(0, longest)}…`;
-}
-
-function known(text: string): string | null {
-  return text === '' ? null : text;
-}
-
-/** To microseconds; below 0 is not known. */
-function milliseconds(ms: number): number | null {
-  return ms < 0 ? null : Math.round(ms * 1_000) / 1_000;
+  format(ms: number): string {
+    const whole = Math.floor(ms);
+    const second = Math.floor(whole / 1_000);
+    if (second !== this.#second) {
+      this.#second = second;
+      this.#untilSecond = new Date(second * 1_000).toISOString().slice(0, -'000Z'.length);
+    }
+    return `${this.#untilSecond}${String(whole - 1_000 * second).padStart(3, '0')}Z`;
+  }
 }

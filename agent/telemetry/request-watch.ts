@@ -1,6 +1,6 @@
 /** Sees the requests of one listener begin, be routed, be answered and end: counts them, and has them logged. */
 import type { Clock } from '../../process/clock.ts';
-import type { AccessLog, RequestDescription } from './access-log.ts';
+import type { AccessLog, Describable } from './access-log.ts';
 import type { Ending } from './counter.ts';
 import type { RequestFacts, RoutedBy } from './request-facts.ts';
 import type { Statistics } from './statistics.ts';
@@ -14,11 +14,6 @@ export interface RequestWatchOptions {
   readonly clock: Clock;
   /** Told of a request that cannot be described: a fault of the agent. */
   readonly onFault: (error: unknown) => void;
-}
-
-/** Whoever carries the request. Asked when it has ended, and only of those that have a line in the log. */
-export interface Describable {
-  describe(): RequestDescription;
 }
 
 export class RequestWatch {
@@ -67,7 +62,7 @@ export class RequestWatch {
 
   #log(accessLog: AccessLog, facts: RequestFacts, request: Describable): void {
     try {
-      accessLog.write(this.#options.listener, facts, request.describe());
+      accessLog.write(this.#options.listener, facts, request);
     } catch (error) {
       this.#options.onFault(error);
     }

@@ -155,7 +155,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'agent/telemetry',
-    mayImport: ['process', 'agent/proxy/local-answer.ts'],
+    mayImport: ['process', 'agent/proxy/local-answer.ts', 'agent/http1/byte-writer.ts'],
     packages: [],
     rule: 'telemetry/ keeps what it is told of requests; of the proxy it knows the words for its own answers alone',
   },

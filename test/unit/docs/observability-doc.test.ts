@@ -1,5 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
+import { describeConnection } from '../../../agent/proxy/request-description.ts';
 import { AccessLog } from '../../../agent/telemetry/access-log.ts';
 import { RequestFacts } from '../../../agent/telemetry/request-facts.ts';
 import { systemClock } from '../../../process/clock.ts';
@@ -13,10 +14,13 @@ describe('docs/observability.md', () => {
   /** Of any line: all have the same. */
   function keysOfLines(): string[] {
     const written: string[] = [];
-    const lines = { write: (line: string) => void written.push(line), counts: { written: 0, dropped: 0 } };
+    const lines = {
+      write: (bytes: Buffer, length: number) => void written.push(bytes.toString('utf8', 0, length)),
+      counts: { written: 0, dropped: 0 },
+    };
     const log = new AccessLog({ lines, samplePercent: 100, slowMs: undefined, clock: systemClock, random: () => 0 });
-    const nothing = { method: '', host: '', path: '', instance: '', upstream: '', requestId: '', traceparent: '' };
-    log.write('outbound', new RequestFacts(), { protocol: 'http', attempts: 0, connectMs: -1, ...nothing });
+    const nobody = { lastTarget: undefined, attempts: 0, connectMs: -1 };
+    log.write('outbound', new RequestFacts(), { describe: (line) => describeConnection(line, nobody) });
     return Object.keys(JSON.parse(written.join()));
   }
 

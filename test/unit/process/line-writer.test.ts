@@ -42,6 +42,12 @@ describe('a writer of lines', () => {
     while (!holds()) await new Promise((resolve) => setTimeout(resolve, 5));
   }
 
+  /** One line. */
+  function say(writer: LineWriter, text: string): void {
+    const bytes = Buffer.from(`${text} and what does not belong to it`);
+    writer.write(bytes, Buffer.byteLength(text));
+  }
+
   const file = (name = 'access.log') => join(folder, name);
   const read = (path = file()) => readFileSync(path, 'utf8');
 
@@ -65,7 +71,7 @@ describe('a writer of lines', () => {
   it('writes them in their order, all before it is closed', async () => {
     const writer = writerTo(file());
     const lines = Array.from({ length: 5_000 }, (_, n) => `${n} ${'é'.repeat(n % 50)}`);
-    for (const line of lines) writer.write(line);
+    for (const line of lines) say(writer, line);
     await writer.close();
     expect(read()).to.equal(`${lines.join('\n')}\n`);
     expect(writer.counts).to.deep.equal({ written: 5_000, dropped: 0 });
@@ -74,7 +80,7 @@ describe('a writer of lines', () => {
   it('writes them soon, and appends to what is there', async () => {
     for (const line of ['one', 'two']) {
       const writer = writerTo(file());
-      writer.write(line);
+      say(writer, line);
       await until(() => writer.counts.written === 1);
     }
     expect(read()).to.equal('one\ntwo\n');
@@ -83,17 +89,17 @@ describe('a writer of lines', () => {
   it('drops the newest when more wait than it may keep, and counts them', async () => {
     const writer = writerTo(file());
     const line = 'x'.repeat(999);
-    for (let n = 0; n < 10_000; n++) writer.write(`${line}${n}`);
+    for (let n = 0; n < 10_000; n++) say(writer, `${line}${n}`);
     await writer.close();
     const { written, dropped } = writer.counts;
     expect(written + dropped).to.equal(10_000);
-    expect(written).to.be.within(300, 3_000);
+    expect(written).to.be.within(1_000, 3_000);
     const found = read()
       .split('\n')
       .slice(0, -1)
       .map((text) => text.slice(999));
     expect(found).to.deep.equal(found.map((_, n) => String(n)));
-    writer.write('too late');
+    say(writer, 'too late');
     expect(writer.counts.dropped).to.equal(dropped + 1);
   });
 
@@ -101,7 +107,7 @@ describe('a writer of lines', () => {
     const writer = writerTo(file());
     let written = 0;
     for (let n = 0; n < 5; n++) {
-      for (let more = 0; more < 2_000; more++) writer.write(`line ${written++}`);
+      for (let more = 0; more < 2_000; more++) say(writer, `line ${written++}`);
       renameSync(file(), file(`access.log.${n}`));
       writer.reopen();
       await until(() => existsSync(file()));
@@ -117,7 +123,7 @@ describe('a writer of lines', () => {
     spawnSync('mkdir', [file()]);
     writer.reopen();
     expect(troubles.join()).to.match(/^the file cannot be opened again: EISDIR/);
-    writer.write('one');
+    say(writer, 'one');
     await writer.close();
     expect(read(file('moved'))).to.equal('one\n');
   });
@@ -125,7 +131,7 @@ describe('a writer of lines', () => {
   it('waits for a pipe that is full, and writes whole lines', async () => {
     const { path, reader } = pipe();
     const writer = writerTo(path);
-    for (let n = 0; n < 3_000; n++) writer.write(`${n} ${'x'.repeat(90)}`);
+    for (let n = 0; n < 3_000; n++) say(writer, `${n} ${'x'.repeat(90)}`);
     let text = '';
     while (writer.counts.written < 3_000) {
       await new Promise((resolve) => setTimeout(resolve, 1));
@@ -140,7 +146,7 @@ describe('a writer of lines', () => {
   it('is closed within a second when nobody reads the pipe', async () => {
     const { path, reader } = pipe();
     const writer = writerTo(path);
-    for (let n = 0; n < 3_000; n++) writer.write('x'.repeat(99));
+    for (let n = 0; n < 3_000; n++) say(writer, 'x'.repeat(99));
     await writer.close();
     const { written, dropped } = writer.counts;
     expect(written + dropped).to.equal(3_000);
@@ -153,14 +159,14 @@ describe('a writer of lines', () => {
     const writer = writerTo(path);
     closeSync(reader);
     for (let n = 0; n < 3; n++) {
-      writer.write('lost');
+      say(writer, 'lost');
       await until(() => writer.counts.dropped === n + 1);
     }
     expect(troubles).to.have.length(1);
     expect(troubles.join()).to.match(/EPIPE/);
     const again = openSync(path, constants.O_RDONLY | constants.O_NONBLOCK);
     writer.reopen();
-    writer.write('found');
+    say(writer, 'found');
     await until(() => writer.counts.written === 1);
     expect(readPipe(again)?.toString()).to.equal('found\n');
     closeSync(again);
@@ -177,7 +183,7 @@ describe('a writer of lines', () => {
       const path = join(disk.path, 'access.log');
       const writer = writerTo(path);
       disk.fill();
-      for (let n = 0; n < 1_000; n++) writer.write(`line ${n} ${'x'.repeat(90)}`);
+      for (let n = 0; n < 1_000; n++) say(writer, `line ${n} ${'x'.repeat(90)}`);
       await until(() => troubles.length > 0);
       expect(troubles.join()).to.match(/ENOSPC/);
       disk.makeRoom();

@@ -92,7 +92,10 @@ export class World {
   /** Of the access log: one for each request that has ended. */
   readonly lines: LoggedLine[] = [];
   readonly #accessLog = new AccessLog({
-    lines: { write: (line) => void this.lines.push(JSON.parse(line)), counts: { written: 0, dropped: 0 } },
+    lines: {
+      write: (bytes, length) => void this.lines.push(JSON.parse(bytes.toString('utf8', 0, length))),
+      counts: { written: 0, dropped: 0 },
+    },
     samplePercent: 100,
     slowMs: undefined,
     clock: systemClock,
