@@ -1,6 +1,7 @@
 /** A route's policy in sentences, for explanations. */
 import { canonicalDuration } from '../model/duration.ts';
 import { quote } from '../model/problem.ts';
+import { clusterWords } from './cluster-words.ts';
 import type { FaultPolicy } from './fault-policy.ts';
 import type { HeaderEdits } from './header-edits.ts';
 import type { Redirect } from './redirect.ts';
@@ -16,7 +17,7 @@ export function policyWords(policy: RoutePolicy, request: RouteRequest): string[
     ...(timeoutMs === 0 ? [] : [`ends after ${canonicalDuration(timeoutMs)}`]),
     ...(retry === undefined ? [] : [retryWords(retry)]),
     ...(fault === undefined ? [] : faultWords(fault)),
-    ...mirrors.map(({ cluster, percent }) => `${percent} % are copied to ${cluster}`),
+    ...mirrors.map(({ cluster, percent }) => `${percent} % are copied to ${clusterWords(cluster)}`),
     ...(rewrite?.changesPath ? [`the path becomes ${quote(rewrite.path(request.path))}`] : []),
     ...(rewrite?.host === undefined ? [] : [`the host becomes ${quote(rewrite.host)}`]),
     ...headerWords('request', requestHeaders),

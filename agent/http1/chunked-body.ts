@@ -6,7 +6,7 @@
 import { afterExtensionOctet, type ExtensionState } from './chunk-extension.ts';
 import { fault } from './fault.ts';
 import { Fields } from './fields.ts';
-import { headerKind } from './header-kind.ts';
+import { headerKind, otherSluiceHeader } from './header-kind.ts';
 import { cr, hexValue, lf, semicolon } from './octets.ts';
 
 /** `framed`: with the chunks, for a receiver that reads them. `bare`: their content alone, for one of HTTP/1.0. */
@@ -213,6 +213,7 @@ const forbiddenKinds: readonly number[] = [
   headerKind['x-forwarded-proto'],
   headerKind['x-sluice-instance'],
   headerKind['x-sluice-reason'],
+  otherSluiceHeader,
 ];
 
 const forbiddenNames: readonly string[] = [

@@ -26,11 +26,17 @@ const names = [
   'traceparent',
   'x-sluice-instance',
   'x-sluice-reason',
+  'x-sluice-by',
 ] as const;
 
 export type HeaderName = Exclude<(typeof names)[number], ''>;
 
-export const kindCount = names.length;
+/** What agents say to each other begins so; `x-sluice-by` is for the control plane, and said by people. */
+const sluicePrefix = 'x-sluice-';
+/** The kind of all headers that begin so and have no kind of their own. */
+export const otherSluiceHeader: number = names.length;
+
+export const kindCount = names.length + 1;
 
 /** The kind of a header by its name. */
 export const headerKind: { readonly [Name in HeaderName]: number } = Object.assign(
@@ -38,6 +44,7 @@ export const headerKind: { readonly [Name in HeaderName]: number } = Object.assi
   Object.fromEntries(names.map((name, kind) => [name, kind])),
 );
 
+const dash = 0x2d;
 /** So many that no two of the names share one; checked below. */
 const slotBits = 10;
 const kindBySlot = new Uint8Array(2 ** slotBits);
@@ -59,7 +66,14 @@ export function addToHash(hash: number, octet: number): number {
 /** 0 for a header that nobody looks at. */
 export function kindOf(hash: number, bytes: Uint8Array, from: number, to: number): number {
   const kind = kindBySlot[slotOf(hash)] ?? 0;
-  return kind !== 0 && equalsLowerCase(bytes, from, to, names[kind] ?? '') ? kind : 0;
+  if (kind !== 0 && equalsLowerCase(bytes, from, to, names[kind] ?? '')) return kind;
+  // Hardly any name has its "-" there.
+  return bytes[from + sluicePrefix.length - 1] === dash && beginsWithSluice(bytes, from, to) ? otherSluiceHeader : 0;
+}
+
+function beginsWithSluice(bytes: Uint8Array, from: number, to: number): boolean {
+  const end = from + sluicePrefix.length;
+  return end <= to && equalsLowerCase(bytes, from, end, sluicePrefix);
 }
 
 function slotOf(hash: number): number {

@@ -5,7 +5,7 @@
 import type { ByteWriter } from './byte-writer.ts';
 import type { Fields } from './fields.ts';
 import { type ConnectionOptions, isNamedByConnection } from './framing.ts';
-import { headerKind, kindCount } from './header-kind.ts';
+import { headerKind, kindCount, otherSluiceHeader } from './header-kind.ts';
 import type { RequestHead } from './request-head.ts';
 import type { ResponseHead } from './response-head.ts';
 
@@ -42,6 +42,13 @@ export const ofRequestConnection: readonly number[] = [
 ];
 
 export const ofResponseConnection: readonly number[] = ofAnyConnection;
+
+/** What agents tell each other: of anybody else it is neither asked for nor believed. */
+export const ofAgents: readonly number[] = [
+  headerKind['x-sluice-instance'],
+  headerKind['x-sluice-reason'],
+  otherSluiceHeader,
+];
 
 /** Method, target and version. An absolute target becomes a path; `host` is that of `passRequestHead`. */
 export function passRequestLine(writer: ByteWriter, head: RequestHead, target: string | undefined): void {

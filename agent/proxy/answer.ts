@@ -2,7 +2,14 @@
 import type { BodyReader } from '../http1/body-reader.ts';
 import { ByteWriter } from '../http1/byte-writer.ts';
 import { headerKind } from '../http1/header-kind.ts';
-import { type HeaderChanges, ofResponseConnection, passFields, passStatusLine, withheld } from '../http1/pass-head.ts';
+import {
+  type HeaderChanges,
+  ofAgents,
+  ofResponseConnection,
+  passFields,
+  passStatusLine,
+  withheld,
+} from '../http1/pass-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 
 /** How the body goes to the client. `chunk`: the upstream ends it by closing, the client is told by chunks. */
@@ -11,7 +18,7 @@ export type AnswerFraming = 'as it came' | 'chunk';
 export interface AnswerOptions {
   readonly isForHttp10: boolean;
   readonly keepAlive: boolean;
-  /** An answer of an application must not speak for the agent. */
+  /** An answer of an application, of which no agent has taken what only agents may say. */
   readonly withoutReason: boolean;
   readonly changes: HeaderChanges | undefined;
   readonly setCookie: string | undefined;
@@ -23,17 +30,17 @@ export const answer = new ByteWriter(64 * 1024);
 const withheldAlways = withheld(...ofResponseConnection);
 const withheldOf = {
   agent: withheldAlways,
-  application: withheld(...ofResponseConnection, headerKind['x-sluice-reason']),
+  application: withheld(...ofResponseConnection, ...ofAgents),
 };
 /** RFC 9112, 6.1 and 6.3: no length where there is no body; chunks only where the client reads them. */
 const withoutChunks = {
   agent: withheld(...ofResponseConnection, headerKind['transfer-encoding']),
-  application: withheld(...ofResponseConnection, headerKind['transfer-encoding'], headerKind['x-sluice-reason']),
+  application: withheld(...ofResponseConnection, headerKind['transfer-encoding'], ...ofAgents),
 };
 const lengths = [headerKind['content-length'], headerKind['transfer-encoding']];
 const withoutLength = {
   agent: withheld(...ofResponseConnection, ...lengths),
-  application: withheld(...ofResponseConnection, ...lengths, headerKind['x-sluice-reason']),
+  application: withheld(...ofResponseConnection, ...lengths, ...ofAgents),
 };
 
 /** The final head and what there is of the body already, as one piece. */

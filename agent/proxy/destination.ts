@@ -9,14 +9,18 @@ import type { OutlierDetection } from '../resilience/outlier-detection.ts';
 export interface Target {
   readonly address: string;
   readonly port: number;
-  /** Whom the request names as the one it is meant for; '' when it names nobody. */
+  /** Its id; '' of what is no instance of the mesh. */
+  readonly instance: string;
+  /** Whom the request names as the one it is meant for; '' when there is no agent that would read it. */
   readonly identity: string;
   readonly load: InstanceState;
 }
 
 export interface Destination {
-  /** As sentences and counters call it: `reviews.default|http|v1`. */
+  /** As counters call it: `reviews.default|http|v1`. */
   readonly name: string;
+  /** As sentences call it: `reviews.default, subset v1`. */
+  readonly title: string;
   readonly connectTimeoutMs: number;
   /** How long an unused connection is kept. */
   readonly idleTimeoutMs: number;
@@ -45,9 +49,10 @@ export function soleDestination(options: {
   readonly connectTimeoutMs: number;
 }): Destination {
   const { name, address, port, connectTimeoutMs } = options;
-  const target: Target = { address, port, identity: '', load: new InstanceState() };
+  const target: Target = { address, port, instance: '', identity: '', load: new InstanceState() };
   return {
     name,
+    title: name,
     connectTimeoutMs,
     idleTimeoutMs,
     balancer: { pick: (tried) => (tried.length === 0 ? target : undefined) },

@@ -122,7 +122,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     // What is spoken after a change of protocol is no request that could be copied.
     const isCopied = mirrors.length > 0 && !this.#isUpgrade && head.method !== 'CONNECT';
     this.#mirrors = isCopied ? mirrors : noMirrors;
-    this.#upstreamName = destination.name;
+    this.#upstreamName = destination.title;
     const { timeoutMs } = this.#policy;
     if (timeoutMs > 0) this.#context.deadlines.set(this.#timeout, timeoutMs);
     this.#phase = 'asking';
@@ -184,6 +184,11 @@ export class Exchange implements RequestHandler, Caller, Describable {
         }),
       (error: unknown) => goOn(() => this.#fail(error)),
     );
+  }
+
+  get ruleTitle(): string {
+    const rule = this.facts.routedBy?.rule ?? '';
+    return rule === '' ? 'its rule' : `the rule ${rule}`;
   }
 
   // What the client does.
@@ -354,7 +359,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     this.#framing = writeAnswerHead(head, {
       isForHttp10: this.#isForHttp10,
       keepAlive: this.#keepAlive,
-      withoutReason: this.#context.withoutReason,
+      withoutReason: this.#context.withoutReason || this.#call.lastTarget?.identity === '',
       changes: this.#policy.responseHeaders,
       setCookie: this.#setCookie,
     });
@@ -399,7 +404,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     if (!isAnswering) {
       return this.refuse({
         reason: 'timeout',
-        sentence: `${this.#upstreamName} did not answer within ${this.#policy.timeoutMs} ms`,
+        sentence: `${this.#upstreamName} did not answer within ${this.#policy.timeoutMs} ms, the timeout of ${this.ruleTitle}`,
       });
     }
     this.facts.detail = 'the time was over';

@@ -4,40 +4,41 @@
  */
 import type { HeaderEdits } from '../../routing/header-edits.ts';
 import type { ByteWriter } from '../http1/byte-writer.ts';
+import { statusPhrase } from '../http1/status-phrase.ts';
 
 export const reasonHeader = 'x-sluice-reason';
 
 /** Reason, status, and what it means. Where the reader can do something, the sentence of the answer says so. */
 export const reasons = {
   /** The request itself is at fault. */
-  'bad-request': { status: 400, statusText: 'Bad Request' },
+  'bad-request': { status: 400 },
   /** The name, its port or the path leads nowhere, on the word of the control plane. */
-  'no-route': { status: 404, statusText: 'Not Found' },
-  'head-too-slow': { status: 408, statusText: 'Request Timeout' },
-  'target-too-long': { status: 414, statusText: 'URI Too Long' },
+  'no-route': { status: 404 },
+  'head-too-slow': { status: 408 },
+  'target-too-long': { status: 414 },
   /** Meant for another instance than the one behind this inbound. */
-  'wrong-instance': { status: 421, statusText: 'Misdirected Request' },
-  'head-too-large': { status: 431, statusText: 'Request Header Fields Too Large' },
+  'wrong-instance': { status: 421 },
+  'head-too-large': { status: 431 },
   /** A fault of the agent. */
-  internal: { status: 500, statusText: 'Internal Server Error' },
-  'not-supported': { status: 501, statusText: 'Not Implemented' },
+  internal: { status: 500 },
+  'not-supported': { status: 501 },
   /** The connection ended before an answer came; whether the request was carried out is not known. */
-  'upstream-reset': { status: 502, statusText: 'Bad Gateway' },
+  'upstream-reset': { status: 502 },
   /** What the upstream sent is no HTTP/1.1 response. */
-  'upstream-malformed': { status: 502, statusText: 'Bad Gateway' },
+  'upstream-malformed': { status: 502 },
   /** The name is not known yet, and nobody can be asked. */
-  unavailable: { status: 503, statusText: 'Service Unavailable' },
-  'no-healthy-instance': { status: 503, statusText: 'Service Unavailable' },
+  unavailable: { status: 503 },
+  'no-healthy-instance': { status: 503 },
   /** No instance accepted a connection: nothing was sent. */
-  'upstream-connect-failure': { status: 503, statusText: 'Service Unavailable' },
+  'upstream-connect-failure': { status: 503 },
   /** A circuit breaker is open: as many requests or connections as the TrafficPolicy allows are under way. */
-  overflow: { status: 503, statusText: 'Service Unavailable' },
-  timeout: { status: 504, statusText: 'Gateway Timeout' },
-  'http-version': { status: 505, statusText: 'HTTP Version Not Supported' },
+  overflow: { status: 503 },
+  timeout: { status: 504 },
+  'http-version': { status: 505 },
   /** The rule says so: its status is the answer's. */
-  fault: { status: 503, statusText: 'Fault Injected' },
+  fault: { status: 503 },
   /** The rule says so: its status is the answer's. */
-  redirect: { status: 302, statusText: 'Redirect' },
+  redirect: { status: 302 },
 } as const;
 
 export type Reason = keyof typeof reasons;
@@ -68,14 +69,14 @@ export interface AnswerForm {
 /** The whole answer. */
 export function writeAnswer(writer: ByteWriter, refusal: Refusal, form: AnswerForm): void {
   const { reason, sentence, location } = refusal;
-  const { statusText } = reasons[reason];
   const status = statusOf(refusal);
+  const phrase = statusPhrase(status);
   // RFC 9110, 15: these have none, and what stood there would be read as the next answer.
   const hasBody = status !== 204 && status !== 205 && status !== 304;
   const body = form.asProblem
-    ? `${JSON.stringify({ type: 'about:blank', title: statusText, status, detail: sentence, reason })}\n`
+    ? `${JSON.stringify({ type: 'about:blank', title: phrase, status, detail: sentence, reason })}\n`
     : `${sentence}\n`;
-  writer.text(`HTTP/1.1 ${status} ${statusText}\r\n`);
+  writer.text(`HTTP/1.1 ${status} ${phrase}\r\n`);
   const contentType = form.asProblem ? 'application/problem+json' : 'text/plain; charset=utf-8';
   if (!isChanged('content-type', refusal.changes)) writer.header('content-type', contentType);
   if (hasBody) writer.header('content-length', String(Buffer.byteLength(body)));

@@ -43,6 +43,7 @@ export class Mirrors {
 
 /** One copy on its way. */
 class Mirror implements Caller {
+  readonly ruleTitle = 'its rule';
   readonly #call: UpstreamCall;
   readonly #deadlines: Deadlines;
   readonly #timeout = new Deadline(() => this.end());

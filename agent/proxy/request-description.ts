@@ -92,8 +92,8 @@ const byTarget = new WeakMap<Target, Buffer>();
 function fragmentOf(target: Target): Buffer {
   const known = byTarget.get(target);
   if (known !== undefined) return known;
-  const { identity, address, port } = target;
-  const made = targetFragment(identity.slice(identity.indexOf('/') + 1), formatHostPort({ host: address, port }));
+  const { instance, address, port } = target;
+  const made = targetFragment(instance, formatHostPort({ host: address, port }));
   byTarget.set(target, made);
   return made;
 }

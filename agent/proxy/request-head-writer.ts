@@ -2,7 +2,14 @@
 import { plainPolicy, type RoutePolicy } from '../../routing/route-policy.ts';
 import type { ByteWriter } from '../http1/byte-writer.ts';
 import { headerKind } from '../http1/header-kind.ts';
-import { ofRequestConnection, passFields, passRequestLine, type Withheld, withheld } from '../http1/pass-head.ts';
+import {
+  ofAgents,
+  ofRequestConnection,
+  passFields,
+  passRequestLine,
+  type Withheld,
+  withheld,
+} from '../http1/pass-head.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import { type ForwardedHeader, replacedKinds, writeForwarded } from './forwarded.ts';
 import { startTrace } from './trace-context.ts';
@@ -15,7 +22,7 @@ export class RequestHeadWriter {
   /** `forwarded`: what is added of where the request came from. */
   constructor(forwarded: readonly ForwardedHeader[]) {
     // Whom a request between agents is meant for is for this agent alone to say.
-    const kinds = [...ofRequestConnection, headerKind['x-sluice-instance'], ...replacedKinds(forwarded)];
+    const kinds = [...ofRequestConnection, ...ofAgents, ...replacedKinds(forwarded)];
     this.#forwarded = forwarded;
     this.#withheld = withheld(...kinds);
     this.#withheldWithHost = withheld(...kinds, headerKind.host);

@@ -26,7 +26,7 @@ export function wasResetBehind({ identity }: Target, { status, fields }: Respons
 
 /**
  * The word of an agent, not of an application: inbounds take the reason header off what applications answer, and an
- * instance without identity has no inbound.
+ * instance without identity has none.
  */
 export function turnedAwayBy({ identity }: Target, { status, fields }: ResponseHead): TurnedAway | undefined {
   const index = fields.indexOf(headerKind['x-sluice-reason']);

@@ -27,6 +27,8 @@ import { turnedAwayBy, wasResetBehind } from './turned-away.ts';
 
 /** Whom a call is made for. */
 export interface Caller {
+  /** The rule that sends the request, as sentences call it. */
+  readonly ruleTitle: string;
   /** The head of the answer, interim or final; good until the call returns, like the body behind it. */
   onAnswer(head: ResponseHead, body: BodyReader): void;
   onAnswerBody(bytes: Buffer, body: BodyReader): void;
@@ -331,7 +333,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
 
   #overflow(why: string): void {
     this.#release();
-    this.#caller.onNoAnswer('overflow', `${this.#destination?.name}: ${why}`);
+    this.#caller.onNoAnswer('overflow', `${this.#destination?.title}: ${why}`);
   }
 
   /** Takes the next target, one that was tried only if `orAgain` and there is no other; without one it answers, and says false. */
@@ -343,10 +345,10 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       destination.balancer.pick(this.#tried ?? nobody, random, this.#hash) ??
       (orAgain ? destination.balancer.pick(nobody, random, this.#hash) : undefined);
     if (target === undefined) {
-      const { name } = destination;
+      const { title } = destination;
       if (this.#tried === undefined) {
-        this.#caller.onNoAnswer('no-healthy-instance', `${name} has no instance that takes requests`);
-      } else this.#caller.onNoAnswer('upstream-connect-failure', `${name} cannot be reached: ${this.#lastFault}`);
+        this.#caller.onNoAnswer('no-healthy-instance', `${title} has no instance that takes requests`);
+      } else this.#caller.onNoAnswer('upstream-connect-failure', `${title} cannot be reached: ${this.#lastFault}`);
       return false;
     }
     this.#target = target;
@@ -400,7 +402,8 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#report('local');
     this.#drop();
     if (this.#mayRetry('reset')) return this.#retryLater();
-    this.#caller.onNoAnswer('timeout', `${address} did not answer within ${this.#retry?.perTryTimeoutMs} ms`);
+    const limit = `${this.#retry?.perTryTimeoutMs} ms, the perTryTimeout of ${this.#caller.ruleTitle}`;
+    this.#caller.onNoAnswer('timeout', `${address} did not answer within ${limit}`);
   }
 
   /** Ends the connection: the answer that comes over it is of no use. */

@@ -2,6 +2,7 @@
 import { parseClusterName, serviceKey } from '../../model/names.ts';
 import { fromStruct, type Json } from '../../proto/struct.ts';
 import { type Cluster, ClusterDiscoveryType, ClusterLbPolicy, type ClusterLoadAssignment } from '../../proto/types.ts';
+import { clusterWords } from '../../routing/cluster-words.ts';
 import { toMilliseconds } from '../../routing/duration.ts';
 import { UnusableError } from '../../routing/refusal.ts';
 import { ClusterBalancer } from '../balance/cluster-balancer.ts';
@@ -22,6 +23,8 @@ export type ClusterProtocol = 'http' | 'tcp' | 'undeclared';
 export interface ClusterView {
   /** `reviews.default|http|v1`. */
   readonly name: string;
+  /** As sentences call it: `reviews.default, subset v1`. */
+  readonly title: string;
   /** The service that the cluster is of: `reviews.default`. */
   readonly service: string;
   readonly protocol: ClusterProtocol;
@@ -98,6 +101,7 @@ export function createClusterView(
   const hashOf = prepareHashOn(own.hashOn, 'metadata.hashOn');
   return {
     name: cluster.name,
+    title: clusterWords(cluster.name),
     service,
     protocol,
     connectTimeoutMs: toMilliseconds(cluster.connectTimeout) || defaultConnectTimeoutMs,

@@ -10,7 +10,7 @@ import { instanceHeaderValue } from './instance-identity.ts';
 export interface EndpointView extends Candidate {
   /** Id of the instance; '' when the server did not say. */
   readonly instance: string;
-  /** Value of the header that names whom a request is meant for; '' without an id. */
+  /** Value of the header that names whom a request is meant for; '' without an id, or without an agent that reads it. */
   readonly identity: string;
   readonly address: string;
   readonly port: number;
@@ -55,13 +55,13 @@ function readEndpoint(endpoint: LbEndpoint, { service, zone, known, where }: End
   if (!socket || socket.address === '' || socket.portValue < 1 || socket.portValue > 65_535) {
     throw new UnusableError(where, 'has no address and port');
   }
-  const id = fromStruct(endpoint.metadata?.filterMetadata.sluice ?? null).instance;
+  const { instance: id, agent } = fromStruct(endpoint.metadata?.filterMetadata.sluice ?? null);
   const instance = typeof id === 'string' ? id : '';
   assertVisible(instance, where);
   const place = { instance, address: socket.address, port: socket.portValue };
   return {
     ...place,
-    identity: instance === '' ? '' : instanceHeaderValue({ service, id: instance }),
+    identity: instance === '' || agent === false ? '' : instanceHeaderValue({ service, id: instance }),
     weight: endpoint.loadBalancingWeight?.value || 1,
     health: endpoint.healthStatus,
     availability: availabilityOf(endpoint.healthStatus),

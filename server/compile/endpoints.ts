@@ -74,12 +74,14 @@ function compileLocalities(members: readonly Member[]): Input<LocalityLbEndpoint
   });
 }
 
+/** `agent: false`: nobody there knows what agents tell each other, in requests or in answers. */
 function compileEndpoint({ instance, portNumber }: Member): Input<LbEndpoint> {
   const socketAddress = { protocol: SocketAddressProtocol.TCP, address: instance.address, portValue: portNumber };
+  const own = { instance: instance.id, ...(instance.source !== 'agent' && { agent: false }) };
   return {
     endpoint: { address: { socketAddress } },
     healthStatus: healthOf[instance.state === 'starting' ? 'passing' : instance.state],
-    metadata: { filterMetadata: { sluice: toStruct({ instance: instance.id }) } },
+    metadata: { filterMetadata: { sluice: toStruct(own) } },
     loadBalancingWeight: { value: instance.weight },
   };
 }

@@ -76,7 +76,9 @@ function passedFields(fields: readonly Field[], ofOneConnection: readonly string
 }
 
 const ofConnection = ['connection', 'keep-alive', 'proxy-connection', 'proxy-authenticate', 'te', 'upgrade'];
-const ofRequestConnection = [...ofConnection, 'proxy-authorization', 'http2-settings', 'x-sluice-instance'];
+/** Changed at any place a name may still be one of those that agents alone may say. */
+const ofAgents = /^x-sluice-(?!by$)/i;
+const ofRequestConnection = [...ofConnection, 'proxy-authorization', 'http2-settings'];
 
 function without(fields: readonly Field[], names: readonly string[]): Field[] {
   return fields.filter(([name]) => !names.includes(name.toLowerCase()));
@@ -132,7 +134,8 @@ describe('the codec and the parser of Node', function () {
       const sentTarget = authority === undefined ? target : isForServer ? '*' : path.replace(/^(?!\/)/, '/');
       const isHosted = headers.some(([name]) => name.toLowerCase() === 'host');
       const host = authority ?? (isHosted ? undefined : '');
-      const kept = passedFields(headers, host === undefined ? ofRequestConnection : [...ofRequestConnection, 'host']);
+      const ending = host === undefined ? ofRequestConnection : [...ofRequestConnection, 'host'];
+      const kept = passedFields(headers, ending).filter(([name]) => !ofAgents.test(name));
       const upgrade = headers.find(([name]) => name.toLowerCase() === 'upgrade')?.[1] ?? '';
       return {
         ...rest,

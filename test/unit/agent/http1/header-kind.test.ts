@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { addToHash, headerKind, kindCount, kindOf } from '../../../../agent/http1/header-kind.ts';
+import { addToHash, headerKind, kindCount, kindOf, otherSluiceHeader } from '../../../../agent/http1/header-kind.ts';
 
 function kindOfName(name: string): number {
   const bytes = Buffer.from(name, 'latin1');
@@ -11,8 +11,8 @@ function kindOfName(name: string): number {
 const known = Object.entries(headerKind).filter(([name]) => name !== '');
 
 describe('kinds of headers', () => {
-  it('are numbers from 1, each of one name', () => {
-    const kinds = known.map(([, kind]) => kind);
+  it('are numbers from 1, each of one name, and one of all that agents may come to say', () => {
+    const kinds = [...known.map(([, kind]) => kind), otherSluiceHeader];
     expect([...kinds].sort((a, b) => a - b)).to.deep.equal(Array.from({ length: kindCount - 1 }, (_, n) => n + 1));
   });
 
@@ -28,10 +28,19 @@ describe('kinds of headers', () => {
     for (const [name, kind] of known) {
       // The hash does not tell these from a letter or from one another.
       for (const other of [`${name}x`, `x${name}`, name.slice(1), name.slice(0, -1), name.replace('-', '_')]) {
-        if (other === name || other in headerKind) continue;
+        if (other === name || other in headerKind || other.startsWith('x-sluice-')) continue;
         expect(kindOfName(other), other).to.equal(0);
       }
       expect(kindOfName(name.replace('-', '\r')), name).to.equal(name.includes('-') ? 0 : kind);
+    }
+  });
+
+  it('are one for all names that begin as those of agents do', () => {
+    for (const name of ['x-sluice-instances', 'X-Sluice-Whatever', 'x-sluice-', 'x-sluice-b']) {
+      expect(kindOfName(name), name).to.equal(otherSluiceHeader);
+    }
+    for (const name of ['x-sluice', 'x-sluic-e-', 'y-sluice-a', 'x-sluicer-a', 'x_sluice-a', '--------- ']) {
+      expect(kindOfName(name), name).to.equal(0);
     }
   });
 

@@ -43,6 +43,8 @@ const requestLines = [
   'TE: trailers',
   'Proxy-Authorization: Basic x',
   'X-Sluice-Instance: b',
+  'X-Sluice-By: ann',
+  'x-sluice-whatever: c',
   'Connection: upgrade',
   'Upgrade: websocket',
   'Connection: Upgrade, HTTP2-Settings',

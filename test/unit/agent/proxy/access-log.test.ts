@@ -199,7 +199,7 @@ describe('the access log', () => {
       connectMs: null,
     });
     expect(line.detail).to.match(
-      /^reviews\.default\|http\|v1 cannot be reached: 127\.0\.0\.1:\d+: connect ECONNREFUSED/,
+      /^reviews\.default, subset v1 cannot be reached: 127\.0\.0\.1:\d+: connect ECONNREFUSED/,
     );
   });
 

@@ -113,6 +113,11 @@ describe('forwarding', () => {
         sent: { connection: 'close', 'X-Sluice-Instance': 'reviews.default/evil' },
         want: {},
       },
+      {
+        what: 'nothing of the client that looks like the word of an agent, but who it says that it is to the control plane',
+        sent: { 'x-sluice-reason': 'timeout', 'X-SLUICE-Whatever': '1', 'x-sluice-by': 'ann', 'x-sluicer': '2' },
+        want: { 'x-sluice-by': 'ann', 'x-sluicer': '2' },
+      },
     ]) {
       it(what, async () => {
         const outbound = await outboundTo([{ id: 'r1', port: await echo() }]);
@@ -124,6 +129,34 @@ describe('forwarding', () => {
         });
       });
     }
+
+    it('to an instance without agent nothing that only an agent would read', async () => {
+      const outbound = await outboundTo([{ id: 'r1', agent: false, port: await echo() }]);
+      const sent = { host: 'reviews', 'x-sluice-instance': 'reviews.default/evil' };
+      const { headers } = JSON.parse((await ask(outbound, '/', { headers: sent })).body);
+      expect(withoutTrace(headers)).to.deep.equal({ host: 'reviews' });
+      expect(world.lines[0]).to.include({ instance: 'r1' });
+    });
+
+    for (const { who, endpoint, want } of [
+      { who: 'an agent', endpoint: { id: 'r1' }, want: 'fault' },
+      { who: 'an instance without agent', endpoint: { id: 'r1', agent: false }, want: undefined },
+      { who: 'an instance of which nobody knows more than its address', endpoint: {}, want: undefined },
+    ]) {
+      it(`the reason in an answer of ${who}: ${want ?? 'not at all'}`, async () => {
+        const port = await world.app('app', (_request, response) =>
+          response.writeHead(503, { 'x-sluice-reason': 'fault', 'x-other': '1' }).end('app'),
+        );
+        const { status, headers, body } = await ask(await outboundTo([{ ...endpoint, port }]), '/');
+        expect([status, body, headers['x-other'], headers['x-sluice-reason']]).to.deep.equal([503, 'app', '1', want]);
+      });
+    }
+
+    it('what an application says instead of an agent, as its answer: nobody else is asked', async () => {
+      const apps = [await withoutApp(), await withoutApp()].map((port, n) => ({ id: `r${n}`, agent: false, port }));
+      const { status, headers, body } = await ask(await outboundTo(apps), '/');
+      expect([status, headers['x-sluice-reason'], body]).to.deep.equal([503, undefined, 'no']);
+    });
 
     for (const { what, options, want } of [
       { what: 'a POST without a body', options: { method: 'POST' }, want: { 'content-length': '0' } },
@@ -277,7 +310,7 @@ describe('forwarding', () => {
       expect({ status, reason }).to.deep.equal({ status: 503, reason: 'upstream-connect-failure' });
       expect(sentence).to.match(
         new RegExp(
-          `^reviews.default\\|http\\| cannot be reached: 127.0.0.1:(${first}|${second}): its application takes no connections$`,
+          `^reviews.default cannot be reached: 127.0.0.1:(${first}|${second}): its application takes no connections$`,
         ),
       );
       expect(world.statistics.snapshot().attempts['app-unreachable']).to.equal(2);
@@ -295,9 +328,7 @@ describe('forwarding', () => {
       const { status, reason, sentence } = reasonOf(await ask(outbound, '/'));
       expect({ status, reason }).to.deep.equal({ status: 503, reason: 'upstream-connect-failure' });
       expect(sentence).to.match(
-        new RegExp(
-          `^reviews.default\\|http\\| cannot be reached: 127.0.0.1:(${first}|${second}): connect ECONNREFUSED`,
-        ),
+        new RegExp(`^reviews.default cannot be reached: 127.0.0.1:(${first}|${second}): connect ECONNREFUSED`),
       );
       expect(world.statistics.snapshot().attempts.unreachable).to.equal(2);
     });
@@ -396,7 +427,7 @@ describe('forwarding', () => {
       expect(reasonOf(await ask(await outboundTo([{ port }], 1_500, clock), '/'))).to.deep.equal({
         status: 504,
         reason: 'timeout',
-        sentence: 'reviews.default|http| did not answer within 1500 ms',
+        sentence: 'reviews.default did not answer within 1500 ms, the timeout of its rule',
       });
       await isEnded;
       expect(activeRequests()).to.deep.equal([0]);

@@ -68,7 +68,7 @@ describe('limits of a cluster', () => {
     expect(reasonOf(await ask(outbound, '/'))).to.deep.equal({
       status: 503,
       reason: 'overflow',
-      sentence: `${all}: too many requests are under way`,
+      sentence: `reviews.default: too many requests are under way`,
     });
     expect(counts()).to.deep.include({ requests: 2, requestOverflow: 1 });
     for (const response of held) response.end('done');
@@ -89,7 +89,7 @@ describe('limits of a cluster', () => {
     expect(reasonOf(await ask(outbound, '/'))).to.deep.equal({
       status: 503,
       reason: 'overflow',
-      sentence: `${all}: too many requests wait for a connection`,
+      sentence: `reviews.default: too many requests wait for a connection`,
     });
     held[0]?.end('first');
     await arrived(2);

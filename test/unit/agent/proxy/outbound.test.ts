@@ -222,7 +222,7 @@ describe('outbound', () => {
     expect(reasonOf(await ask(outbound, '/'))).to.deep.equal({
       status: 503,
       reason: 'no-healthy-instance',
-      sentence: `${v1} has no instance that takes requests`,
+      sentence: `reviews.default, subset v1 has no instance that takes requests`,
     });
   });
 

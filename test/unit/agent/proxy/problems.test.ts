@@ -61,7 +61,7 @@ describe('an answer of the agent itself', () => {
         type: 'about:blank',
         title: 'Service Unavailable',
         status: 503,
-        detail: `${all} has no instance that takes requests`,
+        detail: `reviews.default has no instance that takes requests`,
         reason: 'no-healthy-instance',
       },
     });

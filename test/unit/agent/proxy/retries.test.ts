@@ -48,7 +48,7 @@ describe('retries', () => {
     const target = { cluster: all, ...action, ...(retry && { retryPolicy: retry }) };
     world.directory.swap(
       serviceResources({
-        routes: [route('', target)],
+        routes: [route('reviews/split', target)],
         clusters: { [all]: ports.map((port) => ({ port })) },
         policies: { [all]: policy },
       }),
@@ -265,7 +265,7 @@ describe('retries', () => {
       expect(reasonOf(await ask(outbound, '/'))).to.deep.equal({
         status: 504,
         reason: 'timeout',
-        sentence: `127.0.0.1:${second} did not answer within 200 ms`,
+        sentence: `127.0.0.1:${second} did not answer within 200 ms, the perTryTimeout of the rule reviews/split`,
       });
       expect(world.underWay()).to.deep.equal({});
     });
@@ -319,7 +319,7 @@ describe('retries', () => {
     expect(reasonOf(await answer)).to.deep.equal({
       status: 504,
       reason: 'timeout',
-      sentence: `${all} did not answer within 30000 ms`,
+      sentence: 'reviews.default did not answer within 30000 ms, the timeout of the rule reviews/split',
     });
     expect(world.underWay()).to.deep.equal({});
     clock.pass(100_000);

@@ -13,7 +13,7 @@ import {
 } from '../../../../proto/types.ts';
 import { routeConfiguration } from '../../routing/resources.ts';
 import { serviceResources, withRoutes } from '../view/resources.ts';
-import { type Ask, ask, ManualClock, reasonOf, World, withoutTrace } from './world.ts';
+import { type Ask, ask, askRaw, ManualClock, reasonOf, World, withoutTrace } from './world.ts';
 
 const all = 'reviews.default|http|';
 const toAll = { match: { prefix: '/' }, route: { cluster: all } };
@@ -299,7 +299,35 @@ describe('what a rule does to a request', () => {
         expect(seen).to.deep.equal([]);
       });
     }
+
+    for (const [code, line] of [
+      [RedirectCode.MOVED_PERMANENTLY, '301 Moved Permanently'],
+      [RedirectCode.FOUND, '302 Found'],
+      [RedirectCode.PERMANENT_REDIRECT, '308 Permanent Redirect'],
+    ] as const) {
+      it(`with the words of its status: ${line}`, async () => {
+        const redirect = { hostRedirect: 'other.example', responseCode: code };
+        const outbound = await outboundWith({ route: null, redirect });
+        const answer = await askRaw(outbound, 'GET / HTTP/1.1\r\nHost: reviews\r\nConnection: close\r\n\r\n');
+        expect(answer.split('\r\n')[0]).to.equal(`HTTP/1.1 ${line}`);
+      });
+    }
   });
+
+  for (const [httpStatus, line] of [
+    [418, "418 I'm a Teapot"],
+    [422, '422 Unprocessable Content'],
+    [503, '503 Service Unavailable'],
+    [555, '555 '],
+  ] as const) {
+    it(`an abort has the words of its status: "${line}"`, async () => {
+      const outbound = await outboundWith(fault({ abort: { httpStatus, percentage: always } }));
+      const asked = 'GET / HTTP/1.1\r\nHost: reviews\r\nAccept: application/json\r\nConnection: close\r\n\r\n';
+      const [first, ...rest] = (await askRaw(outbound, asked)).split('\r\n');
+      expect(first).to.equal(`HTTP/1.1 ${line}`);
+      expect(JSON.parse(rest.at(-1) ?? '')).to.include({ status: httpStatus, title: line.slice('000 '.length) });
+    });
+  }
 
   it('is nothing when no rule says anything, and what one said is over with the swap', async () => {
     const outbound = await outboundWith(fault({ abort: { httpStatus: 503, percentage: always } }));

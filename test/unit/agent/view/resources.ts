@@ -23,6 +23,8 @@ import { routeConfiguration } from '../../routing/resources.ts';
 
 export interface EndpointWords {
   readonly id?: string;
+  /** Said only when it is given. */
+  readonly agent?: boolean;
   readonly address?: string;
   readonly port: number;
   readonly weight?: number;
@@ -108,6 +110,7 @@ function zoneOf({ zone = 'z1' }: EndpointWords): string {
 
 function lbEndpoint({
   id,
+  agent,
   address = '127.0.0.1',
   port,
   weight,
@@ -116,7 +119,9 @@ function lbEndpoint({
   return {
     endpoint: { address: { socketAddress: { address, portValue: port } } },
     healthStatus: health,
-    ...(id !== undefined && { metadata: { filterMetadata: { sluice: toStruct({ instance: id }) } } }),
+    ...(id !== undefined && {
+      metadata: { filterMetadata: { sluice: toStruct({ instance: id, ...(agent !== undefined && { agent }) }) } },
+    }),
     ...(weight !== undefined && { loadBalancingWeight: { value: weight } }),
   };
 }

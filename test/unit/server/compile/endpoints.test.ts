@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { fromStruct } from '../../../../proto/struct.ts';
 import { ClusterLoadAssignment } from '../../../../proto/types.ts';
 import { compileEndpoints } from '../../../../server/compile/endpoints.ts';
 import type { EndpointsInput } from '../../../../server/compile/service-input.ts';
@@ -49,6 +50,24 @@ function describeEndpoint({ endpoint, healthStatus, loadBalancingWeight, metadat
 }
 
 describe('endpoints', () => {
+  for (const { source, want } of [
+    { source: 'agent', want: { instance: 'a' } },
+    { source: 'rest', want: { instance: 'a', agent: false } },
+  ] as const) {
+    it(`tell who has no agent: of ${source} they say ${JSON.stringify(want)}`, () => {
+      const [resource] = compileEndpoints({
+        key: 'reviews.default',
+        ports: [web],
+        hasOnePort: true,
+        document: undefined,
+        subsets: [''],
+        instances: [instance('a', { source })],
+      });
+      const [zone] = resource === undefined ? [] : ClusterLoadAssignment.decode(resource.bytes).endpoints;
+      expect(fromStruct(zone?.lbEndpoints[0]?.metadata?.filterMetadata.sluice ?? null)).to.deep.equal(want);
+    });
+  }
+
   for (const { name, input, want } of [
     { name: 'of a service without instances are none', input: {}, want: [] },
     {
