@@ -30,4 +30,9 @@ export interface Balancer<C extends Candidate> {
    * none of what is hashed: then chance decides. Synchronous; allocates nothing.
    */
   pick(tried: readonly C[], random: () => number, hash: number | undefined): C | undefined;
+  /**
+   * Whom `pick` would answer now with nobody tried: one where that is certain, all that it can be where chance has a say,
+   * nobody when it would answer none. Changes nothing: the next request is still to come.
+   */
+  peek(hash: number | undefined): readonly C[];
 }

@@ -30,6 +30,17 @@ export interface ClusterBalancerOptions<C extends Candidate> {
   readonly previous?: ClusterBalancer<C> | undefined;
 }
 
+/** What the next request would meet. */
+export interface Prospect<C> {
+  /** Who is asked first; `none`: nobody may be asked. */
+  readonly level: 'healthy' | 'degraded' | 'suspected' | 'none';
+  /** See `Balancer.peek`. */
+  readonly next: readonly C[];
+  /** How much of the requests stays in the agent's own zone, 0 to 100; undefined when zones are not looked at. */
+  readonly localPercent: number | undefined;
+  readonly isInPanic: boolean;
+}
+
 /**
  * Asks, in this order, and the next only when all before were tried: healthy instances without suspicion (in panic all
  * healthy ones), degraded ones likewise, then those that are suspected, unless the panic threshold is 0. Never the
@@ -65,6 +76,27 @@ export class ClusterBalancer<C extends Candidate> implements Balancer<C> {
     return healthy.pick(tried, random, hash) ?? degraded?.pick(tried, random, hash) ?? suspected?.pick(tried, random);
   }
 
+  peek(hash: number | undefined): readonly C[] {
+    return this.prospect(hash).next;
+  }
+
+  /** As `peek`, with what led to it. */
+  prospect(hash: number | undefined): Prospect<C> {
+    const { healthy, degraded, suspected, isInPanic, usable } = this.#current;
+    const levels = [
+      ['healthy', healthy],
+      ['degraded', degraded],
+      ['suspected', suspected],
+    ] as const;
+    for (const [level, balancer] of levels) {
+      const next = balancer?.peek(hash) ?? [];
+      if (next.length === 0) continue;
+      const localPercent = level === 'suspected' ? undefined : this.#zones.percentFor(usable[level]);
+      return { level, next, localPercent, isInPanic };
+    }
+    return { level: 'none', next: [], localPercent: undefined, isInPanic };
+  }
+
   /** Prepared anew by the first request after a change: an ejection costs once, whatever the number of requests. */
   get #current(): Prepared<C> {
     if (this.#suspicions !== undefined && this.#suspicions.state.changes !== this.#preparedFor) {
@@ -83,6 +115,7 @@ export class ClusterBalancer<C extends Candidate> implements Balancer<C> {
       degraded: degraded.usable.length === 0 ? undefined : this.#zones.balance(degraded.usable),
       suspected: suspected.length === 0 ? undefined : new RandomBalancer(suspected),
       isInPanic: healthy.isInPanic,
+      usable: { healthy: healthy.usable, degraded: degraded.usable },
     };
   }
 
@@ -103,6 +136,8 @@ interface Prepared<C extends Candidate> {
   /** Asked last of all. */
   readonly suspected: RandomBalancer<C> | undefined;
   readonly isInPanic: boolean;
+  /** Who stands in the first two. */
+  readonly usable: { readonly healthy: readonly C[]; readonly degraded: readonly C[] };
 }
 
 interface Trust<C> {

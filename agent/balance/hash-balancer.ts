@@ -10,6 +10,10 @@ import { RandomBalancer } from './random.ts';
 /** Steps through the table until somebody is met who may be asked. Nearly always the first is one. */
 const longestWalk = 32;
 
+const nobody: readonly never[] = [];
+/** Where there is a hash, chance is not asked. */
+const noChance = () => 0;
+
 export class HashBalancer<C extends Candidate> implements Balancer<C> {
   readonly #hashed: HashedMembers<C>;
   readonly #usable: readonly C[];
@@ -38,6 +42,12 @@ export class HashBalancer<C extends Candidate> implements Balancer<C> {
       place = table.next(hash, place, step);
     }
     return this.#byRendezvous(tried, hash);
+  }
+
+  peek(hash: number | undefined): readonly C[] {
+    if (hash === undefined) return this.#usable;
+    const next = this.pick(nobody, noChance, hash);
+    return next === undefined ? [] : [next];
   }
 
   /** Most may not be asked. Looks at everybody; as `routing/sticky-split.ts`, it moves no key that need not move. */

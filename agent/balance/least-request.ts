@@ -25,6 +25,13 @@ export class LeastRequestBalancer<C extends Candidate> implements Balancer<C> {
     const second = this.#draw.other(random, first);
     return lessBusy(this.#candidates[first], this.#candidates[second]);
   }
+
+  /** Whoever is busier than each of the others loses against whomever it is drawn with. */
+  peek(): readonly C[] {
+    const all = this.#candidates;
+    if (all.length < 2) return all;
+    return all.filter((one) => all.some((other) => other !== one && lessBusy(one, other) === one));
+  }
 }
 
 /** The first on a tie: both idle, weights alone decide. */

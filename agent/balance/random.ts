@@ -18,6 +18,10 @@ export class RandomBalancer<C extends Candidate> implements Balancer<C> {
     return drawn === undefined || !tried.includes(drawn) ? drawn : this.#drawAgain(tried, random);
   }
 
+  peek(): readonly C[] {
+    return this.#candidates;
+  }
+
   /** A failure, which is rare. Drawing again keeps to the weights; who has most of it all would be drawn for ever. */
   #drawAgain(tried: readonly C[], random: () => number): C | undefined {
     for (let draws = 0; draws < mostDraws; draws++) {

@@ -24,6 +24,11 @@ export class RoundRobinBalancer<C extends Candidate> implements Balancer<C> {
     // Those of great weight had all of these turns.
     return anyUntried(this.#candidates, tried, random);
   }
+
+  peek(): readonly C[] {
+    const next = this.#candidates[this.#turns.peek()];
+    return next === undefined ? this.#candidates : [next];
+  }
 }
 
 class EvenTurns implements Turns {
@@ -32,6 +37,11 @@ class EvenTurns implements Turns {
 
   constructor(length: number) {
     this.#length = length;
+  }
+
+  peek(): number {
+    if (this.#last === -1) return this.#length === 1 ? 0 : -1;
+    return this.#last + 1 === this.#length ? 0 : this.#last + 1;
   }
 
   next(random: () => number): number {

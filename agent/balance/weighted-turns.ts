@@ -8,6 +8,8 @@
 /** Whose turn it is, as an index. Chance is asked when it begins, and not again. */
 export interface Turns {
   next(random: () => number): number;
+  /** What `next` would answer now; -1 when it has not begun, and chance decides. */
+  peek(): number;
 }
 
 /** `weights`: at least one, all above 0. */
@@ -38,6 +40,10 @@ class StrideScheduler implements Turns {
     this.#due[chosen] = (this.#due[chosen] ?? 0) + (this.#strides[chosen] ?? 0);
     this.#sink(0);
     return chosen;
+  }
+
+  peek(): number {
+    return this.#hasBegun ? (this.#heap[0] ?? -1) : -1;
   }
 
   /** Everybody's first turn is anywhere in its first stride: agents that start together are spread over all instances. */

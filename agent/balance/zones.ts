@@ -14,11 +14,13 @@ export interface ZonesOptions<C extends Candidate> {
 }
 
 export class Zones<C extends Candidate> {
+  readonly #preferredZone: string | undefined;
   readonly #local: Zone<C>;
   /** Empty when zones are not looked at. */
   readonly #others: Zone<C>;
 
   constructor({ policy, candidates, preferredZone, previous }: ZonesOptions<C>) {
+    this.#preferredZone = preferredZone;
     const isLocal = ({ zone }: C) => preferredZone === undefined || zone === preferredZone;
     const local = candidates.filter(isLocal);
     const others = candidates.filter((candidate) => !isLocal(candidate));
@@ -35,11 +37,24 @@ export class Zones<C extends Candidate> {
     return new LocalityBalancer({
       local: this.#local.policy.balance(local),
       others: this.#others.policy.balance(others),
-      localPercent: localPercent(
-        { usable: local.length, all: this.#local.members.size },
-        { usable: others.length, all: this.#others.members.size },
-      ),
+      localPercent: this.#localPercent(local.length, others.length),
     });
+  }
+
+  /** How much of the requests stays in the own zone, 0 to 100; undefined when zones are not looked at. */
+  percentFor(usable: readonly C[]): number | undefined {
+    if (this.#preferredZone === undefined) return undefined;
+    const local = usable.filter((candidate) => this.#local.members.has(candidate)).length;
+    const others = usable.length - local;
+    if (others === 0) return local === 0 ? 0 : 100;
+    return local === 0 ? 0 : this.#localPercent(local, others);
+  }
+
+  #localPercent(usableLocal: number, usableOthers: number): number {
+    return localPercent(
+      { usable: usableLocal, all: this.#local.members.size },
+      { usable: usableOthers, all: this.#others.members.size },
+    );
   }
 }
 
@@ -79,6 +94,14 @@ class LocalityBalancer<C extends Candidate> implements Balancer<C> {
       : (others.pick(tried, random, hash) ?? local.pick(tried, random, hash));
   }
 
+  peek(hash: number | undefined): readonly C[] {
+    const { local, others, localPercent: percent } = this.#levels;
+    if (hash !== undefined) return (this.#isForLocal(noChance, hash) ? local : others).peek(hash);
+    if (this.#split !== undefined) return (this.#split.peek() === 0 ? local : others).peek(hash);
+    if (percent === 100) return local.peek(hash);
+    return percent === 0 ? others.peek(hash) : [...local.peek(hash), ...others.peek(hash)];
+  }
+
   #isForLocal(random: () => number, hash: number | undefined): boolean {
     const percent = this.#levels.localPercent;
     // The hash itself says which instance of the level: mixed once more, it says which level.
@@ -90,3 +113,5 @@ class LocalityBalancer<C extends Candidate> implements Balancer<C> {
 }
 
 const levelSalt = 0x5eed;
+/** Where there is a hash, chance is not asked. */
+const noChance = () => 0;

@@ -10,8 +10,8 @@ import { type Destination, soleDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import { type ForwardedHeader, usualForwardedHeaders } from './forwarded.ts';
 import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
-import type { Refusal } from './local-answer.ts';
-import { type Lookup, ServiceLookup } from './service-lookup.ts';
+import { type NotFound, noAuthority, unknownService } from './route-refusals.ts';
+import { ServiceLookup } from './service-lookup.ts';
 import { routeConnection, routeToService } from './service-route.ts';
 
 export interface MeshListenerOptions extends ListenerOptions {
@@ -32,8 +32,9 @@ export interface UpstreamOptions extends MeshListenerOptions {
   readonly port?: number | undefined;
 }
 
-const defaultResolveTimeoutMs = 3_000;
-const defaultHttpPort = 80;
+export const defaultResolveTimeoutMs = 3_000;
+/** Of hosts outside the mesh. */
+export const defaultHttpPort = 80;
 /** To hosts outside the mesh, about which no cluster says anything: Envoy's default. */
 const outsideConnectTimeoutMs = 5_000;
 
@@ -118,31 +119,8 @@ class OutsideDestinations {
 
 const mostOutside = 256;
 
-type NotFound = Exclude<Lookup, { is: 'found' }>;
-
 const nobody = { host: '', port: undefined };
 
 function createLookup({ directory, clock, resolveTimeoutMs = defaultResolveTimeoutMs }: MeshListenerOptions) {
   return new ServiceLookup({ directory, clock, resolveTimeoutMs });
-}
-
-function noAuthority(text: string): Refusal {
-  const quoted = JSON.stringify(text.length > 100 ? `${text.slice(0, 100)}…` : text);
-  return {
-    reason: 'bad-request',
-    sentence:
-      text === ''
-        ? 'the request has no Host header, so it does not say which service it is for'
-        : `${quoted} is no host with or without a port`,
-  };
-}
-
-function unknownService(host: string, lookup: NotFound): Refusal {
-  if (lookup.is === 'unavailable') {
-    return {
-      reason: 'unavailable',
-      sentence: `whether "${host}" is a service of the mesh is not known: ${lookup.detail}`,
-    };
-  }
-  return { reason: 'no-route', sentence: `"${host}" is no service of the mesh` };
 }

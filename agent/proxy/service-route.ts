@@ -1,13 +1,14 @@
 /** A request for a service of the mesh: from its head to the rule that takes it and the cluster that the rule chooses. */
 import type { Clock, Random } from '../../process/clock.ts';
 import type { FaultPolicy } from '../../routing/fault-policy.ts';
-import { type Mirror, plainPolicy, type RoutePolicy } from '../../routing/route-policy.ts';
-import type { RouteDecision } from '../../routing/route-table.ts';
+import { type Mirror, plainPolicy } from '../../routing/route-policy.ts';
+import type { RouteDecision, RouteTable } from '../../routing/route-table.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ClusterView } from '../view/cluster-view.ts';
 import type { MeshView, ServiceView } from '../view/mesh-view.ts';
 import type { Exchange } from './exchange.ts';
 import type { Protocol } from './listener.ts';
+import { abortOf, noRuleTakes, noSuchPort, takesConnections } from './route-refusals.ts';
 import { anyConnection } from './tcp-exchange.ts';
 
 export interface FoundService {
@@ -27,14 +28,18 @@ export interface RouteContext {
 export function routeConnection({ view, service, port }: FoundService, { random }: RouteContext): Protocol {
   const table = service.ports.get(port ?? service.defaultPort);
   if (table === undefined) return 'http';
-  const protocols = [...table.clusters].map((name) => clusterOf(view, name).protocol);
-  if (protocols.includes('http')) return 'http';
+  if (speaksHttp(view, table)) return 'http';
   const decision = table.route(anyConnection, random);
   if (decision === undefined || decision.cluster === '') return 'http';
   const destination = clusterOf(view, decision.cluster);
   const { tcpIdleTimeoutMs: idleTimeoutMs } = destination;
   const by = { service: service.service, revision: view.revision, decision };
   return { destination, by, idleTimeoutMs, isDeclared: destination.protocol === 'tcp' };
+}
+
+/** One target that does is enough: then no connection is as good as another. */
+export function speaksHttp(view: MeshView, { clusters }: RouteTable): boolean {
+  return [...clusters].some((name) => clusterOf(view, name).protocol === 'http');
 }
 
 export function routeToService(
@@ -48,19 +53,12 @@ export function routeToService(
   exchange.facts.revision = view.revision;
   const port = found.port ?? service.defaultPort;
   const table = service.ports.get(port);
-  if (table === undefined) {
-    const ports = [...service.ports.keys()].join(', ');
-    return exchange.refuse({ reason: 'no-route', sentence: `${service.name} has no port ${port}; it has ${ports}` });
-  }
+  if (table === undefined) return exchange.refuse(noSuchPort(service, port));
   const decision = table.route(head, context.random);
-  if (decision === undefined) {
-    const sentence = `no rule of ${table.name} takes ${head.method} ${head.target}`;
-    return exchange.refuse({ reason: 'no-route', sentence });
-  }
+  if (decision === undefined) return exchange.refuse(noRuleTakes(table.name, head, head.target));
   exchange.follow(decision);
   if (decision.cluster !== '' && clusterOf(view, decision.cluster).protocol === 'tcp' && head.method !== 'CONNECT') {
-    const sentence = `port ${port} of ${service.service} takes connections, not requests: use CONNECT, or a local port (--upstream)`;
-    return exchange.refuse({ reason: 'bad-request', sentence });
+    return exchange.refuse(takesConnections(service, port));
   }
   if (decision.policy === plainPolicy) return exchange.forward(head, clusterOf(view, decision.cluster));
   carryOut(head, exchange, { view, decision }, context);
@@ -97,11 +95,6 @@ function isAborted(fault: FaultPolicy | undefined, random: Random): boolean {
   return fault?.abort !== undefined && happens(fault.abort.percent, random);
 }
 
-function abortOf({ fault }: RoutePolicy, rule: string) {
-  const status = fault?.abort?.status ?? 503;
-  return { reason: 'fault', sentence: `the rule ${rule} answers with ${status} on purpose`, status } as const;
-}
-
 function mirrorsOf(view: MeshView, mirrors: readonly Mirror[], random: Random): readonly ClusterView[] {
   return mirrors.filter(({ percent }) => happens(percent, random)).map(({ cluster }) => clusterOf(view, cluster));
 }
@@ -110,7 +103,7 @@ function happens(percent: number, random: Random): boolean {
   return percent >= 100 || random() * 100 < percent;
 }
 
-function clusterOf(view: MeshView, name: string): ClusterView {
+export function clusterOf(view: MeshView, name: string): ClusterView {
   const cluster = view.clusters.get(name);
   // The view was refused if a table named a cluster that is missing.
   if (cluster === undefined) throw new Error(`the view has no cluster ${name}`);

@@ -23,6 +23,7 @@ import type { Destination, Target } from './destination.ts';
 import type { Reason } from './local-answer.ts';
 import { OutgoingRequest } from './outgoing-request.ts';
 import type { Pools, TargetPool } from './pools.ts';
+import { noHealthyInstance } from './route-refusals.ts';
 import { turnedAwayBy, wasResetBehind } from './turned-away.ts';
 
 /** Whom a call is made for. */
@@ -345,10 +346,14 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       destination.balancer.pick(this.#tried ?? nobody, random, this.#hash) ??
       (orAgain ? destination.balancer.pick(nobody, random, this.#hash) : undefined);
     if (target === undefined) {
-      const { title } = destination;
       if (this.#tried === undefined) {
-        this.#caller.onNoAnswer('no-healthy-instance', `${title} has no instance that takes requests`);
-      } else this.#caller.onNoAnswer('upstream-connect-failure', `${title} cannot be reached: ${this.#lastFault}`);
+        const { reason, sentence } = noHealthyInstance(destination);
+        this.#caller.onNoAnswer(reason, sentence);
+      } else
+        this.#caller.onNoAnswer(
+          'upstream-connect-failure',
+          `${destination.title} cannot be reached: ${this.#lastFault}`,
+        );
       return false;
     }
     this.#target = target;

@@ -116,6 +116,32 @@ export function runBalancerContract(
       expect(counts.c).to.be.within(400, 600);
     });
 
+    it('property: says beforehand whom it can ask next, and changes nothing by that', () => {
+      const anyCandidate = fc.record({
+        weight: fc.integer({ min: 1, max: 5 }),
+        availability: fc.constantFrom<Availability>('healthy', 'healthy', 'degraded', 'unavailable'),
+      });
+      const lists = fc.array(anyCandidate, { maxLength: 6 });
+      fc.assert(
+        fc.property(lists, fc.integer(), fc.array(fc.nat(3), { maxLength: 20 }), (list, seed, loads) => {
+          const all = list.map(({ weight, availability }, index) => candidate(`i${index}`, weight, availability));
+          const [looked, plain] = [create(all), create(all)];
+          const [first, second] = [seededRandom(seed), seededRandom(seed)];
+          for (const [step, active] of loads.entries()) {
+            const one = all[step % Math.max(1, all.length)];
+            if (one !== undefined) one.load.active = active;
+            const hash = nextHash(seededRandom(step));
+            const foreseen = looked.peek(hash);
+            const picked = looked.pick([], first, hash);
+            expect(foreseen.length > 0).to.equal(picked !== undefined);
+            if (picked !== undefined) expect(foreseen).to.include(picked);
+            expect(picked).to.equal(plain.pick([], second, hash));
+          }
+        }),
+        { numRuns: fuzzRuns },
+      );
+    });
+
     it('property: asks each instance that may be asked once, healthy ones first, then has nobody', () => {
       const anyCandidate = fc.record({
         weight: fc.integer({ min: 1, max: 2 ** 20 }),

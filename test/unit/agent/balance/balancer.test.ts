@@ -86,3 +86,96 @@ describe('least request', () => {
     expect(Math.max(...active) - Math.min(...active)).to.be.at.most(6);
   });
 });
+
+describe('whom a balancer can ask next', () => {
+  const namesOf = (all: readonly NamedCandidate[]) => all.map(({ name }) => name).join(' ');
+  const busy = (name: string, active: number) => {
+    const one = candidate(name);
+    one.load.active = active;
+    return one;
+  };
+
+  it('is anybody for round robin that has not begun, then the one whose turn it is', () => {
+    const balancer = create('round-robin')(candidates(3));
+    const before = namesOf(balancer.peek(undefined));
+    balancer.pick([], () => 0, undefined);
+    expect([before, namesOf(balancer.peek(undefined))]).to.deep.equal(['i0 i1 i2', 'i1']);
+  });
+
+  it('is the one whose turn it is by weight, too', () => {
+    const balancer = create('round-robin')([candidate('a', 3), candidate('b')]);
+    const random = seededRandom(1);
+    balancer.pick([], random, undefined);
+    for (let n = 0; n < 8; n++) {
+      const foreseen = namesOf(balancer.peek(undefined));
+      expect(balancer.pick([], random, undefined)?.name).to.equal(foreseen);
+    }
+  });
+
+  it('is for least request anybody but the one that is busier than all others', () => {
+    const balancer = create('least-request')([busy('a', 1), busy('b', 3), busy('c', 2)]);
+    expect(namesOf(balancer.peek(undefined))).to.equal('a c');
+    expect(namesOf(create('least-request')([busy('a', 1), busy('b', 0)]).peek(undefined))).to.equal('b');
+    expect(namesOf(create('least-request')([busy('a', 3)]).peek(undefined))).to.equal('a');
+  });
+
+  it('is one alone where a hash decides', () => {
+    const balancer = create('maglev')(candidates(5));
+    expect(namesOf(balancer.peek(7))).to.equal(balancer.pick([], () => 0, 7)?.name);
+    expect(namesOf(balancer.peek(undefined))).to.equal('i0 i1 i2 i3 i4');
+  });
+
+  describe('with zones', () => {
+    const zoned = (local: number, others: number, usableLocal: number) => {
+      const all = [
+        ...Array.from({ length: local }, (_, n) =>
+          candidate(`l${n}`, 1, n < usableLocal ? 'healthy' : 'unavailable', 'here'),
+        ),
+        ...Array.from({ length: others }, (_, n) => candidate(`o${n}`, 1, 'healthy', 'there')),
+      ];
+      return new ClusterBalancer({ policy: 'round-robin', candidates: all, preferredZone: 'here' });
+    };
+
+    for (const { name, balancer, next, localPercent } of [
+      {
+        name: 'is the own zone alone as long as it carries everything',
+        balancer: zoned(2, 2, 2),
+        next: 'l0 l1',
+        localPercent: 100,
+      },
+      {
+        name: 'is the own zone or another when it does not',
+        balancer: zoned(2, 1, 1),
+        next: 'l0 o0',
+        localPercent: 70,
+      },
+      {
+        name: 'is another zone when nobody is left in the own',
+        balancer: zoned(2, 2, 0),
+        next: 'o0 o1',
+        localPercent: 0,
+      },
+      { name: 'is the own zone when there is no other', balancer: zoned(2, 0, 2), next: 'l0 l1', localPercent: 100 },
+    ]) {
+      it(name, () => {
+        const prospect = balancer.prospect(undefined);
+        expect({ ...prospect, next: namesOf(prospect.next) }).to.deep.equal({
+          level: 'healthy',
+          next,
+          localPercent,
+          isInPanic: false,
+        });
+      });
+    }
+
+    it('is of the zone whose turn it is, once the split has begun', () => {
+      const balancer = zoned(2, 1, 1);
+      const random = seededRandom(5);
+      for (let n = 0; n < 3; n++) balancer.pick([], random, undefined);
+      for (let n = 0; n < 20; n++) {
+        const foreseen = namesOf(balancer.peek(undefined));
+        expect(balancer.pick([], random, undefined)?.name).to.equal(foreseen);
+      }
+    });
+  });
+});
