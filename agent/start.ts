@@ -9,6 +9,7 @@ import { type Readiness, readinessOf } from './admin/readiness.ts';
 import type { AgentSettings } from './config.ts';
 import { declaredNames } from './listeners.ts';
 import { startOneProcess } from './one-process.ts';
+import { PolicyWarnings } from './policy-warnings.ts';
 import { ControlPlane } from './registration/control-plane.ts';
 import { type AppState, type HealthCheck, probeByTcp, startHealthCheck } from './registration/health-check.ts';
 import { instanceFor, type ListeningPort } from './registration/instance.ts';
@@ -71,12 +72,14 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     const state = openAgentState({ path: settings.stateDir, createView, clock, log });
     closing.push(() => state.close());
 
+    const policyWarnings = new PolicyWarnings(log);
     const directory = new Directory({
       ...state.lastGood,
       declared: declaredNames(settings),
       clock,
       onSwap: () => {
         state.keep(() => ({ held: directory.held, names: directory.names }));
+        policyWarnings.look(directory.made);
         const { swaps } = directory;
         plane.swapped();
         plane.onceInUse(() => {
@@ -86,6 +89,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       },
     });
     closing.push(() => directory.disconnected());
+    policyWarnings.look(directory.made);
 
     // Requests for the application may come while the last of the listeners is still starting.
     let health: HealthCheck | undefined;
@@ -143,7 +147,14 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       draining ??= drainControlPlane(controlPlane, identity.hasApp, log);
       return draining;
     };
-    const admin = await startAdmin({ listen: settings.admin, report, readiness, drain });
+    const mesh = () => ({
+      view: directory.made,
+      obstacle: directory.obstacle,
+      standingOf: (name: string) => directory.standingOf(name),
+      namespace: settings.namespace,
+      workers: 0,
+    });
+    const admin = await startAdmin({ listen: settings.admin, report, readiness, mesh, drain });
     closing.push(() => admin.close());
 
     controlPlane.start();

@@ -56,13 +56,14 @@ export interface StickyTarget {
   readonly cluster: string | undefined;
 }
 
-export function explain(table: RouteTable, request: RouteRequest): Explanation {
+/** `host`: what the request is addressed to, where that is not its Host header. */
+export function explain(table: RouteTable, request: RouteRequest, host = request.header('host') ?? ''): Explanation {
   const route = table.find(request);
   const before = route === undefined ? table.routes : table.routes.slice(0, route.place);
   return {
     table: table.name,
     passedOver: before.map(({ rule, match }) => ({ rule, because: reasonAgainst(match, request) })),
-    taken: route === undefined ? undefined : explainRoute(route, request),
+    taken: route === undefined ? undefined : explainRoute(route, request, host),
   };
 }
 
@@ -74,7 +75,7 @@ function reasonAgainst(match: PreparedMatch, request: RouteRequest): string {
   return `${failed.words}; it ${value === undefined ? 'is missing' : `is ${quote(value)}`}`;
 }
 
-function explainRoute({ rule, match, choice, policy }: TableRoute, request: RouteRequest): Taken {
+function explainRoute({ rule, match, choice, policy }: TableRoute, request: RouteRequest, host: string): Taken {
   const sticky = explainSticky(choice, request);
   const path = pathWords(match.path);
   return {
@@ -83,7 +84,7 @@ function explainRoute({ rule, match, choice, policy }: TableRoute, request: Rout
     cluster: choice === undefined ? '' : (sticky?.cluster ?? choice.clusters[choice.split.peek()] ?? ''),
     split: choice === undefined ? [] : sharesOf(choice),
     sticky,
-    policy: policyWords(policy, request),
+    policy: policyWords(policy, request, host),
   };
 }
 

@@ -9,11 +9,11 @@ import type { RouteRequest } from './request.ts';
 import type { RetryPolicy } from './retry-policy.ts';
 import type { RoutePolicy } from './route-policy.ts';
 
-/** One sentence for each thing that the policy does to this request; none for the plain one. */
-export function policyWords(policy: RoutePolicy, request: RouteRequest): string[] {
+/** One sentence for each thing that the policy does to this request, which is addressed to `host`; none for the plain one. */
+export function policyWords(policy: RoutePolicy, request: RouteRequest, host: string): string[] {
   const { timeoutMs, retry, mirrors, fault, requestHeaders, responseHeaders, rewrite, redirect } = policy;
   return [
-    ...(redirect === undefined ? [] : [redirectWords(redirect, request)]),
+    ...(redirect === undefined ? [] : [redirectWords(redirect, request, host)]),
     ...(timeoutMs === 0 ? [] : [`ends after ${canonicalDuration(timeoutMs)}`]),
     ...(retry === undefined ? [] : [retryWords(retry)]),
     ...(fault === undefined ? [] : faultWords(fault)),
@@ -25,8 +25,7 @@ export function policyWords(policy: RoutePolicy, request: RouteRequest): string[
   ];
 }
 
-function redirectWords({ status, location }: Redirect, request: RouteRequest): string {
-  const host = request.header('host') ?? '';
+function redirectWords({ status, location }: Redirect, request: RouteRequest, host: string): string {
   return `answered with ${status} to ${location({ scheme: 'http', host, path: request.path, query: request.query })}`;
 }
 

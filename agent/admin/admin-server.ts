@@ -1,10 +1,13 @@
 /** The agent's own HTTP port, for operators and probes: what it is, has and does. Serves no mesh traffic. */
 import { once } from 'node:events';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { formatProblem } from '../../model/problem.ts';
 import type { HostPort } from '../../process/host-port.ts';
 import type { AgentReport } from './agent-report.ts';
 import { objectionTo } from './browser-guard.ts';
 import { dumpConfig } from './config-dump.ts';
+import { mostExplainBytes, readExplainBody } from './explain-body.ts';
+import { explainRequest, type KnownMesh } from './explain-request.ts';
 import { metricsContentType, renderMetrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
 import { statsOf } from './stats.ts';
@@ -13,6 +16,7 @@ export interface AdminOptions {
   readonly listen: HostPort;
   readonly report: () => Promise<AgentReport>;
   readonly readiness: () => Readiness;
+  readonly mesh: () => KnownMesh;
   /** Asks callers to send no new requests; resolves when they know, or the deadline is over. */
   readonly drain: () => Promise<void>;
 }
@@ -30,7 +34,9 @@ interface Answer {
 
 interface Endpoint {
   readonly method: 'GET' | 'POST';
-  readonly answer: (options: AdminOptions) => Answer | Promise<Answer>;
+  readonly answer: (options: AdminOptions, body: string) => Answer | Promise<Answer>;
+  /** Of the body; without it nobody reads one. */
+  readonly mostBytes?: number;
 }
 
 const endpoints: Readonly<Record<string, Endpoint>> = {
@@ -59,7 +65,16 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
       return ok(readiness());
     },
   },
+  '/explain': { method: 'POST', answer: explain, mostBytes: mostExplainBytes },
 };
+
+function explain({ mesh }: AdminOptions, body: string): Answer {
+  const read = readExplainBody(body);
+  if ('asked' in read) return ok(explainRequest(read.asked, mesh()));
+  const { problems } = read;
+  const sentence = problems.map(formatProblem).join('; ');
+  return { status: 400, body: { status: 400, error: sentence, problems } };
+}
 
 /** `GET /ready` and so on. */
 export const endpointPaths: readonly string[] = Object.entries(endpoints).map(
@@ -69,9 +84,14 @@ export const endpointPaths: readonly string[] = Object.entries(endpoints).map(
 /** Rejects when the address cannot be listened on. */
 export async function startAdmin(options: AdminOptions): Promise<AdminServer> {
   const server = createServer((request, response) => {
-    // Bodies are not asked for; an unread one would keep the connection.
-    request.resume();
-    void answer(request, options).then((result) => send(request, response, result));
+    void answer(request, options).then(
+      (result) => {
+        // A body that nobody has asked for would keep the connection.
+        request.resume();
+        send(request, response, result);
+      },
+      () => response.destroy(),
+    );
   });
   server.listen(options.listen.port, options.listen.host);
   await once(server, 'listening');
@@ -101,7 +121,25 @@ async function answer(request: IncomingMessage, options: AdminOptions): Promise<
   if (method !== endpoint.method) {
     return { ...problem(405, `${path} takes ${endpoint.method}`), headers: { allow: endpoint.method } };
   }
-  return endpoint.answer(options);
+  if (endpoint.mostBytes === undefined) return endpoint.answer(options, '');
+  const body = await readBody(request, endpoint.mostBytes);
+  if (body === undefined) {
+    return { ...problem(413, `the body is larger than ${endpoint.mostBytes} bytes`), headers: { connection: 'close' } };
+  }
+  return endpoint.answer(options, body);
+}
+
+/** Undefined when there is too much of it. */
+async function readBody(request: IncomingMessage, mostBytes: number): Promise<string | undefined> {
+  const pieces: Buffer[] = [];
+  let bytes = 0;
+  // What is too much is not read, and the connection still has an answer to carry.
+  for await (const piece of request.iterator({ destroyOnReturn: false })) {
+    bytes += piece.length;
+    if (bytes > mostBytes) return undefined;
+    pieces.push(piece);
+  }
+  return Buffer.concat(pieces).toString();
 }
 
 function ok(body: unknown): Answer {

@@ -17,12 +17,14 @@ export function dumpClusters(view: MeshView, poolOf: PoolOf): ClusterDump[] {
 }
 
 function dumpCluster(cluster: ClusterView, poolOf: PoolOf) {
-  const { name, protocol, policy, balancer, breaker, outlier, endpoints } = cluster;
+  const { name, protocol, policy, preferredZone, notInEffect, balancer, breaker, outlier, endpoints } = cluster;
   const { connections, pending, requests, retries, ...overflow } = breaker.counts;
   return {
     name,
     protocol,
     policy,
+    preferredZone: preferredZone ?? null,
+    notInEffect,
     // Suspicion is ignored: too few instances are free of it.
     panic: balancer.isInPanic,
     active: { connections, pending, requests, retries },

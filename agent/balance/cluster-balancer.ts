@@ -39,6 +39,8 @@ export interface Prospect<C> {
   /** How much of the requests stays in the agent's own zone, 0 to 100; undefined when zones are not looked at. */
   readonly localPercent: number | undefined;
   readonly isInPanic: boolean;
+  /** Whether those that are suspected are asked at all: last, when there is nobody else. */
+  readonly asksSuspected: boolean;
 }
 
 /**
@@ -88,13 +90,14 @@ export class ClusterBalancer<C extends Candidate> implements Balancer<C> {
       ['degraded', degraded],
       ['suspected', suspected],
     ] as const;
+    const asksSuspected = this.#suspicions?.panicThreshold !== 0;
     for (const [level, balancer] of levels) {
       const next = balancer?.peek(hash) ?? [];
       if (next.length === 0) continue;
       const localPercent = level === 'suspected' ? undefined : this.#zones.percentFor(usable[level]);
-      return { level, next, localPercent, isInPanic };
+      return { level, next, localPercent, isInPanic, asksSuspected };
     }
-    return { level: 'none', next: [], localPercent: undefined, isInPanic };
+    return { level: 'none', next: [], localPercent: undefined, isInPanic, asksSuspected };
   }
 
   /** Prepared anew by the first request after a change: an ejection costs once, whatever the number of requests. */

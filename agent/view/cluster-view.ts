@@ -34,6 +34,10 @@ export interface ClusterView {
   /** How long a connection that is no HTTP may carry nothing. */
   readonly tcpIdleTimeoutMs: number;
   readonly policy: LoadBalancerPolicy;
+  /** Whose instances go first; undefined: zones are not looked at. */
+  readonly preferredZone: string | undefined;
+  /** What a TrafficPolicy asks for and this agent cannot do, a sentence each. */
+  readonly notInEffect: readonly string[];
   readonly endpoints: readonly EndpointView[];
   readonly balancer: ClusterBalancer<EndpointView>;
   /** What the balancer hashes of a request. Asks nothing of it when the policy goes by no hash. */
@@ -99,6 +103,8 @@ export function createClusterView(
   const panicThreshold = readPanicThreshold(cluster);
   const canSuspect = outlier !== undefined || healthCheck !== undefined;
   const hashOf = prepareHashOn(own.hashOn, 'metadata.hashOn');
+  const prefersZone = readPreference(own.localityPreference);
+  const preferredZone = prefersZone && zone !== '' ? zone : undefined;
   return {
     name: cluster.name,
     title: clusterWords(cluster.name),
@@ -108,11 +114,13 @@ export function createClusterView(
     idleTimeoutMs: idleTimeoutMs || defaultIdleTimeoutMs[protocol],
     tcpIdleTimeoutMs: idleTimeoutMs || defaultIdleTimeoutMs.tcp,
     policy,
+    preferredZone,
+    notInEffect: prefersZone && zone === '' ? [noZone] : [],
     endpoints,
     balancer: new ClusterBalancer({
       policy,
       candidates: endpoints,
-      preferredZone: readPreferredZone(own.localityPreference, zone),
+      preferredZone,
       suspicions: canSuspect ? { isSuspected, state: suspicions, panicThreshold } : undefined,
       previous: previous?.balancer,
     }),
@@ -157,10 +165,12 @@ function readProtocol(protocol: Json | undefined): ClusterProtocol {
   throw new UnusableError('metadata.protocol', `${JSON.stringify(protocol)} is not one that this agent knows`);
 }
 
-/** An agent that does not know its own zone prefers none. */
-function readPreferredZone(preference: Json | undefined, zone: string): string | undefined {
-  if (preference === undefined) return undefined;
-  if (preference === 'same-zone-first') return zone === '' ? undefined : zone;
+const noZone = 'localityPreference has no effect: this agent does not know its zone (--zone)';
+
+/** Whether the agent's own zone goes first, if it knows it. */
+function readPreference(preference: Json | undefined): boolean {
+  if (preference === undefined) return false;
+  if (preference === 'same-zone-first') return true;
   throw new UnusableError(
     'metadata.localityPreference',
     `${JSON.stringify(preference)} is not one that this agent knows`,

@@ -102,6 +102,17 @@ export class Directory implements MeshDirectory {
     return answer;
   }
 
+  /**
+   * What `resolve` would answer at once; `asked`: the server has been, and has not answered; undefined: it would have to be.
+   * Asks nobody, and is no use of the name.
+   */
+  standingOf(name: string): Resolution | 'asked' | undefined {
+    const known = this.#resolutionOf(name);
+    if (known !== undefined) return known;
+    if (this.#asker === undefined) return 'unavailable';
+    return this.#names.stateOf(name) === undefined ? undefined : 'asked';
+  }
+
   /** From now on this stream is asked. It was started with `names`. */
   connected(asker: NameAsker): void {
     this.#asker = asker;

@@ -180,8 +180,9 @@ export const layers: readonly Layer[] = [
   {
     path: 'agent/admin',
     mayImport: [
-      'model',
-      'process',
+      ...processes,
+      'routing',
+      'agent/http1',
       'agent/xds',
       'agent/view',
       'agent/balance',

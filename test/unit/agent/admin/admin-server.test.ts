@@ -5,8 +5,10 @@ import { expect } from 'chai';
 import { type AdminServer, startAdmin } from '../../../../agent/admin/admin-server.ts';
 import type { AgentReport } from '../../../../agent/admin/agent-report.ts';
 import { dumpClusters } from '../../../../agent/admin/cluster-dump.ts';
+import type { KnownMesh } from '../../../../agent/admin/explain-request.ts';
 import { readinessOf } from '../../../../agent/admin/readiness.ts';
 import { createStatistics } from '../../../../agent/telemetry/statistics.ts';
+import { formatProblem } from '../../../../model/problem.ts';
 import { formatHostPort } from '../../../../process/host-port.ts';
 import { readPrometheus } from '../../../support/prometheus.ts';
 import { batchOf } from '../xds/mesh-fixture.ts';
@@ -58,6 +60,10 @@ function report(changes: Partial<AgentReport> = {}): AgentReport {
     workers: [],
     ...changes,
   };
+}
+
+function meshOf({ view }: AgentReport): KnownMesh {
+  return { view, obstacle: '', standingOf: () => undefined, namespace: 'default', workers: 0 };
 }
 
 describe('/ready', () => {
@@ -126,6 +132,7 @@ describe('the admin server', () => {
       listen: { host: '127.0.0.1', port: 0 },
       report: async () => current,
       readiness: () => readinessOf(current),
+      mesh: () => meshOf(current),
       drain: async () => {
         drains += 1;
         current = report({ isDraining: true });
@@ -198,6 +205,37 @@ describe('the admin server', () => {
       'sluice_agent_last_good_failures_total 1',
     ]);
     expect([...readPrometheus(page).keys()]).to.include('process_resident_memory_bytes');
+  });
+
+  const explain = (body: string) => get('/explain', { method: 'POST', body });
+
+  it('says in /explain what becomes of a request', async () => {
+    const answer = await explain('{"host": "reviews"}');
+    const { outcome, service, destination } = await json(answer);
+    expect([answer.status, outcome, service, destination.instances.length]).to.deep.equal([
+      200,
+      'forwarded',
+      'reviews.default',
+      1,
+    ]);
+  });
+
+  it('refuses in /explain what is no request, with every fault', async () => {
+    const answer = await explain('{"method": "get it", "path": "x", "headers": {"a b": "1"}, "more": 1}');
+    const { error, problems } = await json(answer);
+    const want = [
+      'method: must be an HTTP method in upper case, such as GET; found "get it"',
+      'path: must begin with "/" or "http://"',
+      'headers["a b"]: is no header name',
+      'more: unknown field "more"; allowed here: method, host, service, path, headers, sourceAddress',
+      'host: is missing, and there is no "service" instead',
+    ];
+    expect([answer.status, error, problems.map(formatProblem)]).to.deep.equal([400, want.join('; '), want]);
+  });
+
+  it('refuses in /explain a body that is too large, without reading all of it', async () => {
+    const answer = await explain(`{"host": "reviews", "headers": {"x-a": "${'x'.repeat(300_000)}"}}`);
+    expect([answer.status, (await json(answer)).error]).to.deep.equal([413, 'the body is larger than 131072 bytes']);
   });
 
   it('drains on POST /drain and answers when callers know', async () => {
@@ -276,6 +314,7 @@ describe('the admin server', () => {
       listen: server.address,
       report: async () => current,
       readiness: () => readinessOf(current),
+      mesh: () => meshOf(current),
       drain: async () => {},
     }).then(
       () => 'it started',

@@ -3,6 +3,7 @@ import { dumpClusters } from '../../../../agent/admin/cluster-dump.ts';
 import { type ClusterView, createClusterView } from '../../../../agent/view/cluster-view.ts';
 import { createEmptyMeshView } from '../../../../agent/view/mesh-view.ts';
 import type { Input } from '../../../../proto/load.ts';
+import { toStruct } from '../../../../proto/struct.ts';
 import { type Cluster, HealthStatus } from '../../../../proto/types.ts';
 import { assignment, cluster } from '../view/resources.ts';
 
@@ -34,6 +35,8 @@ describe('/clusters', () => {
         name,
         protocol: 'http',
         policy: 'round-robin',
+        preferredZone: null,
+        notInEffect: [],
         panic: false,
         active: { connections: 0, pending: 0, requests: 1, retries: 0 },
         overflow: { connectionOverflow: 0, pendingOverflow: 0, requestOverflow: 0, retryOverflow: 0 },
@@ -61,6 +64,24 @@ describe('/clusters', () => {
       },
     ]);
   });
+
+  for (const { zone, want } of [
+    { zone: 'z1', want: { preferredZone: 'z1', notInEffect: [] } },
+    {
+      zone: '',
+      want: {
+        preferredZone: null,
+        notInEffect: ['localityPreference has no effect: this agent does not know its zone (--zone)'],
+      },
+    },
+  ]) {
+    it(`says what becomes of localityPreference ${zone === '' ? 'without a zone' : 'in a zone'}`, () => {
+      const filterMetadata = { sluice: toStruct({ localityPreference: 'same-zone-first' }) };
+      const wire = cluster(name, { metadata: { filterMetadata } });
+      const view = createClusterView(wire, assignment(name, [{ port: 1 }]), { zone, previous: undefined });
+      expect(dumpOf(view)[0]).to.deep.include(want);
+    });
+  }
 
   it('shows what the agent suspects', () => {
     const view = clusterOf({

@@ -164,6 +164,7 @@ describe('whom a balancer can ask next', () => {
           next,
           localPercent,
           isInPanic: false,
+          asksSuspected: true,
         });
       });
     }
