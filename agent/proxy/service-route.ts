@@ -57,10 +57,11 @@ export function routeToService(
   const decision = table.route(head, context.random);
   if (decision === undefined) return exchange.refuse(noRuleTakes(table.name, head, head.target));
   exchange.follow(decision);
-  if (decision.cluster !== '' && clusterOf(view, decision.cluster).protocol === 'tcp' && head.method !== 'CONNECT') {
+  const cluster = decision.cluster === '' ? undefined : clusterOf(view, decision.cluster);
+  if (cluster?.protocol === 'tcp' && head.method !== 'CONNECT') {
     return exchange.refuse(takesConnections(service, port));
   }
-  if (decision.policy === plainPolicy) return exchange.forward(head, clusterOf(view, decision.cluster));
+  if (decision.policy === plainPolicy && cluster !== undefined) return exchange.forward(head, cluster);
   carryOut(head, exchange, { view, decision }, context);
 }
 

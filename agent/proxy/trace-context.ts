@@ -18,7 +18,10 @@ const drawnBytes = traceBytes + spanBytes;
 /** So many are made at once. */
 const stock = 256;
 
-const digits = '0123456789abcdef';
+/** The digits of each octet. */
+const hexadecimal = Buffer.from(Uint8Array.from({ length: 256 }, (_, octet) => octet)).toString('hex');
+const highDigits = Uint8Array.from({ length: 256 }, (_, octet) => hexadecimal.charCodeAt(2 * octet));
+const lowDigits = Uint8Array.from({ length: 256 }, (_, octet) => hexadecimal.charCodeAt(2 * octet + 1));
 
 /** The two lines, with `0` where digits go. The id has the form of a UUID, which is what most tools expect. */
 const template = Buffer.from(
@@ -75,7 +78,7 @@ function restock(): void {
 function write(at: number, from: number, count: number): void {
   for (let i = 0; i < count; i++) {
     const octet = chance[from + i] ?? 0;
-    lines[at + 2 * i] = digits.charCodeAt(octet >>> 4);
-    lines[at + 2 * i + 1] = digits.charCodeAt(octet & 15);
+    lines[at + 2 * i] = highDigits[octet] ?? 0;
+    lines[at + 2 * i + 1] = lowDigits[octet] ?? 0;
   }
 }

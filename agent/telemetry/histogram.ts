@@ -25,27 +25,36 @@ export interface Durations {
   readonly buckets: readonly number[];
 }
 
+const buckets = durationBounds.length + 1;
+/** Numbers that a histogram takes: its buckets, then the sum in milliseconds. */
+export const histogramSlots = buckets + 1;
+
 export class Histogram {
-  readonly #buckets: number[] = Array.from({ length: durationBounds.length + 1 }, () => 0);
-  #sumMs = 0;
+  readonly #slots: Float64Array;
+  readonly #first: number;
+
+  /** Counts in `slots`, from `first` on: numbers that are counted together lie together. */
+  constructor(slots = new Float64Array(histogramSlots), first = 0) {
+    this.#slots = slots;
+    this.#first = first;
+  }
 
   record(durationMs: number): void {
     // Divided last: what is exactly a bound stays one.
     const ticks = Math.min(Math.ceil((durationMs * ticksPerSecond) / 1_000), mostTicks);
     const bucket = ticks <= 1 ? 0 : 32 - Math.clz32(ticks - 1);
-    this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + 1;
-    this.#sumMs += durationMs;
-  }
-
-  add(other: Histogram): void {
-    for (const [bucket, count] of other.#buckets.entries()) {
-      this.#buckets[bucket] = (this.#buckets[bucket] ?? 0) + count;
-    }
-    this.#sumMs += other.#sumMs;
+    this.#add(bucket, 1);
+    this.#add(buckets, durationMs);
   }
 
   snapshot(): Durations {
-    const buckets = [...this.#buckets];
-    return { count: buckets.reduce((sum, count) => sum + count, 0), sum: this.#sumMs / 1_000, buckets };
+    const counts = [...this.#slots.subarray(this.#first, this.#first + buckets)];
+    const sumMs = this.#slots[this.#first + buckets] ?? 0;
+    return { count: counts.reduce((sum, count) => sum + count, 0), sum: sumMs / 1_000, buckets: counts };
+  }
+
+  #add(slot: number, amount: number): void {
+    const at = this.#first + slot;
+    this.#slots[at] = (this.#slots[at] ?? 0) + amount;
   }
 }

@@ -10,6 +10,8 @@ export interface RoutedBy {
   readonly rule: string;
   /** '' for a redirect. */
   readonly cluster: string;
+  /** Where it was counted last, for statistics to find at once. Decisions are the same objects as long as the rules are. */
+  counter?: unknown;
 }
 
 export class RequestFacts implements Ended {

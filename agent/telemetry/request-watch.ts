@@ -42,7 +42,7 @@ export class RequestWatch {
   /** A rule has taken the request. */
   onRouted(facts: RequestFacts, decision: RoutedBy): void {
     facts.routedBy = decision;
-    facts.counter = this.#statistics.route(decision.cluster, decision.rule);
+    facts.counter = this.#statistics.route(decision);
     facts.counter.begin();
   }
 

@@ -3,6 +3,7 @@
  * long as the agent runs: those that are gone are added up, so that what is kept is bounded by what there is.
  */
 import { Counter, type Counters } from './counter.ts';
+import type { RoutedBy } from './request-facts.ts';
 
 /** What led to another attempt: see `attempts`. */
 export type Attempt = (typeof attempts)[number];
@@ -42,12 +43,12 @@ export class RouteCounters {
     this.#inView = inView;
   }
 
-  of(cluster: string, rule: string): Counter {
-    const known = this.#clusters.get(cluster)?.rules.get(rule);
-    if (known !== undefined) return known;
-    if (this.#count >= this.#foldAt) this.#foldGone();
-    this.#count++;
-    return this.#clusterOf(cluster).of(rule);
+  of(decision: RoutedBy): Counter {
+    const { counter } = decision;
+    if (counter instanceof RuleCounter && counter.owner === this && !counter.isGone) return counter;
+    const found = this.#find(decision);
+    decision.counter = found;
+    return found;
   }
 
   /** Of a request for which a rule chose the cluster; else nothing is counted. */
@@ -61,10 +62,18 @@ export class RouteCounters {
     return Object.fromEntries(byName.map(([name, counter]) => [name, counter.snapshot()]));
   }
 
+  #find({ cluster, rule }: RoutedBy): Counter {
+    const known = this.#clusters.get(cluster)?.rules.get(rule);
+    if (known !== undefined) return known;
+    if (this.#count >= this.#foldAt) this.#foldGone();
+    this.#count++;
+    return this.#clusterOf(cluster).of(rule);
+  }
+
   #clusterOf(name: string): ClusterCounter {
     let counter = this.#clusters.get(name);
     if (counter === undefined) {
-      counter = new ClusterCounter();
+      counter = new ClusterCounter(this);
       this.#clusters.set(name, counter);
     }
     return counter;
@@ -89,9 +98,26 @@ export class RouteCounters {
   }
 }
 
+/** Of one rule and cluster. */
+class RuleCounter extends Counter {
+  readonly owner: RouteCounters;
+  /** What it has counted is added up elsewhere: nothing more may be counted here. */
+  isGone = false;
+
+  constructor(owner: RouteCounters) {
+    super();
+    this.owner = owner;
+  }
+}
+
 class ClusterCounter {
-  readonly rules = new Map<string, Counter>();
+  readonly rules = new Map<string, RuleCounter>();
   readonly attempts = noAttempts();
+  readonly #owner: RouteCounters;
+
+  constructor(owner: RouteCounters) {
+    this.#owner = owner;
+  }
 
   get isActive(): boolean {
     return [...this.rules.values()].some(({ isActive }) => isActive);
@@ -100,7 +126,7 @@ class ClusterCounter {
   of(rule: string): Counter {
     let counter = this.rules.get(rule);
     if (counter === undefined) {
-      counter = new Counter();
+      counter = new RuleCounter(this.#owner);
       this.rules.set(rule, counter);
     }
     return counter;
@@ -111,12 +137,16 @@ class ClusterCounter {
     for (const [rule, counter] of [...this.rules]) {
       if (rule === other || counter.isActive || isInView(rule)) continue;
       this.rules.delete(rule);
+      counter.isGone = true;
       this.of(other).add(counter);
     }
   }
 
   add(gone: ClusterCounter): void {
-    for (const counter of gone.rules.values()) this.of(other).add(counter);
+    for (const counter of gone.rules.values()) {
+      counter.isGone = true;
+      this.of(other).add(counter);
+    }
     for (const attempt of attempts) this.attempts[attempt] += gone.attempts[attempt];
   }
 

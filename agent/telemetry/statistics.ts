@@ -3,6 +3,7 @@
  * Counted per request, read by the admin server; kept across swaps.
  */
 import { Counter, type Counters } from './counter.ts';
+import type { RoutedBy } from './request-facts.ts';
 import {
   type Attempt,
   type Attempts,
@@ -30,8 +31,8 @@ export interface ListenerTraffic extends StatisticsSnapshot {
 export interface Statistics {
   /** Of all requests. */
   readonly total: Counter;
-  /** Of those that this rule sends to this cluster. Keep it no longer than the request lasts. */
-  route(cluster: string, rule: string): Counter;
+  /** Of those that its rule sends to its cluster. Keep it no longer than the request lasts. */
+  route(decision: RoutedBy): Counter;
   /** `cluster`: the name of the destination that was asked before. */
   countAttempt(attempt: Attempt, cluster: string): void;
   countMirror(what: 'sent' | 'left-out'): void;
@@ -48,7 +49,7 @@ export function createStatistics(inView: () => RoutesInView): Statistics {
   const connections = { accepted: 0, refused: 0 };
   return {
     total,
-    route: (cluster, rule) => routes.of(cluster, rule),
+    route: (decision) => routes.of(decision),
     countAttempt(attempt, cluster) {
       attempts[attempt]++;
       routes.countAttempt(attempt, cluster);

@@ -182,6 +182,7 @@ describe('a route table', () => {
       cluster: 'v1',
       policy: { ...plainPolicy, timeoutMs: 1_500 },
       setCookie: undefined,
+      counter: undefined,
     });
   });
 

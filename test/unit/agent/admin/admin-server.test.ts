@@ -28,7 +28,10 @@ const connected: AgentReport['controlPlane'] = {
 function traffic() {
   const outbound = createStatistics(() => new Map());
   const ended = { durationMs: 3, isTunnel: false, bytesIn: 100, bytesOut: 1_000 };
-  for (const counter of [outbound.total, outbound.route('reviews.default|http|v1', 'default/canary/all')]) {
+  for (const counter of [
+    outbound.total,
+    outbound.route({ cluster: 'reviews.default|http|v1', rule: 'default/canary/all' }),
+  ]) {
     counter.begin();
     counter.end({ ...ended, ending: 'passed', status: 200 });
   }

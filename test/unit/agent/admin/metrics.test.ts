@@ -17,9 +17,9 @@ const ended = { isTunnel: false, bytesIn: 100, bytesOut: 1_000 };
 function traffic(): AgentReport['traffic'] {
   const statistics = createStatistics(() => new Map());
   const { total } = statistics;
-  const odd = statistics.route(v1, 'odd "rule"\\\n');
-  const usual = statistics.route(v1, 'default/canary/all');
-  const redirect = statistics.route('', 'default/canary/old');
+  const odd = statistics.route({ cluster: v1, rule: 'odd "rule"\\\n' });
+  const usual = statistics.route({ cluster: v1, rule: 'default/canary/all' });
+  const redirect = statistics.route({ cluster: '', rule: 'default/canary/old' });
   for (const [counter, ending, status, durationMs] of [
     [usual, 'passed', 200, 1.5],
     [usual, 'passed', 503, 100_000],

@@ -9,7 +9,7 @@ const sizeOf = (statistics: Statistics) =>
   Object.values(statistics.snapshot().clusters).reduce((sum, { rules }) => sum + Object.keys(rules).length, 0);
 
 function begin(statistics: Statistics, cluster: string, by = rule) {
-  const counters = [statistics.total, statistics.route(cluster, by)];
+  const counters = [statistics.total, statistics.route({ cluster, rule: by })];
   for (const counter of counters) counter.begin();
   return (ending: Ending) => {
     for (const counter of counters) counter.end({ ...ended, ending });
@@ -62,6 +62,27 @@ describe('the statistics of a listener', () => {
       durations: requests,
       retries: 10_000,
     });
+  });
+
+  it('count by the decision that they know, also when it was thought to be gone, each for itself', () => {
+    const cluster = 'a|http|v1';
+    const [one, other] = [createStatistics(() => new Map()), createStatistics(() => new Map())];
+    const decision = { cluster, rule: 'r/kept' };
+    const count = (statistics: Statistics) => {
+      const counter = statistics.route(decision);
+      counter.begin();
+      counter.end({ ...ended, ending: 'passed' });
+      return counter;
+    };
+    expect(count(one)).to.equal(count(one));
+    count(other);
+    for (let n = 0; n < 3_000; n++) send(one, cluster, { by: `r/${n}` });
+    count(one);
+    const requestsOf = (statistics: Statistics) => statistics.snapshot().clusters[cluster]?.rules['r/kept']?.requests;
+    expect([requestsOf(one), requestsOf(other)]).to.deep.equal([1, 1]);
+    expect(one.snapshot().clusters[cluster]?.requests ?? 0).to.be.at.most(3_003);
+    const all = Object.values(one.snapshot().clusters).reduce((sum, { requests }) => sum + requests, 0);
+    expect(all).to.equal(3_003);
   });
 
   it('add up the rules that are gone, of a cluster that stays', () => {
