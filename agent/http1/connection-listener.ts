@@ -22,6 +22,8 @@ export interface ConnectionListenerOptions {
   readonly mostConnections: number;
   /** Takes the connection over. `onClosed` is called once it has ended, and not before this has returned. */
   readonly accept: (handle: SocketHandle, onClosed: (connection: Accepted) => void) => Accepted;
+  /** Told what `accept` throws; the connection is closed. */
+  readonly onFault: (error: unknown) => void;
   /** A connection was closed because there are too many. */
   readonly onTooMany: () => void;
 }
@@ -39,7 +41,7 @@ export interface ConnectionListener {
 
 /** Rejects when it cannot listen. */
 export async function startConnectionListener(options: ConnectionListenerOptions): Promise<ConnectionListener> {
-  const { listen, open = openPort, clock, mostConnections, accept, onTooMany } = options;
+  const { listen, open = openPort, clock, mostConnections, accept, onFault, onTooMany } = options;
   const connections = new Set<Accepted>();
   let onEmpty = () => {};
   const onClosed = (connection: Accepted) => {
@@ -51,7 +53,12 @@ export async function startConnectionListener(options: ConnectionListenerOptions
       closeHandle(handle);
       return onTooMany();
     }
-    connections.add(accept(handle, onClosed));
+    try {
+      connections.add(accept(handle, onClosed));
+    } catch (error) {
+      closeHandle(handle);
+      onFault(error);
+    }
   });
   return {
     address: port.address,

@@ -5,13 +5,13 @@
 
 import { BodyReader } from './body-reader.ts';
 import type { Accepted } from './connection-listener.ts';
-import { Deadline, type Deadlines } from './deadlines.ts';
+import { Deadline } from './deadlines.ts';
 import { fault } from './fault.ts';
 import { incomplete } from './fields.ts';
 import { includesLineEnd } from './octets.ts';
 import { RequestHead } from './request-head.ts';
 import type { SocketHandle } from './socket-handle.ts';
-import { type SocketUser, Transport } from './transport.ts';
+import { type SocketContext, type SocketUser, Transport } from './transport.ts';
 
 /** Serves the requests of one connection, one at a time. */
 export interface RequestHandler {
@@ -42,8 +42,7 @@ export interface RequestHandler {
 /** No fault of what arrived, but of what did not. */
 export const headTooSlow = incomplete;
 
-export interface ServerConnectionOptions {
-  readonly deadlines: Deadlines;
+export interface ServerConnectionOptions extends SocketContext {
   /** For a head to arrive, from its first byte. */
   readonly headTimeoutMs: number;
   /** Between two requests. */
@@ -117,8 +116,8 @@ export class ServerConnection implements Accepted, SocketUser {
     this.#options = options;
     this.#handler = options.createHandler(this);
     if (client instanceof Transport) client.passTo(this);
-    this.transport = client instanceof Transport ? client : Transport.accept(client, this, options.deadlines);
-    options.deadlines.set(this.#deadline, options.idleTimeoutMs);
+    this.transport = client instanceof Transport ? client : Transport.accept(client, this, options);
+    options.deadlines.setRoughly(this.#deadline, options.idleTimeoutMs);
   }
 
   /** The other side's IP address; '' once it has gone. */
@@ -144,7 +143,7 @@ export class ServerConnection implements Accepted, SocketUser {
     else {
       this.#state = 'discarding';
       this.#discarded = 0;
-      this.#options.deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
+      this.#options.deadlines.setRoughly(this.#deadline, this.#options.idleTimeoutMs);
     }
     // A client that does not read its answers gets no more of them to leave unread.
     if (this.transport.isClogged) return this.transport.pause();
@@ -314,7 +313,7 @@ export class ServerConnection implements Accepted, SocketUser {
 
   #awaitRequest(): void {
     this.#state = 'between requests';
-    this.#options.deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
+    this.#options.deadlines.setRoughly(this.#deadline, this.#options.idleTimeoutMs);
   }
 
   /** Keeps bytes for later. A client that sends too many of them has to wait itself. */

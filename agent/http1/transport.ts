@@ -23,6 +23,13 @@ export interface SocketUser {
   onClosed(detail: string): void;
 }
 
+/** What sockets of one listener share. */
+export interface SocketContext {
+  readonly deadlines: Deadlines;
+  /** Told what the user of a socket throws: a fault of the agent. The connection is ended, and its user hears of that. */
+  readonly onFault: (error: unknown) => void;
+}
+
 export interface UpstreamAddress {
   /** IP address or DNS name. */
   readonly host: string;
@@ -50,7 +57,7 @@ export class Transport {
   #isKept = false;
   #wantsPrivate = false;
   #detail = '';
-  readonly #deadlines: Deadlines;
+  readonly #context: SocketContext;
   /** Set as long as bytes wait; made when some do for the first time. */
   #standstill: Deadline | undefined;
   /** When it was set. */
@@ -58,12 +65,12 @@ export class Transport {
   /** Asked for when it is needed, which costs a system call. */
   #remoteAddress: string | undefined;
 
-  private constructor(user: SocketUser, deadlines: Deadlines, create: (onread: OnReadOpts) => Socket) {
+  private constructor(user: SocketUser, context: SocketContext, create: (onread: OnReadOpts) => Socket) {
     this.#user = user;
-    this.#deadlines = deadlines;
+    this.#context = context;
     this.#socket = create({ buffer: () => this.#nextBuffer(), callback: (count) => this.#onRead(count) });
-    this.#socket.on('end', () => this.#user.onEnd());
-    this.#socket.on('drain', () => this.#user.onDrain());
+    this.#socket.on('end', () => this.#guarded(() => this.#user.onEnd()));
+    this.#socket.on('drain', () => this.#guarded(() => this.#user.onDrain()));
     this.#socket.on('error', (error: NodeJS.ErrnoException) => {
       // Several addresses of one name fail with an error that has a code, but no message.
       this.#detail = error.message || error.code || 'the connection failed';
@@ -71,21 +78,24 @@ export class Transport {
     this.#socket.once('close', () => {
       this.#giveBack();
       this.#standstill?.clear();
-      this.#user.onClosed(this.#detail);
+      this.#guarded(() => this.#user.onClosed(this.#detail));
     });
   }
 
   /** Takes over a connection that has come. */
-  static accept(handle: SocketHandle, user: SocketUser, deadlines: Deadlines): Transport {
-    const transport = new Transport(user, deadlines, (onread) => openHandle(handle, onread));
+  static accept(handle: SocketHandle, user: SocketUser, context: SocketContext): Transport {
+    const transport = new Transport(user, context, (onread) => openHandle(handle, onread));
     transport.#socket.resume();
     return transport;
   }
 
   /** `onConnected` is called once, unless `onClosed` comes first. */
-  static dial(address: UpstreamAddress, user: SocketUser, deadlines: Deadlines, onConnected: () => void): Transport {
+  static dial(address: UpstreamAddress, user: SocketUser, context: SocketContext, onConnected: () => void): Transport {
     const options = { ...address, allowHalfOpen: true, noDelay: true, keepAlive: true };
-    return new Transport(user, deadlines, (onread) => connect({ ...options, onread }, onConnected));
+    const transport: Transport = new Transport(user, context, (onread) =>
+      connect({ ...options, onread }, () => transport.#guarded(onConnected)),
+    );
+    return transport;
   }
 
   /** From now on somebody else is told. */
@@ -185,7 +195,7 @@ export class Transport {
   #watchStandstill(): void {
     this.#standstill ??= new Deadline(() => this.#onStandstill());
     this.#sentBefore = this.sentBytes;
-    this.#deadlines.set(this.#standstill, mostStandstillMs);
+    this.#context.deadlines.set(this.#standstill, mostStandstillMs);
   }
 
   #onStandstill(): void {
@@ -196,8 +206,26 @@ export class Transport {
   }
 
   #onRead(count: number): boolean {
-    this.#user.onBytes(this.#buffer, 0, count);
+    try {
+      this.#user.onBytes(this.#buffer, 0, count);
+    } catch (error) {
+      this.#fail(error);
+    }
     return true;
+  }
+
+  #guarded(tell: () => void): void {
+    try {
+      tell();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #fail(error: unknown): void {
+    this.#context.onFault(error);
+    this.#detail = 'the agent failed at it';
+    this.destroy();
   }
 
   #nextBuffer(): Buffer<ArrayBuffer> {

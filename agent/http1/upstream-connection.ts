@@ -4,13 +4,13 @@
  * answer to the next request.
  */
 import { BodyReader } from './body-reader.ts';
-import { Deadline, type Deadlines } from './deadlines.ts';
+import { Deadline } from './deadlines.ts';
 import { describeFault, fault } from './fault.ts';
 import { incomplete } from './fields.ts';
 import { includesLineEnd } from './octets.ts';
 import { type Asked, ResponseHead } from './response-head.ts';
 import { mostHeadBytes } from './server-connection.ts';
-import { type SocketUser, Transport, type UpstreamAddress } from './transport.ts';
+import { type SocketContext, type SocketUser, Transport, type UpstreamAddress } from './transport.ts';
 
 /** Takes the response to one request. */
 export interface ResponseHandler {
@@ -60,6 +60,7 @@ const head = new ResponseHead();
 export class UpstreamConnection implements SocketUser {
   readonly transport: Transport;
   readonly #owner: ConnectionOwner;
+  readonly #context: SocketContext;
   readonly #body = new BodyReader();
   readonly #deadline = new Deadline(() => this.#onTimeUp());
   #state: State = 'connecting';
@@ -82,13 +83,12 @@ export class UpstreamConnection implements SocketUser {
   #wasConnected = false;
   #ownFault = '';
 
-  constructor(address: UpstreamAddress, owner: ConnectionOwner, deadlines: Deadlines) {
+  /** It fails if it is not there within `connectTimeoutMs`. */
+  constructor(address: UpstreamAddress, owner: ConnectionOwner, context: SocketContext, connectTimeoutMs: number) {
     this.#owner = owner;
-    this.transport = Transport.dial(address, this, deadlines, () => this.#onConnected());
-  }
-
-  get isReused(): boolean {
-    return this.#isReused;
+    this.#context = context;
+    this.transport = Transport.dial(address, this, context, () => this.#onConnected());
+    context.deadlines.set(this.#deadline, connectTimeoutMs);
   }
 
   /** A request begins; its bytes are written to the transport. `isForHttp10`: chunks mean nothing to its client. */
@@ -111,8 +111,8 @@ export class UpstreamConnection implements SocketUser {
   }
 
   /** Closes it unless it is used within this time. */
-  expire(deadlines: Deadlines, afterMs: number): void {
-    deadlines.set(this.#deadline, afterMs);
+  expire(afterMs: number): void {
+    this.#context.deadlines.setRoughly(this.#deadline, afterMs);
   }
 
   /** Ends it at once; its handler hears nothing more. */

@@ -2,8 +2,7 @@
  * The connections to one instance. The one that was used last is used next, so those that are not needed grow old and end.
  * A request that finds none free waits for whichever comes first: a new one, or one that becomes free.
  */
-import type { Deadlines } from './deadlines.ts';
-import type { UpstreamAddress } from './transport.ts';
+import type { SocketContext, UpstreamAddress } from './transport.ts';
 import { type ConnectionOwner, UpstreamConnection } from './upstream-connection.ts';
 
 /** Waits for a connection; told once. */
@@ -28,7 +27,7 @@ export interface ConnectionBudget {
 
 export interface PoolOptions {
   readonly address: UpstreamAddress;
-  readonly deadlines: Deadlines;
+  readonly context: SocketContext;
 }
 
 /** What may change while the pool lives: the latest is in force. */
@@ -110,7 +109,7 @@ export class UpstreamPool implements ConnectionOwner {
       if (waiter.onConnection(connection)) return;
     }
     this.#idle.push(connection);
-    connection.expire(this.#options.deadlines, this.#limits.idleTimeoutMs);
+    connection.expire(this.#limits.idleTimeoutMs);
   }
 
   onClosed(connection: UpstreamConnection, wasConnected: boolean, detail: string): void {
@@ -136,7 +135,7 @@ export class UpstreamPool implements ConnectionOwner {
 
   /** One connection for each that waits, as far as the budget goes, but at least one: else nobody could ever be served. */
   #openForWaiters(): void {
-    const { address, deadlines } = this.#options;
+    const { address, context } = this.#options;
     const { breaker, connectTimeoutMs } = this.#limits;
     while (!this.#isClosed && this.#connecting < this.#waiters.length) {
       if (!breaker.tryAcquireConnection()) {
@@ -144,9 +143,7 @@ export class UpstreamPool implements ConnectionOwner {
         breaker.acquireConnection();
       }
       this.#connecting++;
-      const connection = new UpstreamConnection(address, this, deadlines);
-      this.#all.add(connection);
-      connection.expire(deadlines, connectTimeoutMs);
+      this.#all.add(new UpstreamConnection(address, this, context, connectTimeoutMs));
     }
   }
 }

@@ -47,8 +47,6 @@ export interface ExchangeContext extends CallContext {
   readonly withoutReason: boolean;
   /** A request could not be passed on: nobody took a connection. */
   readonly onUnreachable: (() => void) | undefined;
-  /** Told of faults of the agent itself, for its log. */
-  readonly onFault: (error: unknown) => void;
 }
 
 /** What a request waits for before it is decided where it goes. */
@@ -61,6 +59,8 @@ export interface Wait<Answer> {
 type Phase =
   /** No request is there. */
   | 'none'
+  /** A request has come, and nothing is decided. */
+  | 'begun'
   /** Where it goes is not known yet: a name is asked for, or a delay is injected. */
   | 'deciding'
   /** The request is on its way, and no answer has come. */
@@ -78,7 +78,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
   readonly facts = new RequestFacts();
   readonly #context: ExchangeContext;
   readonly #call: UpstreamCall;
-  readonly #timeout = new Deadline(() => this.#onTimeUp());
+  readonly #timeout = new Deadline(() => this.#guarded(() => this.#onTimeUp()));
   readonly #head = new LateHead();
   #phase: Phase = 'none';
   #mirrors = noMirrors;
@@ -154,6 +154,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
       connection: keepAlive ? (this.#isForHttp10 ? 'keep-alive' : undefined) : 'close',
     });
     this.facts.status = statusOf(refusal);
+    this.#phase = 'answering';
     this.#sendAnswer();
     this.#conclude(refusal.reason);
     client.finish(keepAlive);
@@ -195,6 +196,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
 
   onRequest(head: RequestHead, body: BodyReader): void {
     this.#context.watch.onBegin(this.facts, this.client);
+    this.#phase = 'begun';
     this.facts.bytesIn = head.end - head.start;
     this.#countIn(body);
     this.#head.begin(head);
@@ -249,6 +251,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
 
   onUnreadable(number: number, head: RequestHead | undefined): void {
     this.#context.watch.onBegin(this.facts, this.client);
+    this.#phase = 'begun';
     this.facts.detail = nameOfFault(number);
     this.#head.begin(head);
     this.#method = head?.method ?? '';
@@ -273,12 +276,27 @@ export class Exchange implements RequestHandler, Caller, Describable {
       if (head.isInterim) this.#passInterim(head);
       else this.#passHead(head, body);
     } catch (error) {
-      this.#call.abort();
       this.#fail(error);
     }
   }
 
   onAnswerBody(bytes: Buffer, body: BodyReader): void {
+    try {
+      this.#passBody(bytes, body);
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  onAnswerEnd(): void {
+    try {
+      this.#endAnswer();
+    } catch (error) {
+      this.#fail(error);
+    }
+  }
+
+  #passBody(bytes: Buffer, body: BodyReader): void {
     const source = this.#call.transport;
     if (source === undefined) return;
     if (this.#framing === 'as it came') {
@@ -292,7 +310,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     if (!body.isDone && this.client.transport.isClogged) source.pause();
   }
 
-  onAnswerEnd(): void {
+  #endAnswer(): void {
     if (this.#framing === 'chunk') {
       writeAnswerEnd(this.#framing);
       this.#sendAnswer();
@@ -310,9 +328,11 @@ export class Exchange implements RequestHandler, Caller, Describable {
   }
 
   onNoAnswer(reason: Reason, sentence: string): void {
-    if (reason === 'upstream-connect-failure') this.#context.onUnreachable?.();
     this.facts.detail = sentence;
-    this.refuse({ reason, sentence });
+    this.#guarded(() => {
+      if (reason === 'upstream-connect-failure') this.#context.onUnreachable?.();
+      this.refuse({ reason, sentence });
+    });
   }
 
   onReadyForBody(): void {
@@ -333,6 +353,10 @@ export class Exchange implements RequestHandler, Caller, Describable {
 
   onTunnelBackEnd(): void {
     this.#tunnel?.upstreamEnded();
+  }
+
+  onFault(error: unknown): void {
+    this.#fail(error);
   }
 
   describe(line: JsonLine): void {
@@ -415,13 +439,18 @@ export class Exchange implements RequestHandler, Caller, Describable {
   /** A fault of ours. */
   #fail(error: unknown): void {
     this.#context.onFault(error);
-    this.#call.abort();
     answer.length = 0;
-    if (this.#phase === 'none' || this.#phase === 'deciding' || this.#phase === 'asking') {
-      return this.refuse({ reason: 'internal', sentence: 'the agent failed at this request; its log says why' });
+    try {
+      this.#call.abort();
+      if (this.#phase === 'begun' || this.#phase === 'deciding' || this.#phase === 'asking') {
+        return this.refuse({ reason: 'internal', sentence: 'the agent failed at this request; its log says why' });
+      }
+      this.#conclude('broken-off');
+      this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+    } catch (again) {
+      this.#context.onFault(again);
+      this.client.destroy();
     }
-    this.#conclude('broken-off');
-    this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
   }
 
   #guarded(run: () => void): void {
@@ -450,7 +479,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
 
   /** The request has ended, whichever way. */
   #conclude(ending: Ending): void {
-    this.#phase = 'none';
+    if (this.#phase === 'none') return;
     this.#timeout.clear();
     this.#wait?.callOff?.();
     this.#wait = undefined;
@@ -460,6 +489,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
       this.#tunnel = undefined;
     }
     this.#context.watch.onEnd(this.facts, ending, this);
+    this.#phase = 'none';
     this.#call.end();
   }
 }

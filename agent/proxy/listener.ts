@@ -94,9 +94,9 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     drainTimeoutMs = defaultDrainTimeoutMs,
     onFault = () => {},
   } = options;
-  const deadlines = new Deadlines(clock);
-  const pools = new Pools(deadlines);
-  const call = { statistics, pools, deadlines, clock, random };
+  const deadlines = new Deadlines(clock, onFault);
+  const pools = new Pools({ deadlines, onFault });
+  const call = { statistics, pools, deadlines, clock, random, onFault };
   const mirrors = new Mirrors(call);
   const context: ExchangeContext = {
     ...call,
@@ -106,18 +106,13 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     headWriter: new RequestHeadWriter(kind.forwarded),
     withoutReason: kind.withoutReason ?? false,
     onUnreachable: kind.onUnreachable,
-    onFault,
   };
   const createHandler = (connection: ServerConnection) => new Exchange(connection, context);
-  const times = { deadlines, headTimeoutMs, idleTimeoutMs };
+  const shared = { deadlines, onFault, headTimeoutMs, idleTimeoutMs, createHandler };
   const acceptAs = (protocol: Protocol, handle: SocketHandle, onClosed: (connection: Accepted) => void): Accepted => {
-    if (protocol === 'http') return new ServerConnection(handle, { ...times, createHandler, onClosed });
+    if (protocol === 'http') return new ServerConnection(handle, { ...shared, onClosed });
     const onHttp = (client: Transport, bytes: Buffer): Accepted => {
-      const connection = new ServerConnection(client, {
-        ...times,
-        createHandler,
-        onClosed: () => onClosed(undeclared),
-      });
+      const connection = new ServerConnection(client, { ...shared, onClosed: () => onClosed(undeclared) });
       connection.onBytes(bytes, 0, bytes.length);
       return connection;
     };
@@ -135,8 +130,9 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
       const protocol = kind.protocol?.() ?? 'http';
       if (!(protocol instanceof Promise)) return acceptAs(protocol, handle, onClosed);
       const accept = (decided: Protocol, onGone: () => void) => acceptAs(decided, handle, onGone);
-      return new UndecidedConnection(handle, { until: protocol, accept, onClosed });
+      return new UndecidedConnection(handle, { until: protocol, accept, onClosed, onFault });
     },
+    onFault,
     onTooMany: () => statistics.countConnection('refused'),
   });
   return {

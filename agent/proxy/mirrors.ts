@@ -2,7 +2,6 @@
  * Copies of requests, sent to where a rule mirrors them. Nobody waits for their answers, which are read and thrown away;
  * whatever happens to a copy, the client sees nothing of it. So many at a time: a slow mirror must not cost the agent more.
  */
-import type { Deadlines } from '../http1/deadlines.ts';
 import { Deadline } from '../http1/deadlines.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import type { Destination } from './destination.ts';
@@ -45,13 +44,13 @@ export class Mirrors {
 class Mirror implements Caller {
   readonly ruleTitle = 'its rule';
   readonly #call: UpstreamCall;
-  readonly #deadlines: Deadlines;
+  readonly #context: CallContext;
   readonly #timeout = new Deadline(() => this.end());
   readonly #onEnd: () => void;
 
   constructor(context: CallContext, onEnd: () => void) {
     this.#call = new UpstreamCall(this, context);
-    this.#deadlines = context.deadlines;
+    this.#context = context;
     this.#onEnd = onEnd;
   }
 
@@ -59,7 +58,7 @@ class Mirror implements Caller {
     const { bytes, length } = request.writer;
     const head = new RequestHead();
     head.parse(bytes, 0, length);
-    this.#deadlines.set(this.#timeout, timeoutMs);
+    this.#context.deadlines.set(this.#timeout, timeoutMs);
     this.#call.begin(head, destination, undefined, sourceAddress);
     this.#call.out.writer.copy(bytes, 0, request.headLength);
     this.#call.start(bytes, request.bodyStart, length, true);
@@ -91,6 +90,11 @@ class Mirror implements Caller {
   }
 
   onConnected(): void {
+    this.end();
+  }
+
+  onFault(error: unknown): void {
+    this.#context.onFault(error);
     this.end();
   }
 }

@@ -1,6 +1,6 @@
 /** The connections to upstreams, by target: kept as long as the target is, whatever is swapped. */
 import type { Load } from '../balance/balancer.ts';
-import type { Deadlines } from '../http1/deadlines.ts';
+import type { SocketContext } from '../http1/transport.ts';
 import { UpstreamPool } from '../http1/upstream-pool.ts';
 import { instanceHeader } from '../view/instance-identity.ts';
 import type { Destination, Target } from './destination.ts';
@@ -24,15 +24,15 @@ const nothing = Buffer.alloc(0);
 const fewPools = 256;
 
 export class Pools {
-  readonly #deadlines: Deadlines;
+  readonly #context: SocketContext;
   /** A target that is gone is forgotten with its connections, which end when they have not been used for a while. */
   readonly #byLoad = new WeakMap<Load, TargetPool>();
   /** So that all can be closed at the end. */
   readonly #all = new Set<WeakRef<UpstreamPool>>();
   #lookAt = fewPools;
 
-  constructor(deadlines: Deadlines) {
-    this.#deadlines = deadlines;
+  constructor(context: SocketContext) {
+    this.#context = context;
   }
 
   of(target: Target, destination: Destination): TargetPool {
@@ -63,7 +63,7 @@ export class Pools {
 
   #open(target: Target, destination: Destination): UpstreamPool {
     const address = { host: target.address, port: target.port };
-    const pool = new UpstreamPool({ address, deadlines: this.#deadlines }, destination);
+    const pool = new UpstreamPool({ address, context: this.#context }, destination);
     if (this.#all.size >= this.#lookAt) this.#forgetGone();
     this.#all.add(new WeakRef(pool));
     return pool;

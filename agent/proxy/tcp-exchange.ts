@@ -81,7 +81,7 @@ export class TcpExchange implements Accepted, SocketUser, Describable {
   constructor(handle: SocketHandle, options: TcpExchangeOptions) {
     const { destination, onHttp, context } = options;
     this.#options = options;
-    this.#client = Transport.accept(handle, this, context.deadlines);
+    this.#client = Transport.accept(handle, this, context);
     this.#client.readPrivately(true);
     this.#hash = destination.hashOf(anyConnection, this.#client.remoteAddress);
     if (onHttp !== undefined) this.#undecided = nothing;
@@ -187,7 +187,7 @@ export class TcpExchange implements Accepted, SocketUser, Describable {
     let isConnected = false;
     const address = { host: target.address, port: target.port };
     const user = this.#upstreamUser(() => isConnected);
-    const upstream: Transport = Transport.dial(address, user, deadlines, () => {
+    const upstream: Transport = Transport.dial(address, user, context, () => {
       isConnected = true;
       if (this.#isOver) return upstream.destroy();
       destination.outlier?.report(target.load, 'success', context.clock.now());

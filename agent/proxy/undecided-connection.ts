@@ -16,9 +16,10 @@ export class UndecidedConnection<Protocol> implements Accepted {
       readonly until: Promise<Protocol>;
       readonly accept: (protocol: Protocol, onClosed: () => void) => Accepted;
       readonly onClosed: (connection: Accepted) => void;
+      readonly onFault: (error: unknown) => void;
     },
   ) {
-    const { until, accept, onClosed } = options;
+    const { until, accept, onClosed, onFault } = options;
     this.#handle = handle;
     this.#onGone = () => onClosed(this);
     const decide = (protocol: Protocol) => {
@@ -26,7 +27,10 @@ export class UndecidedConnection<Protocol> implements Accepted {
       this.#successor = accept(protocol, this.#onGone);
       if (this.#isDraining) this.#successor.drain();
     };
-    until.then(decide, () => this.destroy());
+    until.then(decide).catch((error: unknown) => {
+      onFault(error);
+      this.destroy();
+    });
   }
 
   drain(): void {

@@ -9,10 +9,10 @@ import type { Clock, Random } from '../../process/clock.ts';
 import { formatHostPort } from '../../process/host-port.ts';
 import type { RetryPolicy } from '../../routing/retry-policy.ts';
 import type { BodyReader } from '../http1/body-reader.ts';
-import { Deadline, type Deadlines } from '../http1/deadlines.ts';
+import { Deadline } from '../http1/deadlines.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { Asked, ResponseHead } from '../http1/response-head.ts';
-import type { Transport } from '../http1/transport.ts';
+import type { SocketContext, Transport } from '../http1/transport.ts';
 import type { Loss, ResponseHandler, UpstreamConnection } from '../http1/upstream-connection.ts';
 import type { ConnectionWaiter } from '../http1/upstream-pool.ts';
 import type { RequestOutcome } from '../resilience/outlier-detection.ts';
@@ -44,12 +44,13 @@ export interface Caller {
   onConnected(): void;
   onTunnelBack(bytes: Buffer, from: number, to: number): void;
   onTunnelBackEnd(): void;
+  /** A fault of the agent itself, for whoever caught it could not say whose request it is. */
+  onFault(error: unknown): void;
 }
 
-export interface CallContext {
+export interface CallContext extends SocketContext {
   readonly statistics: Statistics;
   readonly pools: Pools;
-  readonly deadlines: Deadlines;
   readonly clock: Clock;
   readonly random: Random;
 }
@@ -60,7 +61,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   readonly out = new OutgoingRequest();
   readonly #caller: Caller;
   readonly #context: CallContext;
-  readonly #tryTimeout = new Deadline(() => this.#onTryTimeUp());
+  readonly #tryTimeout = new Deadline(() => this.#guarded(() => this.#onTryTimeUp()));
   #destination: Destination | undefined;
   #retry: RetryPolicy | undefined;
   #hash: number | undefined;
@@ -197,6 +198,20 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   }
 
   onConnection(connection: UpstreamConnection): boolean {
+    try {
+      return this.#take(connection);
+    } catch (error) {
+      connection.abort();
+      this.#caller.onFault(error);
+      return true;
+    }
+  }
+
+  onUnreachable(detail: string): void {
+    this.#guarded(() => this.#askInsteadOfUnreachable(detail));
+  }
+
+  #take(connection: UpstreamConnection): boolean {
     if (this.#destination?.breaker.tryAcquireRequest() === false) {
       this.#overflow('too many requests are under way');
       return false;
@@ -216,7 +231,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     return true;
   }
 
-  onUnreachable(detail: string): void {
+  #askInsteadOfUnreachable(detail: string): void {
     const address = this.#address;
     this.#report('local');
     this.#release();
@@ -398,7 +413,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#count('retry');
     this.#callOffPause = this.#context.clock.after(pauseMs, () => {
       this.#callOffPause = undefined;
-      this.#askNext(true);
+      this.#guarded(() => this.#askNext(true));
     });
   }
 
@@ -409,6 +424,14 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     if (this.#mayRetry('reset')) return this.#retryLater();
     const limit = `${this.#retry?.perTryTimeoutMs} ms, the perTryTimeout of ${this.#caller.ruleTitle}`;
     this.#caller.onNoAnswer('timeout', `${address} did not answer within ${limit}`);
+  }
+
+  #guarded(run: () => void): void {
+    try {
+      run();
+    } catch (error) {
+      this.#caller.onFault(error);
+    }
   }
 
   /** Ends the connection: the answer that comes over it is of no use. */

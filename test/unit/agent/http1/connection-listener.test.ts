@@ -3,20 +3,22 @@ import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { type ConnectionListener, startConnectionListener } from '../../../../agent/http1/connection-listener.ts';
-import { Deadlines } from '../../../../agent/http1/deadlines.ts';
 import { Transport } from '../../../../agent/http1/transport.ts';
 import { FakeClock } from '../../process/fake-clock.ts';
+import { createSocketContext } from './socket-context.ts';
 
 describe('a listener for connections', () => {
   let listener: ConnectionListener;
   let clock: FakeClock;
   let tooMany: number;
+  let faults: unknown[];
   const sockets: Socket[] = [];
 
   /** Each connection says that it is there, and is kept until one side ends it. */
   beforeEach(async () => {
     clock = new FakeClock();
     tooMany = 0;
+    faults = [];
     listener = await startConnectionListener({
       listen: { host: '127.0.0.1', port: 0 },
       clock,
@@ -28,11 +30,12 @@ describe('a listener for connections', () => {
           onDrain() {},
           onClosed: () => onClosed(connection),
         };
-        const transport: Transport = Transport.accept(handle, user, new Deadlines(clock));
+        const transport: Transport = Transport.accept(handle, user, createSocketContext(clock));
         const connection = { drain() {}, destroy: () => transport.destroy() };
         transport.write(Buffer.from('here'), 0, 4);
         return connection;
       },
+      onFault: (error) => void faults.push(error),
       onTooMany: () => tooMany++,
     });
   });

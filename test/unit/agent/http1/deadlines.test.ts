@@ -6,9 +6,10 @@ describe('deadlines', () => {
   let clock: FakeClock;
   let deadlines: Deadlines;
   let calls: string[];
+  const onFault = (error: unknown) => void calls.push(String(error));
   beforeEach(() => {
     clock = new FakeClock();
-    deadlines = new Deadlines(clock);
+    deadlines = new Deadlines(clock, onFault);
     calls = [];
   });
 

@@ -2,10 +2,10 @@ import { EventEmitter, once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
-import { Deadlines } from '../../../../agent/http1/deadlines.ts';
 import { openPort } from '../../../../agent/http1/port.ts';
 import { type RequestHandler, ServerConnection } from '../../../../agent/http1/server-connection.ts';
 import { ManualClock } from '../proxy/world.ts';
+import { createSocketContext } from './socket-context.ts';
 
 const part = Buffer.alloc(64 * 1024, 'x');
 
@@ -62,7 +62,7 @@ describe('a client that has not taken the whole of an answer yet', () => {
     const answered = new EventEmitter();
     const port = await openPort({ host: '127.0.0.1', port: 0 }, (handle) => {
       connection = new ServerConnection(handle, {
-        deadlines: new Deadlines(clock),
+        ...createSocketContext(clock),
         ...times,
         createHandler: (own) => {
           handler = new LongAnswer(own, keepAlive);

@@ -3,10 +3,10 @@ import { once } from 'node:events';
 import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { Deadlines } from '../../../../agent/http1/deadlines.ts';
 import { onEachConnection, type SocketHandle } from '../../../../agent/http1/socket-handle.ts';
 import { type SocketUser, Transport } from '../../../../agent/http1/transport.ts';
 import { systemClock } from '../../../../process/clock.ts';
+import { createSocketContext } from './socket-context.ts';
 
 const pieceBytes = 4 * 1024;
 
@@ -21,7 +21,7 @@ function pattern(length: number): Buffer {
   return bytes;
 }
 
-const deadlines = new Deadlines(systemClock);
+const context = createSocketContext(systemClock);
 
 /** Passes everything that one side sends on to the other. */
 class Relay implements SocketUser {
@@ -29,7 +29,7 @@ class Relay implements SocketUser {
   target: Transport | undefined;
 
   constructor(handle: SocketHandle, { isPrivate }: { readonly isPrivate: boolean }) {
-    this.own = Transport.accept(handle, this, deadlines);
+    this.own = Transport.accept(handle, this, context);
     this.own.readPrivately(isPrivate);
   }
 

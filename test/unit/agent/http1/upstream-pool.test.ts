@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import type { Socket } from 'node:net';
 import { expect } from 'chai';
-import { Deadlines } from '../../../../agent/http1/deadlines.ts';
+import type { SocketContext } from '../../../../agent/http1/transport.ts';
 import type { ResponseHandler, UpstreamConnection } from '../../../../agent/http1/upstream-connection.ts';
 import { type ConnectionWaiter, type PoolLimits, UpstreamPool } from '../../../../agent/http1/upstream-pool.ts';
 import {
@@ -10,6 +10,7 @@ import {
   defaultBreakerLimits,
 } from '../../../../agent/resilience/circuit-breaker.ts';
 import { ManualClock, World } from '../proxy/world.ts';
+import { createSocketContext } from './socket-context.ts';
 
 /** Asks a pool for a connection, and is told; has one request for it. */
 class Taker implements ConnectionWaiter, ResponseHandler {
@@ -69,14 +70,14 @@ const timeouts = { connectTimeoutMs: 1_000, idleTimeoutMs: 4_000 };
 describe('the pool of connections to an instance', () => {
   let world: World;
   let clock: ManualClock;
-  let deadlines: Deadlines;
+  let context: SocketContext;
   /** As the upstream sees them. */
   let sockets: Socket[];
 
   beforeEach(() => {
     world = new World();
     clock = new ManualClock();
-    deadlines = new Deadlines(clock);
+    context = createSocketContext(clock);
     sockets = [];
   });
   afterEach(() => world.close());
@@ -91,7 +92,7 @@ describe('the pool of connections to an instance', () => {
   }
 
   function poolTo(port: number, limits: PoolLimits): UpstreamPool {
-    return new UpstreamPool({ address: { host: '127.0.0.1', port }, deadlines }, limits);
+    return new UpstreamPool({ address: { host: '127.0.0.1', port }, context }, limits);
   }
 
   async function createPool(breaker = breakerOf()) {

@@ -132,14 +132,12 @@ export class World {
     return (server.address() as AddressInfo).port;
   }
 
-  /** A port on which nobody listens. */
+  /** A port on which nobody listens, nor will: one side of a connection has it. */
   async deadPort(): Promise<number> {
-    const server = createTcpServer().listen(loopback.port, loopback.host);
-    await once(server, 'listening');
-    const { port } = server.address() as AddressInfo;
-    server.close();
-    await once(server, 'close');
-    return port;
+    const holder = connect({ host: loopback.host, port: await this.tcp(() => {}) });
+    await once(holder, 'connect');
+    this.#closers.push(() => void holder.destroy());
+    return holder.localPort ?? 0;
   }
 
   outbound(options: Partial<OutboundOptions> = {}): Promise<ProxyListener> {
