@@ -3,6 +3,7 @@ import { parseClusterName, serviceKey } from '../../model/names.ts';
 import type { Counters } from '../telemetry/counter.ts';
 import type { ClusterCounters } from '../telemetry/route-counters.ts';
 import type { ListenerTraffic } from '../telemetry/statistics.ts';
+import { servicesOfRedirects } from '../view/rules-in-view.ts';
 import type { AgentReport } from './agent-report.ts';
 import {
   counter,
@@ -14,7 +15,8 @@ import {
   type Sample,
 } from './prometheus-text.ts';
 
-export function trafficFamilies({ traffic }: Pick<AgentReport, 'traffic'>): Family[] {
+export function trafficFamilies({ traffic, view }: Pick<AgentReport, 'traffic' | 'view'>): Family[] {
+  const redirects = servicesOfRedirects(view);
   const listeners = Object.entries(traffic).map(([listener, of]) => ({ labels: { listener }, of }));
   const clusters = listeners.flatMap(({ labels, of }) =>
     Object.entries(of.clusters)
@@ -22,7 +24,7 @@ export function trafficFamilies({ traffic }: Pick<AgentReport, 'traffic'>): Fami
       .map(([cluster, counters]) => ({ labels: { ...labels, cluster }, of: counters })),
   );
   const rules = listeners.flatMap(({ labels, of }) =>
-    Object.entries(of.clusters).flatMap((entry) => rulesOf(labels, entry)),
+    Object.entries(of.clusters).flatMap((entry) => rulesOf(labels, entry, redirects)),
   );
   return [...listenerFamilies(listeners), ...clusterFamilies(clusters), ...ruleFamilies(rules)];
 }
@@ -53,7 +55,7 @@ function listenerFamilies(listeners: readonly Labelled<ListenerTraffic>[]): Fami
 
 function clusterFamilies(clusters: readonly Labelled<ClusterCounters>[]): Family[] {
   return [
-    counter('sluice_agent_cluster_requests_total', 'Requests sent to a cluster.', each(clusters, 'requests')),
+    counter('sluice_agent_cluster_requests_total', 'Requests for a cluster.', each(clusters, 'requests')),
     counter('sluice_agent_cluster_attempts_total', 'Further attempts, by cause.', by(clusters, 'attempts', 'cause')),
     counter('sluice_agent_cluster_request_bytes_total', 'Bytes of requests that ended.', each(clusters, 'bytesIn')),
     counter('sluice_agent_cluster_response_bytes_total', 'Bytes of their answers.', each(clusters, 'bytesOut')),
@@ -75,11 +77,13 @@ function ruleFamilies(rules: readonly Labelled<Counters>[]): Family[] {
 function rulesOf(
   labels: Labels,
   [cluster, { rules }]: readonly [cluster: string, counters: ClusterCounters],
+  redirects: ReadonlyMap<string, string>,
 ): Labelled<Counters>[] {
   const name = parseClusterName(cluster);
-  const service = name === undefined ? '' : serviceKey(name.namespace, name.service);
+  const serviceOf = (rule: string) =>
+    name === undefined ? (redirects.get(rule) ?? '') : serviceKey(name.namespace, name.service);
   return Object.entries(rules).map(([rule, of]) => ({
-    labels: { ...labels, cluster, service, subset: name?.subset ?? '', rule },
+    labels: { ...labels, cluster, service: serviceOf(rule), subset: name?.subset ?? '', rule },
     of,
   }));
 }

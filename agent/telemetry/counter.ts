@@ -34,7 +34,10 @@ export interface Counters {
   readonly refused: Readonly<Partial<Record<Reason, number>>>;
   readonly brokenOff: number;
   readonly clientGone: number;
-  /** All answers that came to their end, whoever made them, by the first digit of their status. */
+  /**
+   * All answers that came to their end, whoever made them, by the first digit of their status; `none`: connections, which have
+   * none; `refused`: those of them for which nobody was found.
+   */
   readonly answered: Readonly<Record<string, number>>;
   readonly bytesIn: number;
   readonly bytesOut: number;
@@ -108,7 +111,7 @@ export class Counter {
       refused: Object.fromEntries(this.#refused),
       brokenOff: this.#read(slot.brokenOff),
       clientGone: this.#read(slot.clientGone),
-      answered: byClass(passed.map((count, digit) => count + (own[digit] ?? 0))),
+      answered: byClassOrRefused(passed, own),
       bytesIn: this.#read(slot.bytesIn),
       bytesOut: this.#read(slot.bytesOut),
       durations: this.#durations.snapshot(),
@@ -132,4 +135,11 @@ function byClass(counts: readonly number[]): Record<string, number> {
   return Object.fromEntries(
     counts.flatMap((count, digit) => (count > 0 ? [[digit === 0 ? 'none' : `${digit}xx`, count] as const] : [])),
   );
+}
+
+/** An answer of the agent has a status; without one it was a connection that it closed. */
+function byClassOrRefused(passed: readonly number[], own: readonly number[]): Record<string, number> {
+  const [refused = 0, ...withStatus] = own;
+  const answered = byClass(passed.map((count, digit) => count + (digit === 0 ? 0 : (withStatus[digit - 1] ?? 0))));
+  return refused > 0 ? { ...answered, refused } : answered;
 }

@@ -13,3 +13,16 @@ export function rulesInView({ routeTables }: Pick<MeshView, 'routeTables'>): Map
   }
   return rules;
 }
+
+/** Whose requests a rule redirects, by rule: of a redirect no cluster tells. Without rules of one name in several namespaces. */
+export function servicesOfRedirects({ routeTables }: Pick<MeshView, 'routeTables'>): Map<string, string> {
+  const services = new Map<string, string>();
+  for (const { name, routes } of routeTables.values()) {
+    const service = name.slice(0, name.lastIndexOf(':'));
+    for (const { rule, choice } of routes) {
+      if (choice !== undefined) continue;
+      services.set(rule, (services.get(rule) ?? service) === service ? service : '');
+    }
+  }
+  return services;
+}

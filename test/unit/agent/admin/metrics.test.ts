@@ -9,7 +9,7 @@ import { createClusterView } from '../../../../agent/view/cluster-view.ts';
 import { createEmptyMeshView } from '../../../../agent/view/mesh-view.ts';
 import { HealthStatus } from '../../../../proto/types.ts';
 import { readPrometheus } from '../../../support/prometheus.ts';
-import { assignment, cluster } from '../view/resources.ts';
+import { assignment, cluster, serviceResources, viewOf } from '../view/resources.ts';
 
 const v1 = 'reviews.default|http|v1';
 const ended = { isTunnel: false, bytesIn: 100, bytesOut: 1_000 };
@@ -39,7 +39,7 @@ function traffic(): AgentReport['traffic'] {
   return { outbound: { ...statistics.snapshot(), openConnections: 1 } };
 }
 
-function report(): Pick<AgentReport, 'clusters' | 'traffic'> {
+function report(): Pick<AgentReport, 'clusters' | 'traffic' | 'view'> {
   const endpoints = assignment(v1, [
     { id: 'a', port: 1 },
     { id: 'b', port: 2, health: HealthStatus.DEGRADED },
@@ -54,7 +54,10 @@ function report(): Pick<AgentReport, 'clusters' | 'traffic'> {
   view.breaker.tryAcquireConnection();
   const clusters = new Map([view, unused].map((each) => [each.name, each]));
   const poolOf = () => ({ connections: 2, idle: 1, waiting: 0 });
-  return { clusters: dumpClusters({ ...createEmptyMeshView(), clusters }, poolOf), traffic: traffic() };
+  const moved = { name: 'default/canary/old', match: { prefix: '/old' }, redirect: { hostRedirect: 'new.example' } };
+  const { routeTables } = viewOf(serviceResources({ routes: [moved], clusters: {} }));
+  const known = { ...createEmptyMeshView(), clusters, routeTables };
+  return { clusters: dumpClusters(known, poolOf), traffic: traffic(), view: known };
 }
 
 /** `name{label="value"}` of every sample, as Prometheus would print it, without the labels that all have. */
@@ -81,7 +84,7 @@ describe('the metrics of an agent', () => {
         [`${v1} reviews.default v1 default/canary/all 5xx`]: 2,
         [`${v1} reviews.default v1 odd "rule"\\\n broken-off`]: 1,
         [`${v1} reviews.default v1 odd "rule"\\\n client-gone`]: 1,
-        '   default/canary/old 3xx': 1,
+        ' reviews.default  default/canary/old 3xx': 1,
       },
     },
     { name: 'sluice_agent_cluster_requests_total', want: { [v1]: 5 } },
