@@ -243,7 +243,7 @@ function protocolNotes(
 function workerNotes({ workers }: KnownMesh): string[] {
   if (workers === 0) return [];
   return [
-    `${workers} processes carry requests, each with turns and counts of its own: who is next here is a guess, and so are requests under way and ejections`,
+    `${workers} processes carry requests, each with splits, turns and counts of its own: which share takes it and who is next are a guess, and so are requests under way and ejections`,
   ];
 }
 
