@@ -152,7 +152,6 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       obstacle: directory.obstacle,
       standingOf: (name: string) => directory.standingOf(name),
       namespace: settings.namespace,
-      workers: 0,
     });
     const admin = await startAdmin({ listen: settings.admin, report, readiness, mesh, drain });
     closing.push(() => admin.close());

@@ -7,7 +7,7 @@ import type { AgentReport } from './agent-report.ts';
 import { objectionTo } from './browser-guard.ts';
 import { dumpConfig } from './config-dump.ts';
 import { mostExplainBytes, readExplainBody } from './explain-body.ts';
-import { explainRequest, type KnownMesh } from './explain-request.ts';
+import { explainRequest, type LookedAtMesh } from './explain-request.ts';
 import { metricsContentType, renderMetrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
 import { statsOf } from './stats.ts';
@@ -16,7 +16,7 @@ export interface AdminOptions {
   readonly listen: HostPort;
   readonly report: () => Promise<AgentReport>;
   readonly readiness: () => Readiness;
-  readonly mesh: () => KnownMesh;
+  readonly mesh: () => LookedAtMesh;
   /** Asks callers to send no new requests; resolves when they know, or the deadline is over. */
   readonly drain: () => Promise<void>;
 }
@@ -68,9 +68,12 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
   '/explain': { method: 'POST', answer: explain, mostBytes: mostExplainBytes },
 };
 
-function explain({ mesh }: AdminOptions, body: string): Answer {
+async function explain({ mesh, report }: AdminOptions, body: string): Promise<Answer> {
   const read = readExplainBody(body);
-  if ('asked' in read) return ok(explainRequest(read.asked, mesh()));
+  if ('asked' in read) {
+    const { workers } = await report();
+    return ok(explainRequest(read.asked, { ...mesh(), workers: workers.length }));
+  }
   const { problems } = read;
   const sentence = problems.map(formatProblem).join('; ');
   return { status: 400, body: { status: 400, error: sentence, problems } };

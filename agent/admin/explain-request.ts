@@ -31,7 +31,7 @@ import type { AskedRequest } from './explain-body.ts';
 import { type DestinationExplanation, explainDestination, nextWords } from './explain-destination.ts';
 
 /** What the agent knows, for looking at alone. */
-export interface KnownMesh {
+export interface LookedAtMesh {
   /** One whose use is not noted: a name stays subscribed to as long as applications use it. */
   readonly view: MeshView;
   /** Why names cannot be asked for; '' when they can. */
@@ -40,6 +40,9 @@ export interface KnownMesh {
   standingOf(name: string): Resolution | 'asked' | undefined;
   /** Of names that are written without one. */
   readonly namespace: string;
+}
+
+export interface KnownMesh extends LookedAtMesh {
   /** Processes that carry requests, besides this one; 0 when it is this one. */
   readonly workers: number;
 }

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { type AdminServer, startAdmin } from '../../../../agent/admin/admin-server.ts';
 import type { AgentReport } from '../../../../agent/admin/agent-report.ts';
 import { dumpClusters } from '../../../../agent/admin/cluster-dump.ts';
-import type { KnownMesh } from '../../../../agent/admin/explain-request.ts';
+import type { LookedAtMesh } from '../../../../agent/admin/explain-request.ts';
 import { readinessOf } from '../../../../agent/admin/readiness.ts';
 import { createStatistics } from '../../../../agent/telemetry/statistics.ts';
 import { formatProblem } from '../../../../model/problem.ts';
@@ -65,8 +65,8 @@ function report(changes: Partial<AgentReport> = {}): AgentReport {
   };
 }
 
-function meshOf({ view }: AgentReport): KnownMesh {
-  return { view, obstacle: '', standingOf: () => undefined, namespace: 'default', workers: 0 };
+function meshOf({ view }: AgentReport): LookedAtMesh {
+  return { view, obstacle: '', standingOf: () => undefined, namespace: 'default' };
 }
 
 describe('/ready', () => {
@@ -221,6 +221,12 @@ describe('the admin server', () => {
       'reviews.default',
       1,
     ]);
+  });
+
+  it('says in /explain that other processes know better, when there are', async () => {
+    const worker = { worker: 1, pid: 1, state: 'serving', connections: 0, restarts: 0 } as const;
+    current = report({ workers: [worker, { ...worker, worker: 2 }] });
+    expect((await json(explain('{"host": "reviews"}'))).notes[0]).to.match(/^2 processes carry requests/);
   });
 
   it('refuses in /explain what is no request, with every fault', async () => {
