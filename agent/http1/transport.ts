@@ -3,8 +3,10 @@
  * unless the socket is created with `onread`.
  *
  * Whose buffer it is decides what may be done with the bytes. All sockets begin with one shared buffer: its bytes are good
- * until the call returns. A message that goes on for long is read into a private buffer, whose bytes may be handed to
- * another socket as they are; if that one cannot send them at once, the next read takes another buffer.
+ * until the call returns. As long as much arrives at a time, a message that goes on for long is read into a private buffer,
+ * whose bytes may be handed to another socket as they are; if that one cannot send them at once, the next read takes
+ * another buffer. A buffer is chosen before there is anything to read, so whoever sends little at a time must not have one:
+ * a thousand tunnels on which nothing happens would keep a thousand of them.
  */
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { ByteWriter } from './byte-writer.ts';
@@ -37,6 +39,8 @@ export interface UpstreamAddress {
 }
 
 const readBytes = 64 * 1024;
+/** Who gets less than this in a read is not worth a buffer of his own: to copy it costs next to nothing. */
+const worthAPrivateBuffer = 16 * 1024;
 const sharedBuffer = Buffer.allocUnsafeSlow(readBytes);
 /** Private buffers that nobody uses at the moment. */
 const spare: Buffer<ArrayBuffer>[] = [];
@@ -56,6 +60,8 @@ export class Transport {
   #buffer: Buffer<ArrayBuffer> = sharedBuffer;
   #isKept = false;
   #wantsPrivate = false;
+  /** Of the last read. */
+  #readLast = 0;
   #detail = '';
   readonly #context: SocketContext;
   /** Set as long as bytes wait; made when some do for the first time. */
@@ -138,7 +144,7 @@ export class Transport {
     return this.#buffer !== sharedBuffer;
   }
 
-  /** From the next read on: into a buffer of its own, or into the shared one. */
+  /** From the next read on: into a buffer of its own, once much arrives at a time, or into the shared one. */
   readPrivately(isWanted: boolean): void {
     this.#wantsPrivate = isWanted;
   }
@@ -206,6 +212,7 @@ export class Transport {
   }
 
   #onRead(count: number): boolean {
+    this.#readLast = count;
     try {
       this.#user.onBytes(this.#buffer, 0, count);
     } catch (error) {
@@ -229,10 +236,10 @@ export class Transport {
   }
 
   #nextBuffer(): Buffer<ArrayBuffer> {
-    if (this.#wantsPrivate) {
-      if (this.#buffer === sharedBuffer || this.#isKept)
-        this.#buffer = spare.pop() ?? Buffer.allocUnsafeSlow(readBytes);
-    } else this.#giveBack();
+    if (!this.#wantsPrivate || this.#readLast < worthAPrivateBuffer) this.#giveBack();
+    else if (this.#buffer === sharedBuffer || this.#isKept) {
+      this.#buffer = spare.pop() ?? Buffer.allocUnsafeSlow(readBytes);
+    }
     this.#isKept = false;
     return this.#buffer;
   }

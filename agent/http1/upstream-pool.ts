@@ -119,12 +119,14 @@ export class UpstreamPool implements ConnectionOwner {
     if (place !== -1) this.#idle.splice(place, 1);
     if (wasConnected) return this.#openForWaiters();
     this.#connecting--;
-    // Those that another attempt is under way for wait for that; without one there is no reason to wait any longer.
-    const mayWait = this.#connecting === 0 ? 0 : Math.max(this.#connecting, this.#waiters.length - 1);
+    // One attempt, one request: the others wait for other attempts, or for connections that become free. Without any of
+    // these there is no reason to wait any longer.
+    const mayWait = this.#all.size === 0 ? 0 : Math.max(this.#connecting, this.#waiters.length - 1);
     // Counted before: who is told may send another request at once, for which an attempt of its own begins.
     for (let tooMany = this.#waiters.length - mayWait; tooMany > 0; tooMany--) {
       this.#nextWaiter()?.onUnreachable(detail);
     }
+    this.#openForWaiters();
   }
 
   #nextWaiter(): ConnectionWaiter | undefined {

@@ -25,6 +25,7 @@ import {
   writeInterimHead,
   writeSwitching,
 } from './answer.ts';
+import type { CallContext, Caller } from './caller.ts';
 import type { Destination } from './destination.ts';
 import { LateHead } from './late-head.ts';
 import { type Reason, type Refusal, statusOf, writeAnswer } from './local-answer.ts';
@@ -34,7 +35,7 @@ import { describeRequest } from './request-description.ts';
 import { isUpgrade, type RequestHeadWriter } from './request-head-writer.ts';
 import { Tunnel } from './tunnel.ts';
 import { nameOfFault, refusalOf } from './unreadable.ts';
-import { type CallContext, type Caller, UpstreamCall } from './upstream-call.ts';
+import { UpstreamCall } from './upstream-call.ts';
 
 /** What the exchanges of one listener share. */
 export interface ExchangeContext extends CallContext {

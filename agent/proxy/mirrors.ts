@@ -4,9 +4,10 @@
  */
 import { Deadline } from '../http1/deadlines.ts';
 import { RequestHead } from '../http1/request-head.ts';
+import type { CallContext, Caller } from './caller.ts';
 import type { Destination } from './destination.ts';
 import type { OutgoingRequest } from './outgoing-request.ts';
-import { type CallContext, type Caller, UpstreamCall } from './upstream-call.ts';
+import { UpstreamCall } from './upstream-call.ts';
 
 /** Beyond it copies are left out, and counted. */
 const mostUnderWay = 256;

@@ -15,11 +15,11 @@ import type { Ending } from '../telemetry/counter.ts';
 import type { JsonLine } from '../telemetry/json-line.ts';
 import { RequestFacts, type RoutedBy } from '../telemetry/request-facts.ts';
 import type { RequestWatch } from '../telemetry/request-watch.ts';
+import type { CallContext } from './caller.ts';
 import type { Destination, Target } from './destination.ts';
 import { guessProtocol } from './protocol-guess.ts';
 import { describeConnection } from './request-description.ts';
 import { Tunnel } from './tunnel.ts';
-import type { CallContext } from './upstream-call.ts';
 
 /** What sent a connection to its destination. */
 export interface ConnectionRoute {

@@ -8,7 +8,7 @@ import { type SocketUser, Transport } from '../../../../agent/http1/transport.ts
 import { systemClock } from '../../../../process/clock.ts';
 import { createSocketContext } from './socket-context.ts';
 
-const pieceBytes = 4 * 1024;
+const pieceBytes = 32 * 1024;
 
 function hashOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex');
@@ -78,7 +78,7 @@ describe('a transport', () => {
       () => relays.forEach(({ own }) => void own.destroy()),
       () => [one, other].forEach((socket) => void socket.destroy()),
     );
-    return { one, other };
+    return { one, other, first, second };
   }
 
   for (const isPrivate of [true, false]) {
@@ -98,6 +98,22 @@ describe('a transport', () => {
       expect(hashOf(received)).to.equal(hashOf(sent));
     });
   }
+
+  it('has a buffer of its own only as long as much arrives at a time', async () => {
+    const { one, other, first } = await pair({ isPrivate: true });
+    let received = 0;
+    other.on('data', (bytes) => {
+      received += bytes.length;
+    });
+    const states: boolean[] = [];
+    for (const length of [100, 1024 * 1024, 100]) {
+      const expected = received + length;
+      one.write(pattern(length));
+      while (received < expected) await turn();
+      states.push(first.own.isPrivate);
+    }
+    expect(states).to.deep.equal([false, true, false]);
+  });
 
   it('serves many at the same time from one shared buffer', async () => {
     const pairs = await Promise.all(Array.from({ length: 8 }, () => pair({ isPrivate: false })));

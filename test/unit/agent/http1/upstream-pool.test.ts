@@ -335,6 +335,16 @@ describe('the pool of connections to an instance', () => {
       expect(others[1]?.isWaiting).to.equal(true);
     });
 
+    it('fails one alone as long as a connection is in use, and makes another attempt for the others', async () => {
+      const { pool, limits } = await createPool(breakerOf({ maxConnections: 2 }));
+      await serve(pool, limits);
+      const [first, second] = [take(pool, limits), take(pool, limits)];
+      clock.pass(1_000);
+      await Promise.all([first.told, second.told]);
+      expect(first.failure).to.equal('it did not accept the connection in time');
+      expect(second.connection).to.be.an('object');
+    });
+
     it('does not blame the failure on whoever asks while others are told of it', async () => {
       const limits = { breaker: breakerOf(), ...timeouts };
       const pool = poolTo(await listening(), limits);

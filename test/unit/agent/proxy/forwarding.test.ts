@@ -363,6 +363,23 @@ describe('forwarding', () => {
       expect(world.statistics.snapshot().attempts['stale-connection']).to.equal(1);
     });
 
+    it('but repeats nothing that was under way for longer: it was being carried out', async () => {
+      const clock = new ManualClock();
+      const port = await world.tcp((socket) => {
+        let requests = 0;
+        socket.on('data', () => {
+          requests++;
+          if (requests === 1) return socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+          clock.pass(1_500);
+          return socket.destroy();
+        });
+      });
+      const outbound = await outboundTo([{ port }], 0, clock);
+      await ask(outbound, '/');
+      const { status, reason } = reasonOf(await ask(outbound, '/'));
+      expect({ status, reason }).to.deep.equal({ status: 502, reason: 'upstream-reset' });
+    });
+
     it('and does not repeat a POST, which may have been carried out', async () => {
       const outbound = await outboundTo([{ port: await closesOnSecond() }]);
       await ask(outbound, '/');

@@ -148,6 +148,30 @@ describe('retries', () => {
     });
   }
 
+  it('keep the connection whose answer they throw away, when all of it is there', async () => {
+    const answers = ['503 Busy', '200 OK', '503 Busy', '200 OK'];
+    let connections = 0;
+    const port = await world.tcp((socket) => {
+      connections++;
+      socket.on('data', () => socket.write(`HTTP/1.1 ${answers.shift()}\r\nContent-Length: 2\r\n\r\nok`));
+    });
+    const outbound = await outboundTo([port], { retry: on503 });
+    const statuses = [(await ask(outbound, '/')).status, (await ask(outbound, '/')).status];
+    expect({ statuses, connections }).to.deep.equal({ statuses: [200, 200], connections: 1 });
+    expect(world.underWay()).to.deep.equal({});
+  });
+
+  it('end the connection whose answer they throw away, when there is more of it to come', async () => {
+    let connections = 0;
+    const port = await world.tcp((socket) => {
+      const head = connections++ === 0 ? '503 Busy\r\nContent-Length: 100' : '200 OK\r\nContent-Length: 2';
+      socket.on('data', () => socket.write(`HTTP/1.1 ${head}\r\n\r\nok`));
+    });
+    const { status } = await ask(await outboundTo([port], { retry: on503 }), '/');
+    expect({ status, connections }).to.deep.equal({ status: 200, connections: 2 });
+    expect(world.underWay()).to.deep.equal({});
+  });
+
   it('pause for a random part of a time that doubles and has a limit', async () => {
     const clock = new PauseClock();
     const { ports } = await busyInstances(1);

@@ -1,0 +1,37 @@
+/** Whom a call to an instance is made for, and what all calls of a listener share. */
+import type { Clock, Random } from '../../process/clock.ts';
+import type { BodyReader } from '../http1/body-reader.ts';
+import type { ResponseHead } from '../http1/response-head.ts';
+import type { SocketContext } from '../http1/transport.ts';
+import type { Loss } from '../http1/upstream-connection.ts';
+import type { Statistics } from '../telemetry/statistics.ts';
+import type { Reason } from './local-answer.ts';
+import type { Pools } from './pools.ts';
+
+export interface Caller {
+  /** The rule that sends the request, as sentences call it. */
+  readonly ruleTitle: string;
+  /** The head of the answer, interim or final; good until the call returns, like the body behind it. */
+  onAnswer(head: ResponseHead, body: BodyReader): void;
+  onAnswerBody(bytes: Buffer, body: BodyReader): void;
+  onAnswerEnd(): void;
+  /** The answer broke off behind its head, or a tunnel is closed. */
+  onAnswerLost(loss: Loss): void;
+  /** There is no answer, and there will be none. */
+  onNoAnswer(reason: Reason, sentence: string): void;
+  /** The body can go on: there is a connection, or it has room again. */
+  onReadyForBody(): void;
+  /** Of CONNECT: there is a connection, and nothing was sent over it. */
+  onConnected(): void;
+  onTunnelBack(bytes: Buffer, from: number, to: number): void;
+  onTunnelBackEnd(): void;
+  /** A fault of the agent itself, for whoever caught it could not say whose request it is. */
+  onFault(error: unknown): void;
+}
+
+export interface CallContext extends SocketContext {
+  readonly statistics: Statistics;
+  readonly pools: Pools;
+  readonly clock: Clock;
+  readonly random: Random;
+}
