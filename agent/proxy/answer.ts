@@ -15,9 +15,14 @@ import type { ResponseHead } from '../http1/response-head.ts';
 /** How the body goes to the client. `chunk`: the upstream ends it by closing, the client is told by chunks. */
 export type AnswerFraming = 'as it came' | 'chunk';
 
-export interface AnswerOptions {
+/** What the client is told of its connection. */
+export interface ConnectionWords {
   readonly isForHttp10: boolean;
   readonly keepAlive: boolean;
+}
+
+/** What a rule, and who answers, say of the head. */
+export interface HeadChanges {
   /** An answer of an application, of which no agent has taken what only agents may say. */
   readonly withoutReason: boolean;
   readonly changes: HeaderChanges | undefined;
@@ -44,8 +49,9 @@ const withoutLength = {
 };
 
 /** The final head and what there is of the body already, as one piece. */
-export function writeAnswerHead(head: ResponseHead, options: AnswerOptions): AnswerFraming {
-  const { isForHttp10, keepAlive, withoutReason, changes, setCookie } = options;
+export function writeAnswerHead(head: ResponseHead, words: ConnectionWords, headChanges: HeadChanges): AnswerFraming {
+  const { isForHttp10, keepAlive } = words;
+  const { withoutReason, changes, setCookie } = headChanges;
   const of = withoutReason ? 'application' : 'agent';
   passStatusLine(answer, head);
   if (head.status === 204) passFields(answer, head, withoutLength[of], changes);

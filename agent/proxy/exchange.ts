@@ -6,7 +6,6 @@ import { plainPolicy, type RoutePolicy } from '../../routing/route-policy.ts';
 import type { RouteDecision } from '../../routing/route-table.ts';
 import type { BodyReader } from '../http1/body-reader.ts';
 import { Deadline } from '../http1/deadlines.ts';
-import { headerKind } from '../http1/header-kind.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { RequestHandler, ServerConnection } from '../http1/server-connection.ts';
@@ -16,19 +15,12 @@ import type { Ending } from '../telemetry/counter.ts';
 import type { JsonLine } from '../telemetry/json-line.ts';
 import { RequestFacts } from '../telemetry/request-facts.ts';
 import type { RequestWatch } from '../telemetry/request-watch.ts';
-import {
-  type AnswerFraming,
-  answer,
-  writeAnswerBody,
-  writeAnswerEnd,
-  writeAnswerHead,
-  writeInterimHead,
-  writeSwitching,
-} from './answer.ts';
 import type { CallContext, Caller } from './caller.ts';
+import { ClientAnswer } from './client-answer.ts';
 import type { Destination } from './destination.ts';
+import { EarlyBody } from './early-body.ts';
 import { LateHead } from './late-head.ts';
-import { type Reason, type Refusal, statusOf, writeAnswer } from './local-answer.ts';
+import type { Reason, Refusal } from './local-answer.ts';
 import type { Mirrors } from './mirrors.ts';
 import { isProblemPreferred } from './problem-preferred.ts';
 import { describeRequest } from './request-description.ts';
@@ -70,7 +62,6 @@ type Phase =
   | 'answering'
   | 'tunnel';
 
-const nothing = Buffer.alloc(0);
 const noMirrors: readonly Destination[] = [];
 
 export class Exchange implements RequestHandler, Caller, Describable {
@@ -81,23 +72,17 @@ export class Exchange implements RequestHandler, Caller, Describable {
   readonly #call: UpstreamCall;
   readonly #timeout = new Deadline(() => this.#guarded(() => this.#onTimeUp()));
   readonly #head = new LateHead();
+  /** Only until the request goes out. */
+  readonly #body = new EarlyBody();
+  readonly #answer: ClientAnswer;
   #phase: Phase = 'none';
   #mirrors = noMirrors;
   /** Of requests that were forwarded. */
   #serial = 0;
-  #method = '';
-  #isForHttp10 = false;
-  #expectsContinue = false;
   #isUpgrade = false;
-  /** The body as far as it came with the head; only until the request goes out. */
-  #body: Buffer = nothing;
-  #bodyFrom = 0;
-  #bodyTo = 0;
   #policy: RoutePolicy = plainPolicy;
   #setCookie: string | undefined;
   #upstreamName = '';
-  #keepAlive = false;
-  #framing: AnswerFraming = 'as it came';
   #tunnel: Tunnel | undefined;
   /** What the request waits for; another object for each wait. */
   #wait: Wait<unknown> | undefined;
@@ -106,6 +91,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     this.client = client;
     this.#context = context;
     this.#call = new UpstreamCall(this, context);
+    this.#answer = new ClientAnswer(client, this.facts);
   }
 
   // What the listener's route decides.
@@ -137,37 +123,28 @@ export class Exchange implements RequestHandler, Caller, Describable {
     const isComplete = this.client.isBodyComplete;
     // Until there is a connection: `onReadyForBody` says so.
     if (!isComplete) this.client.transport.pause();
-    const body = this.#body;
-    this.#body = nothing;
+    const { bytes, from, to } = this.#body;
+    this.#body.letGo();
     const serial = ++this.#serial;
-    call.start(body, this.#bodyFrom, this.#bodyTo, isComplete);
+    call.start(bytes, from, to, isComplete);
     // The request may have ended when it returns, because nobody can be asked, and the next one may have begun.
     if (isComplete && isCopied && this.#serial === serial && this.#phase === 'asking') this.#sendMirrors();
   }
 
   /** Answers itself. */
   refuse(refusal: Refusal): void {
-    const { client } = this;
-    const keepAlive = client.mayKeepAlive && (client.isBodyComplete || !this.#expectsContinue);
-    writeAnswer(answer, refusal, {
-      withBody: this.#method !== 'HEAD',
-      asProblem: isProblemPreferred((this.#head.read() ?? this.#head.readSent())?.header('accept')),
-      connection: keepAlive ? (this.#isForHttp10 ? 'keep-alive' : undefined) : 'close',
-    });
-    this.facts.status = statusOf(refusal);
+    const asProblem = isProblemPreferred((this.#head.read() ?? this.#head.readSent())?.header('accept'));
     this.#phase = 'answering';
-    this.#sendAnswer();
+    this.#answer.refuse(refusal, asProblem);
     this.#conclude(refusal.reason);
-    client.finish(keepAlive);
+    this.#answer.finish();
   }
 
   /** Keeps the request until the promise has an answer, then lets `resume` decide. */
   suspend<Answer>(head: RequestHead, wait: Wait<Answer>, resume: (answer: Answer, head: RequestHead) => void): void {
     const bytes = head.copy();
     this.#head.keep(bytes);
-    this.#body = Buffer.from(this.#body.subarray(this.#bodyFrom, this.#bodyTo));
-    this.#bodyFrom = 0;
-    this.#bodyTo = this.#body.length;
+    this.#body.keep();
     this.#phase = 'deciding';
     if (!this.client.isBodyComplete) this.client.transport.pause();
     this.#wait = wait;
@@ -201,15 +178,10 @@ export class Exchange implements RequestHandler, Caller, Describable {
     this.facts.bytesIn = head.end - head.start;
     this.#countIn(body);
     this.#head.begin(head);
-    this.#method = head.method;
-    this.#isForHttp10 = head.minorVersion === 0;
-    this.#expectsContinue = head.fields.has(headerKind.expect);
+    this.#answer.begin(head);
     this.#policy = plainPolicy;
     this.#setCookie = undefined;
-    this.#body = head.bytes;
-    this.#bodyFrom = body.from;
-    this.#bodyTo = body.to;
-    if (body.trailers !== undefined) this.#joinTrailers(body.trailers);
+    this.#body.begin(head.bytes, body);
     try {
       this.#context.route(head, this);
     } catch (error) {
@@ -220,12 +192,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
 
   onBody(bytes: Buffer, body: BodyReader): void {
     this.#countIn(body);
-    if (this.#phase === 'deciding') {
-      const more = [this.#body, bytes.subarray(body.from, body.to), body.trailers ?? nothing];
-      this.#body = Buffer.concat(more);
-      this.#bodyTo = this.#body.length;
-      return;
-    }
+    if (this.#phase === 'deciding') return this.#body.add(bytes, body);
     this.#call.sendBody(this.client.transport, bytes, body);
     if (body.isDone) this.#sendMirrors();
     if (!body.isDone && this.#call.isClogged) this.client.transport.pause();
@@ -236,7 +203,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     this.facts.detail = nameOfFault(number);
     if (number !== 0 && this.#phase !== 'answering') return this.refuse(refusalOf(number));
     this.#conclude('client-gone');
-    this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+    this.#answer.breakOff();
   }
 
   onClientGone(detail: string): void {
@@ -255,8 +222,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     this.#phase = 'begun';
     this.facts.detail = nameOfFault(number);
     this.#head.begin(head);
-    this.#method = head?.method ?? '';
-    this.#isForHttp10 = false;
+    this.#answer.begin(head);
     this.refuse(refusalOf(number));
     this.#head.letGo();
   }
@@ -274,7 +240,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
   onAnswer(head: ResponseHead, body: BodyReader): void {
     try {
       if (head.status === 101) return this.#switch(head);
-      if (head.isInterim) this.#passInterim(head);
+      if (head.isInterim) this.#answer.passInterim(head);
       else this.#passHead(head, body);
     } catch (error) {
       this.#fail(error);
@@ -282,8 +248,11 @@ export class Exchange implements RequestHandler, Caller, Describable {
   }
 
   onAnswerBody(bytes: Buffer, body: BodyReader): void {
+    const source = this.#call.transport;
+    if (source === undefined) return;
     try {
-      this.#passBody(bytes, body);
+      this.#answer.passBody(source, bytes, body);
+      if (!body.isDone && this.client.transport.isClogged) source.pause();
     } catch (error) {
       this.#fail(error);
     }
@@ -291,41 +260,21 @@ export class Exchange implements RequestHandler, Caller, Describable {
 
   onAnswerEnd(): void {
     try {
-      this.#endAnswer();
+      this.#answer.end();
+      this.#conclude('passed');
+      this.#answer.finish();
     } catch (error) {
       this.#fail(error);
     }
-  }
-
-  #passBody(bytes: Buffer, body: BodyReader): void {
-    const source = this.#call.transport;
-    if (source === undefined) return;
-    if (this.#framing === 'as it came') {
-      this.facts.bytesOut += body.to - body.from + (body.trailers?.length ?? 0);
-      this.client.transport.relay(source, bytes, body.from, body.to);
-      if (body.trailers !== undefined) this.client.transport.write(body.trailers, 0, body.trailers.length);
-    } else {
-      writeAnswerBody(bytes, body, this.#framing);
-      this.#sendAnswer();
-    }
-    if (!body.isDone && this.client.transport.isClogged) source.pause();
-  }
-
-  #endAnswer(): void {
-    if (this.#framing === 'chunk') {
-      writeAnswerEnd(this.#framing);
-      this.#sendAnswer();
-    }
-    this.#conclude('passed');
-    this.client.finish(this.#keepAlive);
   }
 
   onAnswerLost({ isInOrder, detail }: Loss): void {
     const wasTunnel = this.#phase === 'tunnel';
     this.facts.detail = detail;
     this.#conclude(wasTunnel ? 'passed' : 'broken-off');
-    if (wasTunnel && isInOrder) this.client.finish(false);
-    else this.client.abort(wasTunnel || this.#isForHttp10 ? 'reset' : 'close');
+    if (!wasTunnel) this.#answer.breakOff();
+    else if (isInOrder) this.client.finish(false);
+    else this.client.abort('reset');
   }
 
   onNoAnswer(reason: Reason, sentence: string): void {
@@ -342,9 +291,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
   }
 
   onConnected(): void {
-    answer.text('HTTP/1.1 200 Connection Established\r\n\r\n');
-    this.#sendAnswer();
-    this.facts.status = 200;
+    this.#answer.establishTunnel();
     this.#startTunnel();
   }
 
@@ -375,29 +322,14 @@ export class Exchange implements RequestHandler, Caller, Describable {
   }
 
   #passHead(head: ResponseHead, body: BodyReader): void {
-    const { client } = this;
     this.#phase = 'answering';
     this.#context.watch.onAnswer(this.facts);
-    this.facts.status = head.status;
-    const endsByClosing = this.#isForHttp10 && (head.body === 'chunked' || head.body === 'until-close');
-    this.#keepAlive = client.mayKeepAlive && !endsByClosing && (client.isBodyComplete || !this.#expectsContinue);
-    this.#framing = writeAnswerHead(head, {
-      isForHttp10: this.#isForHttp10,
-      keepAlive: this.#keepAlive,
+    this.#answer.passHead(head, body, {
       withoutReason: this.#context.withoutReason || this.#call.lastTarget?.identity === '',
       changes: this.#policy.responseHeaders,
       setCookie: this.#setCookie,
     });
-    writeAnswerBody(head.bytes, body, this.#framing);
-    this.#sendAnswer();
-    if (!body.isDone && client.transport.isClogged) this.#call.transport?.pause();
-  }
-
-  /** HTTP/1.0 knows none. */
-  #passInterim(head: ResponseHead): void {
-    if (this.#isForHttp10) return;
-    writeInterimHead(head);
-    this.#sendAnswer();
+    if (!body.isDone && this.client.transport.isClogged) this.#call.transport?.pause();
   }
 
   #switch(head: ResponseHead): void {
@@ -406,9 +338,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
       this.#call.abort();
       return this.refuse({ reason: 'upstream-malformed', sentence: 'the upstream switched protocols unasked' });
     }
-    writeSwitching(head, this.#policy.responseHeaders);
-    this.#sendAnswer();
-    this.facts.status = head.status;
+    this.#answer.switchProtocol(head, this.#policy.responseHeaders);
     this.#startTunnel();
   }
 
@@ -434,23 +364,22 @@ export class Exchange implements RequestHandler, Caller, Describable {
     }
     this.facts.detail = 'the time was over';
     this.#conclude('broken-off');
-    this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+    this.#answer.breakOff();
   }
 
   /** A fault of ours. */
   #fail(error: unknown): void {
     this.#context.onFault(error);
-    answer.length = 0;
     try {
       this.#call.abort();
       if (this.#phase === 'begun' || this.#phase === 'deciding' || this.#phase === 'asking') {
         return this.refuse({ reason: 'internal', sentence: 'the agent failed at this request; its log says why' });
       }
       this.#conclude('broken-off');
-      this.client.abort(this.#isForHttp10 ? 'reset' : 'close');
+      this.#answer.breakOff();
     } catch (again) {
       this.#context.onFault(again);
-      this.client.destroy();
+      this.#answer.breakOff();
     }
   }
 
@@ -460,17 +389,6 @@ export class Exchange implements RequestHandler, Caller, Describable {
     } catch (error) {
       this.#fail(error);
     }
-  }
-
-  #joinTrailers(trailers: Buffer): void {
-    this.#body = Buffer.concat([this.#body.subarray(this.#bodyFrom, this.#bodyTo), trailers]);
-    this.#bodyFrom = 0;
-    this.#bodyTo = this.#body.length;
-  }
-
-  #sendAnswer(): void {
-    this.facts.bytesOut += answer.length;
-    this.client.transport.writeAll(answer);
   }
 
   /** What is left of the body after the answer is nobody's. */

@@ -166,13 +166,11 @@ export class ResponsePipe {
           // Nothing of it has gone out yet.
           if (broken < 0) return ended([], broken);
           keepsAlive = head.keepsAlive;
-          framing = writeAnswerHead(head, {
-            isForHttp10,
-            keepAlive: !(isForHttp10 && (head.body === 'chunked' || head.body === 'until-close')),
-            withoutReason: false,
-            changes: undefined,
-            setCookie: undefined,
-          });
+          framing = writeAnswerHead(
+            head,
+            { isForHttp10, keepAlive: !(isForHttp10 && (head.body === 'chunked' || head.body === 'until-close')) },
+            { withoutReason: false, changes: undefined, setCookie: undefined },
+          );
         } else {
           const broken = body.consume(inbox.bytes, at, inbox.to);
           if (broken < 0) return ended([], broken);
