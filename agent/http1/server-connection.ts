@@ -8,10 +8,10 @@ import type { Accepted } from './connection-listener.ts';
 import { Deadline } from './deadlines.ts';
 import { fault } from './fault.ts';
 import { incomplete } from './fields.ts';
-import { includesLineEnd } from './octets.ts';
 import { RequestHead } from './request-head.ts';
 import type { SocketHandle } from './socket-handle.ts';
 import { type SocketContext, type SocketUser, Transport } from './transport.ts';
+import { Unread } from './unread.ts';
 
 /** Serves the requests of one connection, one at a time. */
 export interface RequestHandler {
@@ -93,10 +93,8 @@ export class ServerConnection implements Accepted, SocketUser {
   readonly #body = new BodyReader();
   readonly #deadline = new Deadline(() => this.#onTimeUp());
   #state: State = 'between requests';
-  /** Bytes that cannot be used yet: the beginning of a head, or requests that came too early. */
-  #waiting: Buffer | undefined;
-  /** The head is looked at again when there are so many bytes, or a line has ended: not with each byte that comes slowly. */
-  #lookAgainAt = 0;
+  /** The beginning of a head, or requests that came too early. */
+  readonly #unread = new Unread();
   #discarded = 0;
   /** The deadline is for the body of the present request, of which there were so many bytes when it was last looked at. */
   #isBodyWatched = false;
@@ -127,7 +125,7 @@ export class ServerConnection implements Accepted, SocketUser {
 
   /** Whether the connection could be used again after the present request. */
   get mayKeepAlive(): boolean {
-    return this.#keepsAlive && !this.#isDraining && (!this.#hasEnded || this.#waiting !== undefined || this.#hasMore);
+    return this.#keepsAlive && !this.#isDraining && (!this.#hasEnded || !this.#unread.isEmpty || this.#hasMore);
   }
 
   get isBodyComplete(): boolean {
@@ -180,10 +178,9 @@ export class ServerConnection implements Accepted, SocketUser {
   }
 
   onBytes(bytes: Buffer, from: number, to: number): void {
-    if (this.#waiting === undefined) return this.#read(bytes, from, to);
+    if (this.#unread.isEmpty) return this.#read(bytes, from, to);
     this.#wait(bytes, from, to);
-    if (this.#state !== 'head') return;
-    if (this.#waiting.length >= this.#lookAgainAt || includesLineEnd(bytes, from, to)) this.#readWaiting();
+    if (this.#state === 'head' && this.#unread.isWorthALook(bytes, from, to)) this.#readWaiting();
   }
 
   onEnd(): void {
@@ -215,7 +212,7 @@ export class ServerConnection implements Accepted, SocketUser {
     const wasServing = this.#state === 'serving' || this.#state === 'tunnel';
     this.#state = 'closed';
     this.#deadline.clear();
-    this.#waiting = undefined;
+    this.#unread.take();
     if (wasServing) this.#handler.onClientGone(detail);
     this.#options.onClosed(this);
   }
@@ -259,8 +256,7 @@ export class ServerConnection implements Accepted, SocketUser {
     if (end === incomplete && to - from <= mostHeadBytes) {
       if (this.#state !== 'head') this.#options.deadlines.set(this.#deadline, this.#options.headTimeoutMs);
       this.#state = 'head';
-      this.#wait(bytes, from, to);
-      this.#lookAgainAt = 2 * (to - from);
+      this.#unread.addHead(bytes, from, to);
       return to;
     }
     this.#deadline.clear();
@@ -318,16 +314,15 @@ export class ServerConnection implements Accepted, SocketUser {
 
   /** Keeps bytes for later. A client that sends too many of them has to wait itself. */
   #wait(bytes: Buffer, from: number, to: number): void {
-    const added = bytes.subarray(from, to);
-    this.#waiting = this.#waiting === undefined ? Buffer.from(added) : Buffer.concat([this.#waiting, added]);
-    if (this.#waiting.length > mostWaitingBytes && this.#state === 'serving') this.transport.pause();
+    this.#unread.add(bytes, from, to);
+    if (this.#unread.length > mostWaitingBytes && this.#state === 'serving') this.transport.pause();
   }
 
   #readWaiting(): void {
     // An answer that is complete at once leads to the next request at once: a loop, not a recursion.
-    while (this.#waiting !== undefined && this.#isHungry) {
-      const waiting = this.#waiting;
-      this.#waiting = undefined;
+    while (this.#isHungry) {
+      const waiting = this.#unread.take();
+      if (waiting === undefined) break;
       this.transport.resume();
       this.#read(waiting, 0, waiting.length);
       if (this.#state === 'head') break;
@@ -337,7 +332,7 @@ export class ServerConnection implements Accepted, SocketUser {
 
   /** Nothing more comes that could make a whole request of what there is. */
   #missRest(): void {
-    const isIdle = this.#state === 'between requests' && this.#waiting === undefined;
+    const isIdle = this.#state === 'between requests' && this.#unread.isEmpty;
     if (isIdle || this.#state === 'head') this.#endInOrder();
     else if (this.#state === 'serving' && !this.#body.isDone) this.#handler.onBodyBroken(incomplete);
     else if (this.#state === 'tunnel') this.#handler.onTunnelEnd();
@@ -352,7 +347,7 @@ export class ServerConnection implements Accepted, SocketUser {
   /** What is written still goes out; until then the client's bytes are read, or its machine would drop the answer. */
   #close(): void {
     this.#state = 'closing';
-    this.#waiting = undefined;
+    this.#unread.take();
     this.transport.end();
     this.transport.resume();
     this.#options.deadlines.set(this.#deadline, lingerMs);

@@ -7,10 +7,10 @@ import { BodyReader } from './body-reader.ts';
 import { Deadline } from './deadlines.ts';
 import { describeFault, fault } from './fault.ts';
 import { incomplete } from './fields.ts';
-import { includesLineEnd } from './octets.ts';
 import { type Asked, ResponseHead } from './response-head.ts';
 import { mostHeadBytes } from './server-connection.ts';
 import { type SocketContext, type SocketUser, Transport, type UpstreamAddress } from './transport.ts';
+import { Unread } from './unread.ts';
 
 /** Takes the response to one request. */
 export interface ResponseHandler {
@@ -77,9 +77,7 @@ export class UpstreamConnection implements SocketUser {
   /** Something of the present response has come. */
   #hasBytes = false;
   /** The beginning of a head. */
-  #waiting: Buffer | undefined;
-  /** It is looked at again when there are so many bytes, or a line has ended: not with each byte that comes slowly. */
-  #lookAgainAt = 0;
+  readonly #unread = new Unread();
   #wasConnected = false;
   #ownFault = '';
 
@@ -182,14 +180,11 @@ export class UpstreamConnection implements SocketUser {
 
   #read(bytes: Buffer, from: number, to: number): void {
     this.#hasBytes = true;
-    if (this.#waiting !== undefined) {
-      const joined = Buffer.concat([this.#waiting, bytes.subarray(from, to)]);
-      this.#waiting = joined;
-      if (joined.length < this.#lookAgainAt && !includesLineEnd(bytes, from, to)) return;
-      this.#waiting = undefined;
-      return this.#readMessage(joined, 0, joined.length);
-    }
-    this.#readMessage(bytes, from, to);
+    if (this.#unread.isEmpty) return this.#readMessage(bytes, from, to);
+    this.#unread.add(bytes, from, to);
+    if (!this.#unread.isWorthALook(bytes, from, to)) return;
+    const joined = this.#unread.take();
+    if (joined !== undefined) this.#readMessage(joined, 0, joined.length);
   }
 
   #readMessage(bytes: Buffer, from: number, to: number): void {
@@ -216,8 +211,7 @@ export class UpstreamConnection implements SocketUser {
   #readHead(bytes: Buffer, from: number, to: number): number {
     const end = head.parse(bytes, from, to, this.#asked);
     if (end === incomplete && to - from <= mostHeadBytes) {
-      this.#waiting = Buffer.from(bytes.subarray(from, to));
-      this.#lookAgainAt = 2 * (to - from);
+      this.#unread.addHead(bytes, from, to);
       return incomplete;
     }
     if (end <= 0 || end - from > mostHeadBytes) return this.#refuse(end < 0 ? end : fault.headTooLarge);

@@ -186,6 +186,21 @@ describe('the pool of connections to an instance', () => {
     });
   }
 
+  it('keeps no connection over which a request is still going when its answer is complete', async () => {
+    const port = await world.tcp((socket) => {
+      socket.once('data', () => socket.pause().write('HTTP/1.1 204 No Content\r\n\r\n'));
+    });
+    const limits = { breaker: breakerOf(), ...timeouts };
+    const pool = poolTo(port, limits);
+    const taker = await serve(pool, limits);
+    const long = Buffer.alloc(32 * 1024 * 1024);
+    expect(taker.connection?.transport.write(long, 0, long.length)).to.equal(false);
+    taker.connection?.requestIsComplete();
+    await taker.answered;
+    expect(pool.idle).to.equal(0);
+    while (pool.connections > 0) await new Promise(setImmediate);
+  });
+
   it('drops idle connections when asked, and none in use', async () => {
     const { pool, limits, breaker } = await createPool();
     const [one] = await served(pool, limits, 2);

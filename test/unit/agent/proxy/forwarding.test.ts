@@ -363,6 +363,13 @@ describe('forwarding', () => {
       expect(world.statistics.snapshot().attempts['stale-connection']).to.equal(1);
     });
 
+    it('and does not try the others that were kept, which are probably closed too', async () => {
+      const outbound = await outboundTo([{ port: await closesOnSecond() }]);
+      await Promise.all([ask(outbound, '/'), ask(outbound, '/')]);
+      expect((await ask(outbound, '/')).body).to.equal('ok');
+      expect(world.statistics.snapshot().attempts['stale-connection']).to.equal(1);
+    });
+
     it('but repeats nothing that was under way for longer: it was being carried out', async () => {
       const clock = new ManualClock();
       const port = await world.tcp((socket) => {
