@@ -14,6 +14,8 @@ export interface OpenDescriptor {
   readonly descriptor: number;
   /** Not for this process alone: it is not to be closed. */
   readonly isShared: boolean;
+  /** Neither a pipe nor a socket nor a terminal. */
+  readonly isFile: boolean;
   readonly write: Write;
 }
 
@@ -28,7 +30,7 @@ export function openToAppend(path: string): OpenDescriptor {
  */
 export function openStandardOutput(): OpenDescriptor {
   if (process.platform === 'linux' && fstatSync(standardOutput).isSocket()) {
-    return { descriptor: standardOutput, isShared: true, write: sendTo(standardOutput) };
+    return { descriptor: standardOutput, isShared: true, isFile: false, write: sendTo(standardOutput) };
   }
   try {
     return opened(openSync('/proc/self/fd/1', appending), false);
@@ -46,6 +48,7 @@ function opened(descriptor: number, isShared: boolean): OpenDescriptor {
   return {
     descriptor,
     isShared,
+    isFile: fstatSync(descriptor).isFile(),
     write: (bytes, from, to, then) => write(descriptor, bytes, from, to - from, null, then),
   };
 }

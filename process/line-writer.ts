@@ -9,6 +9,11 @@ import { type OpenDescriptor, openStandardOutput, openToAppend } from './descrip
 export interface LineWriterOptions {
   /** A file, which is appended to and made when it is missing, or a pipe; `-`: standard output. */
   readonly path: string;
+  /**
+   * Other processes write lines to the same, which must not get between ours: in a pipe they may where a line is longer than
+   * 4 KiB. Not when not given.
+   */
+  readonly isShared?: boolean;
   readonly clock: Clock;
   /** Told when lines cannot be written, once until they can again, and when the file cannot be opened anew. */
   readonly onTrouble: (sentence: string) => void;
@@ -32,6 +37,9 @@ const longestPauseMs = 64;
 const troublePauseMs = 1_000;
 /** For what waits, when the writer is closed. */
 const closeMs = 1_000;
+
+/** PIPE_BUF of Linux: so many bytes get into a pipe together or not at all, whoever else writes to it. Files take any number. */
+const atOnce = 4_096;
 
 const newline = 0x0a;
 
@@ -132,7 +140,8 @@ export class LineWriter {
 
   #writeOn(): void {
     const { bytes, at, length } = this.#underWay;
-    this.#output.write(bytes, at, length, (error, count) => {
+    const isCut = this.#options.isShared === true && !this.#output.isFile;
+    this.#output.write(bytes, at, isCut ? this.#underWay.endOfPiece() : length, (error, count) => {
       if (this.#isOver) return;
       if (error !== null) return this.#onError(error);
       this.#pauseMs = shortestPauseMs;
@@ -215,6 +224,13 @@ class Batch {
     this.length = 0;
     this.lines = 0;
     this.at = 0;
+  }
+
+  /** Of whole lines, as many as go into a pipe at once; of one at least. */
+  endOfPiece(): number {
+    if (this.length - this.at <= atOnce) return this.length;
+    const last = this.bytes.lastIndexOf(newline, this.at + atOnce - 1);
+    return (last >= this.at ? last : this.bytes.indexOf(newline, this.at)) + 1;
   }
 
   /** A line that is written in part begins anew. */

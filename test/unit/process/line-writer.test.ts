@@ -31,9 +31,9 @@ describe('a writer of lines', () => {
     rmSync(folder, { recursive: true });
   });
 
-  function writerTo(path: string): LineWriter {
+  function writerTo(path: string, isShared = false): LineWriter {
     const onTrouble = (sentence: string) => void troubles.push(sentence);
-    const writer = new LineWriter({ path, clock: systemClock, onTrouble });
+    const writer = new LineWriter({ path, isShared, clock: systemClock, onTrouble });
     writers.push(writer);
     return writer;
   }
@@ -141,6 +141,29 @@ describe('a writer of lines', () => {
     closeSync(reader);
     expect(text).to.equal(Array.from({ length: 3_000 }, (_, n) => `${n} ${'x'.repeat(90)}\n`).join(''));
     expect(troubles).to.deep.equal([]);
+  });
+
+  it("gets between nobody else's lines in a pipe that it shares, and nobody between its own", async () => {
+    const { path, reader } = pipe();
+    const sharers = [writerTo(path, true), writerTo(path, true), writerTo(path, true)];
+    const each = 300;
+    for (let n = 0; n < each; n++) {
+      for (const [who, writer] of sharers.entries()) {
+        say(writer, `${who} ${n} ${String(who).repeat((n * 37) % 4_000)}`);
+      }
+    }
+    let text = '';
+    await until(() => {
+      for (let bytes = readPipe(reader); bytes !== undefined && bytes.length > 0; bytes = readPipe(reader)) {
+        text += bytes.toString('latin1');
+      }
+      return sharers.every(({ counts }) => counts.written === each);
+    });
+    closeSync(reader);
+    const lines = text.split('\n').slice(0, -1);
+    expect(lines).to.have.lengthOf(each * sharers.length);
+    const isWhole = (line: string) => /^(\d) \d+ \1*$/.test(line);
+    expect(lines.filter((line) => !isWhole(line)).map((line) => line.slice(0, 80))).to.deep.equal([]);
   });
 
   it('is closed within a second when nobody reads the pipe', async () => {
