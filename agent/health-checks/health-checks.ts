@@ -14,6 +14,8 @@ export interface HealthChecksOptions {
   readonly random: Random;
   readonly probe: Probe;
   readonly log: Logger;
+  /** After what is found of an instance has changed. */
+  readonly onChange?: (cluster: ClusterView, endpoint: EndpointView) => void;
 }
 
 /** Under way at the same time, over all clusters; others wait for their turn. */
@@ -114,6 +116,7 @@ class InstanceCheck {
     const { endpoint, cluster } = this.subject;
     const before = endpoint.load.check;
     endpoint.load.check = health;
+    if (before.is !== health.is) this.#options.onChange?.(cluster, endpoint);
     if ((before.is === 'failing') === (health.is === 'failing')) return;
     cluster.suspicions.changes++;
     if (health.is === 'unchecked') return;

@@ -20,8 +20,26 @@ export function readPanicThreshold({ commonLbConfig }: Cluster): number {
   );
 }
 
-/** Only the first thresholds count, those of the default priority. Unset is `defaultBreakerLimits`, not Envoy's 1024. */
-export function readBreakerLimits({ circuitBreakers }: Cluster): BreakerLimits {
+/**
+ * Only the first thresholds count, those of the default priority. Unset is `defaultBreakerLimits`, not Envoy's 1024.
+ * `workers`: so many processes count on their own, so each has its part, rounded up.
+ */
+export function readBreakerLimits(cluster: Cluster, workers: number): BreakerLimits {
+  const limits = readLimitsOfAll(cluster);
+  const partOf = (limit: number) => Math.ceil(limit / workers);
+  const { retries } = limits;
+  return {
+    maxConnections: partOf(limits.maxConnections),
+    maxPendingRequests: partOf(limits.maxPendingRequests),
+    maxRequests: partOf(limits.maxRequests),
+    retries:
+      retries.is === 'fixed'
+        ? { ...retries, maxRetries: partOf(retries.maxRetries) }
+        : { ...retries, minConcurrency: partOf(retries.minConcurrency) },
+  };
+}
+
+function readLimitsOfAll({ circuitBreakers }: Cluster): BreakerLimits {
   const [thresholds] = circuitBreakers?.thresholds ?? [];
   if (thresholds === undefined) return defaultBreakerLimits;
   return {

@@ -59,6 +59,8 @@ export interface ClusterViewOptions {
    * counted of the cluster goes on.
    */
   readonly previous: ClusterView | undefined;
+  /** Processes of the agent that each keep a part of the limits. 1 when not given. */
+  readonly workers?: number;
 }
 
 /** What the server leaves out when the operator did not choose; Envoy's default. */
@@ -86,7 +88,7 @@ export function assignmentName(cluster: Cluster): string {
 export function createClusterView(
   cluster: Cluster,
   assignment: ClusterLoadAssignment,
-  { zone, previous }: ClusterViewOptions,
+  { zone, previous, workers = 1 }: ClusterViewOptions,
 ): ClusterView {
   const own = fromStruct(cluster.metadata?.filterMetadata.sluice ?? null);
   const policy = readPolicy(cluster);
@@ -125,7 +127,7 @@ export function createClusterView(
       previous: previous?.balancer,
     }),
     hashOf: policy === 'ring-hash' || policy === 'maglev' ? hashOf : noHash,
-    breaker: new CircuitBreaker(readBreakerLimits(cluster), previous?.breaker),
+    breaker: new CircuitBreaker(readBreakerLimits(cluster, workers), previous?.breaker),
     outlier,
     healthCheck,
     suspicions,

@@ -69,16 +69,18 @@ export const emptyMeshResources: MeshResources = {
 export interface ViewIdentity {
   readonly agentId: string;
   readonly zone?: string;
+  /** Processes that each have such a view, and share its limits among them. 1 when not given. */
+  readonly workers?: number;
 }
 
 /** A refusal names every resource at fault, not only the first. */
 export function createMeshView(
   resources: MeshResources,
   previous: MeshView | undefined,
-  { agentId, zone = '' }: ViewIdentity,
+  { agentId, zone = '', workers = 1 }: ViewIdentity,
 ): { readonly view: MeshView } | { readonly refused: readonly RefusedResource[] } {
   const refusals = new Refusals();
-  const clusters = prepareClusters(resources, previous, { zone, refusals });
+  const clusters = prepareClusters(resources, previous, { zone, workers, refusals });
   const routeTables = prepareRouteTables(resources, previous, { agentId, refusals });
   const services = prepareServices(resources, routeTables, refusals);
   if (refusals.list.length > 0) return { refused: refusals.list };
@@ -128,17 +130,20 @@ class Refusals {
 
 interface ClusterContext {
   readonly zone: string;
+  readonly workers: number;
   readonly refusals: Refusals;
 }
 
 function prepareClusters(
   resources: MeshResources,
   previous: MeshView | undefined,
-  { zone, refusals }: ClusterContext,
+  { refusals, ...context }: ClusterContext,
 ): Map<string, ClusterView> {
   const prepared = new Map<string, ClusterView>();
   for (const [name, cluster] of resources.clusters) {
-    const view = refusals.collect(xds.Cluster, name, () => prepareCluster(cluster, resources, { zone, previous }));
+    const view = refusals.collect(xds.Cluster, name, () =>
+      prepareCluster(cluster, resources, { ...context, previous }),
+    );
     if (view !== undefined) prepared.set(name, view);
   }
   return prepared;
@@ -147,7 +152,10 @@ function prepareClusters(
 function prepareCluster(
   cluster: xds.Cluster,
   resources: MeshResources,
-  { zone, previous }: { readonly zone: string; readonly previous: MeshView | undefined },
+  {
+    previous,
+    ...context
+  }: { readonly zone: string; readonly workers: number; readonly previous: MeshView | undefined },
 ): ClusterView {
   const endpoints = assignmentName(cluster);
   const assignment = resources.assignments.get(endpoints);
@@ -158,7 +166,7 @@ function prepareCluster(
     previous.resources.assignments.get(endpoints) === assignment;
   return isUnchanged && before !== undefined
     ? before
-    : createClusterView(cluster, assignment, { zone, previous: before });
+    : createClusterView(cluster, assignment, { ...context, previous: before });
 }
 
 interface RouteContext {

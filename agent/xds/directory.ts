@@ -26,6 +26,8 @@ export interface DirectoryOptions {
   readonly clock: Clock;
   /** After each swap; keeping what is held on disk goes here. */
   readonly onSwap: (held: HeldMesh) => void;
+  /** When `obstacle` may have changed. */
+  readonly onObstacle?: () => void;
 }
 
 /** A server that answers takes a round trip. One that holds its answer (it lags behind) must not hold requests too. */
@@ -113,21 +115,30 @@ export class Directory implements MeshDirectory {
     return this.#names.stateOf(name) === undefined ? undefined : 'asked';
   }
 
+  /** These were looked up lately, where this directory does not see it. */
+  used(names: readonly string[]): void {
+    const now = this.#options.clock.now();
+    for (const name of names) this.#names.use(name, now);
+  }
+
   /** From now on this stream is asked. It was started with `names`. */
   connected(asker: NameAsker): void {
     this.#asker = asker;
     this.#sweepLater();
+    this.#options.onObstacle?.();
   }
 
   /** The server is there, but for this reason may not answer; '' when it will. Holds as long as the connection. */
   hindered(why: string): void {
     this.#hindrance = why;
+    this.#options.onObstacle?.();
   }
 
   /** Nobody can be asked any more. What is in use stays in use. */
   disconnected(): void {
     this.#asker = undefined;
     this.#hindrance = '';
+    this.#options.onObstacle?.();
     this.#stopSweeping();
     this.#names.forgetUnknown();
     for (const name of [...this.#waiting.keys()]) this.#settle(name, 'unavailable');

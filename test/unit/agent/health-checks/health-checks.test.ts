@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { HealthChecks } from '../../../../agent/health-checks/health-checks.ts';
 import type { ProbeTarget } from '../../../../agent/health-checks/probe.ts';
+import { verdictOn } from '../../../../agent/health-checks/verdicts.ts';
 import { type ClusterView, createClusterView } from '../../../../agent/view/cluster-view.ts';
 import { createLog } from '../../../../process/log.ts';
 import type { Input } from '../../../../proto/load.ts';
@@ -30,10 +31,13 @@ interface Look {
 class World {
   readonly clock = new FakeClock();
   looks: Look[] = [];
+  /** What was told to have changed. */
+  readonly told: string[] = [];
   readonly checks = new HealthChecks({
     clock: this.clock,
     random: () => 0.5,
     log: createLog('test', 'silent'),
+    onChange: (cluster, endpoint) => this.told.push(JSON.stringify(verdictOn(endpoint, cluster.name))),
     probe: ({ identity }: ProbeTarget, _settings, signal) =>
       new Promise((answer) => {
         signal.addEventListener('abort', () => answer(false));
@@ -91,6 +95,22 @@ describe('active health checks', () => {
     await settled();
     expect(world.found).to.equal('a: passing, b: failing');
     expect(world.view.balancer.pick([], () => 0, undefined)?.instance).to.equal('a');
+  });
+
+  it('tell what they found when it is something else than before', async () => {
+    const world = new World().use(['a']);
+    world.clock.advance(500);
+    for (const isUp of [true, true, false, false, false]) {
+      await world.answer(isUp);
+      world.clock.advance(5_000);
+    }
+    world.use([]);
+    const verdict = { cluster: name, instance: 'a', address: '127.0.0.1', port: 11 };
+    expect(world.told.map((text) => JSON.parse(text))).to.deep.equal([
+      { ...verdict, is: 'passing' },
+      { ...verdict, is: 'failing' },
+      { ...verdict, is: 'unchecked' },
+    ]);
   });
 
   it('look again an interval after the last look ended', async () => {

@@ -121,6 +121,29 @@ describe('circuit breakers of a cluster view', () => {
     });
   }
 
+  it('are shared out when several processes keep them: to each its part, rounded up', () => {
+    const thresholds = {
+      maxConnections: { value: 10 },
+      maxPendingRequests: { value: 1 },
+      maxRequests: { value: 0 },
+      maxRetries: { value: 5 },
+    };
+    const limitsOf = (more: Input<Cluster>) =>
+      createClusterView(cluster(name, more), three, { zone: '', previous: undefined, workers: 4 }).breaker.limits;
+    expect(limitsOf({ circuitBreakers: { thresholds: [thresholds] } })).to.deep.equal({
+      maxConnections: 3,
+      maxPendingRequests: 1,
+      maxRequests: 0,
+      retries: { is: 'fixed', maxRetries: 2 },
+    });
+    expect(limitsOf({})).to.deep.equal({
+      maxConnections: noLimit,
+      maxPendingRequests: 256,
+      maxRequests: noLimit,
+      retries: { is: 'budget', percent: 20, minConcurrency: 1 },
+    });
+  });
+
   it('go on counting after a swap', () => {
     const before = viewOf();
     before.breaker.tryAcquireRequest();

@@ -16,17 +16,22 @@ describe('the directory of the mesh', () => {
   beforeEach(() => {
     clock = new FakeClock();
     said = [];
+    obstacles = [];
   });
 
+  let obstacles: string[];
+
   function directory(declared: readonly string[] = []) {
-    return new Directory({
+    const created: Directory = new Directory({
       declared,
       held: nothingHeld,
       remembered: [],
       view: createEmptyMeshView(),
       clock,
       onSwap: () => {},
+      onObstacle: () => obstacles.push(created.obstacle),
     });
+    return created;
   }
 
   /** A connected one that knows `reviews.default`. */
@@ -56,6 +61,7 @@ describe('the directory of the mesh', () => {
     said.push(one.obstacle);
     const nobody = 'the control plane cannot be asked';
     expect(said).to.deep.equal([nobody, '', 'the server is older', nobody]);
+    expect(obstacles, 'and tells when it changes').to.deep.equal(said.slice(1));
   });
 
   it('asks once for all who wait, and answers all of them', async () => {
@@ -124,6 +130,15 @@ describe('the directory of the mesh', () => {
     expect(said).to.deep.equal(['+reviews.default']);
     clock.advance(11 * 60_000);
     expect(said).to.deep.equal(['+reviews.default', '-reviews.default']);
+  });
+
+  it('keeps a known name as long as it is told that others look it up', () => {
+    const one = withReviews();
+    for (let minutes = 0; minutes < 30; minutes += 5) {
+      clock.advance(5 * 60_000);
+      one.used(['reviews.default', 'unheard.default']);
+    }
+    expect(said).to.deep.equal(['+reviews.default']);
   });
 
   it('lets go of nothing while it is not connected', () => {
