@@ -13,15 +13,20 @@ export interface OpenAccessLog {
   close(): Promise<void>;
 }
 
-/** Undefined when none is asked for. Throws, with a sentence, when its file cannot be opened. */
+/** `isShared`: other processes write lines to the same. Undefined when none is asked for. Throws, with a sentence, when its file cannot be opened. */
 export function openAccessLog(
   settings: AccessLogSettings | undefined,
-  { clock, random, log }: { readonly clock: Clock; readonly random: Random; readonly log: Logger },
+  {
+    clock,
+    random,
+    log,
+    isShared = false,
+  }: { readonly clock: Clock; readonly random: Random; readonly log: Logger; readonly isShared?: boolean },
 ): OpenAccessLog | undefined {
   if (settings === undefined) return undefined;
   const { path, samplePercent, slowMs } = settings;
   const onTrouble = (sentence: string) => log.warn(`the access log: ${sentence}`);
-  const lines = openLines({ path, clock, onTrouble });
+  const lines = openLines({ path, isShared, clock, onTrouble });
   return {
     log: new AccessLog({ lines, samplePercent, slowMs, clock, random }),
     reopen: () => lines.reopen(),

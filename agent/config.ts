@@ -9,7 +9,7 @@ import { dnsLabel, dnsName, labels } from '../model/names.ts';
 import type { Problem } from '../model/problem.ts';
 import { dialAddress, type HostPort, isLoopback, listenAddress, parseHostPort } from '../process/host-port.ts';
 import { type LogLevel, logLevels } from '../process/log.ts';
-import { listOf, namedValues, percentage } from '../process/setting-kinds.ts';
+import { listOf, namedValues, percentage, wholeNumber } from '../process/setting-kinds.ts';
 import { loadSettings, type SettingsSources } from '../process/settings.ts';
 import { type ForwardedHeader, forwardedHeaders, usualForwardedHeaders } from './proxy/forwarded.ts';
 
@@ -46,6 +46,8 @@ export interface AgentSettings {
   readonly advertise: { readonly address: string; readonly port: number | undefined } | undefined;
   readonly stateDir: string;
   readonly acceptMesh: string | undefined;
+  /** Processes that carry requests; 1: the agent's only one. */
+  readonly workers: number;
   readonly logLevel: LogLevel;
   /** What the application is told of where a request came from; `via` goes with requests that leave as well. */
   readonly forwardedHeaders: readonly ForwardedHeader[];
@@ -62,6 +64,9 @@ export interface AccessLogSettings {
 }
 
 const defaultInbound: HostPort = { host: '127.0.0.1', port: 15_006 };
+
+/** More than any machine has use for: each has a memory of its own. */
+const mostWorkers = 64;
 
 const notSupported = (what: string) => ({ error: `is not supported yet: ${what}` });
 
@@ -170,6 +175,9 @@ export const agentSettingsSchema = z
       placeholder: 'MESH-ID',
       description: 'obey this mesh in place of the one that the state directory holds',
     }),
+    workers: wholeNumber(1, mostWorkers)
+      .prefault('1')
+      .meta({ placeholder: 'N', description: 'processes that share the ports and carry the requests' }),
     logLevel: z
       .enum(logLevels, `must be one of ${logLevels.join(', ')}`)
       .prefault('info')
@@ -218,7 +226,8 @@ export function loadAgentSettings(
   const loaded = loadSettings(agentSettingsSchema, sources);
   if ('problems' in loaded) return loaded;
   const given = loaded.settings;
-  const { service, namespace, zone, outbound, admin, advertise, acceptMesh, logLevel, forwardedHeaders } = given;
+  const { service, namespace, zone, outbound, admin, advertise, acceptMesh, workers, logLevel, forwardedHeaders } =
+    given;
   const id = given.id ?? `${machine.hostname.replace(/[^A-Za-z0-9.-]/g, '-')}-${service}`;
   const state = sources.environment.XDG_STATE_HOME || join(machine.home, '.local', 'state');
   return {
@@ -236,6 +245,7 @@ export function loadAgentSettings(
       advertise,
       stateDir: given.stateDir ?? join(state, 'sluice', namespace, id),
       acceptMesh,
+      workers,
       logLevel,
       forwardedHeaders,
       accessLog: accessLogOf(given),

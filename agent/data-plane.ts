@@ -25,6 +25,8 @@ export interface DataPlane {
   readonly upstreams: readonly ListeningPort[];
   /** Takes into use what the directory has now. */
   swapped(): void;
+  /** Takes up what the directory says of why names cannot be asked for. */
+  obstacleChanged(): void;
   /** Calls back once, when all requests are routed by what was swapped in last; at once when they are already. */
   onceInUse(then: () => void): void;
   /** '' when requests are carried, else a sentence that says why not. */

@@ -3,7 +3,7 @@ import type { Clock, Random } from '../process/clock.ts';
 import { formatHostPort, type HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
 import type { Load } from './balance/balancer.ts';
-import type { AgentSettings } from './config.ts';
+import type { AgentSettings, Upstream } from './config.ts';
 import type { OpenPort } from './http1/port.ts';
 import { startInbound } from './proxy/inbound.ts';
 import type { ProxyListener } from './proxy/listener.ts';
@@ -24,8 +24,8 @@ export type ListenerSettings = Pick<
 
 export interface ListenersOptions {
   readonly settings: ListenerSettings;
-  /** How connections for the listener of this name come. This process listens when not given. */
-  readonly open?: (listener: string) => OpenPort;
+  /** How connections come. This process listens when not given. */
+  readonly open?: OpenPort;
   readonly directory: MeshDirectory;
   readonly clock: Clock;
   readonly random: Random;
@@ -70,9 +70,8 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     const counted = createStatistics(() => rulesInView(options.directory.view));
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
-    const listener = closedOnce(
-      await begin({ name, listen, open: options.open?.(name), statistics: counted, accessLog, clock, onFault }),
-    );
+    const { open } = options;
+    const listener = closedOnce(await begin({ name, listen, open, statistics: counted, accessLog, clock, onFault }));
     started.push({ name, listener, statistics: counted });
     return listener;
   };
@@ -85,7 +84,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       startOutbound({ ...common, ...mesh, namespace, forwarded }),
     );
     for (const { host, port, listen } of settings.upstreams) {
-      const name = port === undefined ? host : `${host}:${port}`;
+      const name = upstreamName({ host, port });
       const service = meshName(host, namespace) ?? host;
       const listener = await start(name, listen, (common) =>
         startUpstream({ ...common, ...mesh, service, port, forwarded }),
@@ -133,6 +132,11 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     await closeAll();
     throw cause;
   }
+}
+
+/** As the operator says it: `reviews:9080`. */
+export function upstreamName({ host, port }: Pick<Upstream, 'host' | 'port'>): string {
+  return port === undefined ? host : `${host}:${port}`;
 }
 
 /** The inbound closes before the rest does, and with it again. */

@@ -25,6 +25,7 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
     inbound,
     upstreams,
     swapped,
+    obstacleChanged: () => {},
     onceInUse: (then) => then(),
     fault: '',
     reopenAccessLog: () => accessLog?.reopen(),
@@ -34,6 +35,7 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
       memory: process.memoryUsage(),
       accessLog: accessLog?.log.counts ?? noLines,
       workers: [],
+      droppedConnections: 0,
     }),
     closeInbound: () => listeners.closeInbound(),
     close: async () => {

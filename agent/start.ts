@@ -7,6 +7,7 @@ import { startAdmin } from './admin/admin-server.ts';
 import type { AgentReport } from './admin/agent-report.ts';
 import { type Readiness, readinessOf } from './admin/readiness.ts';
 import type { AgentSettings } from './config.ts';
+import type { DataPlane, DataPlaneOptions } from './data-plane.ts';
 import { declaredNames } from './listeners.ts';
 import { startOneProcess } from './one-process.ts';
 import { PolicyWarnings } from './policy-warnings.ts';
@@ -73,10 +74,13 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     closing.push(() => state.close());
 
     const policyWarnings = new PolicyWarnings(log);
+    // Also told when the data plane could not be started.
+    let obstacleChanged = () => {};
     const directory = new Directory({
       ...state.lastGood,
       declared: declaredNames(settings),
       clock,
+      onObstacle: () => obstacleChanged(),
       onSwap: () => {
         state.keep(() => ({ held: directory.held, names: directory.names }));
         policyWarnings.look(directory.made);
@@ -94,8 +98,9 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     // Requests for the application may come while the last of the listeners is still starting.
     let health: HealthCheck | undefined;
     const onAppUnreachable = () => health?.lookSoon();
-    const plane = await startOneProcess({ settings, directory, clock, random, log, onAppUnreachable });
+    const plane = await startDataPlane({ settings, directory, clock, random, log, onAppUnreachable });
     closing.push(() => plane.close());
+    obstacleChanged = () => plane.obstacleChanged();
 
     health = startAppCheck(settings, context, (appState) => controlPlane.health(appState));
     closing.push(() => health?.close());
@@ -175,6 +180,13 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     await close();
     throw cause;
   }
+}
+
+/** The code of several processes is loaded only when there are to be several. */
+async function startDataPlane(options: DataPlaneOptions): Promise<DataPlane> {
+  if (options.settings.workers === 1) return startOneProcess(options);
+  const { startWorkers } = await import('./workers/start-workers.ts');
+  return startWorkers(options);
 }
 
 function identityOf({ id, service, namespace, zone, appPorts }: AgentSettings): AgentIdentity {

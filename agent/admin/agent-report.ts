@@ -20,6 +20,8 @@ export interface WorkReport {
   readonly memory: { readonly rss: number; readonly heapUsed: number };
   /** Empty when the agent is one process. */
   readonly workers: readonly WorkerReport[];
+  /** Connections of clients that were closed because no worker took them. */
+  readonly droppedConnections: number;
 }
 
 /** A process that carries requests; one of several. */
@@ -32,6 +34,8 @@ export interface WorkerReport {
   readonly state: 'starting' | 'serving' | 'restarting';
   /** Of clients, when it last said how many. */
   readonly connections: number;
+  /** Resident memory in bytes, when it last said how much; 0 when it has not yet. */
+  readonly rss: number;
   /** How often a process in its place has ended that should not have. */
   readonly restarts: number;
 }

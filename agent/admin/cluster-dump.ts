@@ -7,6 +7,9 @@ import type { MeshView } from '../view/mesh-view.ts';
 /** The connections to an instance, of all listeners. */
 export type PoolOf = (load: Load) => PoolState;
 
+/** Of a process that sends no requests. */
+export const noPool: PoolState = { connections: 0, idle: 0, waiting: 0 };
+
 export type ClusterDump = ReturnType<typeof dumpCluster>;
 
 /** Each cluster as requests see it now, sorted by name. */

@@ -38,13 +38,16 @@ function meshFamilies(report: AgentReport): Family[] {
   ];
 }
 
-function processFamilies({ memory, workers }: AgentReport): Family[] {
+function processFamilies({ memory, workers, droppedConnections }: AgentReport): Family[] {
   // An agent without workers carries its requests itself.
   const serving = workers.length === 0 ? 1 : workers.filter(({ state }) => state === 'serving').length;
   const restarts = workers.reduce((sum, worker) => sum + worker.restarts, 0);
   return [
     gauge('sluice_agent_workers', 'Processes that carry requests.', [{ value: serving }]),
     counter('sluice_agent_worker_restarts_total', 'Workers that ended and were replaced.', [{ value: restarts }]),
+    counter('sluice_agent_dropped_connections_total', 'Closed because no worker took them.', [
+      { value: droppedConnections },
+    ]),
     gauge('process_resident_memory_bytes', 'Memory of all processes of the agent.', [{ value: memory.rss }]),
     gauge('nodejs_heap_used_bytes', 'JavaScript heap in use, of all of them.', [{ value: memory.heapUsed }]),
   ];

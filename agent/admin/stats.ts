@@ -4,7 +4,8 @@ import { type Durations, durationBounds } from '../telemetry/histogram.ts';
 import type { ListenerTraffic } from '../telemetry/statistics.ts';
 import type { AgentReport } from './agent-report.ts';
 
-export function statsOf({ app, held, swaps, names, controlPlane, lastGood, workers, accessLog, traffic }: AgentReport) {
+export function statsOf(report: AgentReport) {
+  const { app, held, swaps, names, controlPlane, lastGood, accessLog, workers, droppedConnections, traffic } = report;
   return {
     revision: held.revision,
     meshId: held.meshId,
@@ -15,6 +16,7 @@ export function statsOf({ app, held, swaps, names, controlPlane, lastGood, worke
     lastGood: { writes: lastGood.writes, failures: lastGood.failures },
     accessLog,
     workers: workers.map((worker) => ({ ...worker, pid: worker.pid ?? null })),
+    droppedConnections,
     traffic: mapValues(traffic, trafficOf),
   };
 }

@@ -193,6 +193,24 @@ export const layers: readonly Layer[] = [
     rule: 'admin/ shows the agent; it steers nothing but the drain it is handed',
   },
   {
+    path: 'agent/workers',
+    mayImport: [
+      'process',
+      'agent/access-log.ts',
+      'agent/admin',
+      'agent/config.ts',
+      'agent/data-plane.ts',
+      'agent/health-checks',
+      'agent/http1',
+      'agent/listeners.ts',
+      'agent/proxy/forwarded.ts',
+      'agent/registration',
+      'agent/view',
+      'agent/xds',
+    ],
+    rule: 'workers/ carries requests in several processes: it knows neither the control plane nor the state directory',
+  },
+  {
     path: 'agent',
     mayImport: [...processes, 'routing', 'agent'],
     rule: 'agent/ imports neither server/ nor cli/ nor dashboard-api/: it needs a message instead',
@@ -250,6 +268,6 @@ export const impureWords =
 /** Time, chance and the process are arguments below these files. */
 export const worldly = {
   words: /\b(?:Date\.now|new Date\(\)|Math\.random|performance\.now|process\.(?:env|exit|on|once))\b/,
-  paths: ['server/main.ts', 'agent/main.ts', 'process', 'cli', 'examples'],
+  paths: ['server/main.ts', 'agent/main.ts', 'agent/workers/main.ts', 'process', 'cli', 'examples'],
   rule: 'time, chance and the process are arguments; only a main.ts, process/ and cli/ ask for them',
 } as const;

@@ -139,11 +139,17 @@ export class Mesh {
   }
 
   /** An application with its agent, passing; it answers "reviews v1". */
-  async startInstance(service: string, version: string, id = `${service}-${version}`, text = `${service} ${version}`) {
+  async startInstance(
+    service: string,
+    version: string,
+    id = `${service}-${version}`,
+    text = `${service} ${version}`,
+    flags: Record<string, unknown> = {},
+  ) {
     const app = new App(text);
     const port = await app.listen();
     this.#closing.push(() => app.close());
-    const agent = await this.startAgent({ service, version, id, app: [`127.0.0.1:${port}`] });
+    const agent = await this.startAgent({ service, version, id, app: [`127.0.0.1:${port}`], ...flags });
     await this.until(async () => (await this.instance(service, id))?.state === 'passing');
     return { app, agent, port };
   }

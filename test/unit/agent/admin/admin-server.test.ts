@@ -61,6 +61,7 @@ function report(changes: Partial<AgentReport> = {}): AgentReport {
     memory: { rss: 60_000_000, heapUsed: 20_000_000 },
     accessLog: { written: 7, dropped: 0 },
     workers: [],
+    droppedConnections: 0,
     ...changes,
   };
 }
@@ -224,7 +225,7 @@ describe('the admin server', () => {
   });
 
   it('says in /explain that other processes know better, when there are', async () => {
-    const worker = { worker: 1, pid: 1, state: 'serving', connections: 0, restarts: 0 } as const;
+    const worker = { worker: 1, pid: 1, state: 'serving', connections: 0, rss: 0, restarts: 0 } as const;
     current = report({ workers: [worker, { ...worker, worker: 2 }] });
     expect((await json(explain('{"host": "reviews"}'))).notes[0]).to.match(/^2 processes carry requests/);
   });
