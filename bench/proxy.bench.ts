@@ -11,7 +11,7 @@ import { haproxy } from './proxy/peers/haproxy.ts';
 import { nginx } from './proxy/peers/nginx.ts';
 import { nodeHttp } from './proxy/peers/node-http.ts';
 import type { Peer } from './proxy/peers/peer.ts';
-import { sluice } from './proxy/peers/sluice.ts';
+import { sluice, sluiceWithWorkers } from './proxy/peers/sluice.ts';
 import { takeCores } from './proxy/pinned.ts';
 import { bodyScenarios } from './proxy/scenarios/bodies.ts';
 import { idleScenarios } from './proxy/scenarios/idle.ts';
@@ -21,6 +21,8 @@ import { summaryOf } from './proxy/table.ts';
 import { printTable } from './support/figures.ts';
 
 const allPeers: readonly Peer[] = [sluice, haproxy, nginx, envoy, nodeHttp];
+/** Only when named. */
+const morePeers: readonly Peer[] = [sluiceWithWorkers];
 const allScenarios: readonly Scenario[] = [...requestScenarios, ...bodyScenarios, ...idleScenarios];
 const isFull = process.env.SLUICE_BENCH_FULL === '1';
 const effort: Effort = isFull
@@ -45,7 +47,10 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
 }
 await takeCores();
 
-const peers = allPeers.filter(({ name }) => isWanted(name, wantedPeers));
+const peers = [
+  ...allPeers.filter(({ name }) => isWanted(name, wantedPeers)),
+  ...morePeers.filter(({ name }) => isWanted(name, wantedPeers ?? [])),
+];
 const installed = peers.filter((peer) => peer.version() !== undefined);
 for (const peer of peers) process.stdout.write(`${peer.name}: ${peer.version() ?? 'missing, not measured'}\n`);
 

@@ -54,7 +54,7 @@ async function profile(scenario: RequestLoad, kind: Kind): Promise<void> {
     const { split } = await startBackends(processes);
     const profiler = pathToFileURL(join(import.meta.dirname, 'programs/profiler.mjs')).href;
     const environment = { NODE_OPTIONS: `--import=${profiler}`, PROFILE_KIND: kind.name, PROFILE_FOLDER: into };
-    const { port, measured } = await createSluice(environment).start({ processes, split, routes: scenario.routes });
+    const { port, measured } = await createSluice({ environment }).start({ processes, split, routes: scenario.routes });
     const load = { port, requests: scenario.requests, connections };
     await saturate(processes, { ...load, seconds: warmUpSeconds });
     const signal = () => measured.forEach(({ pid }) => void process.kill(-pid, 'SIGUSR2'));

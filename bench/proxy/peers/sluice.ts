@@ -11,17 +11,26 @@ import { waitUntilAnswering } from '../ready.ts';
 import { type ControlPlane, startControlPlane } from './control-plane.ts';
 import { type Peer, type RunningProxy, routeHeader, routeValue, type Setup } from './peer.ts';
 
-/** `environment`: of its agents, such as to profile them. */
-export function createSluice(environment: Readonly<Record<string, string>> = {}): Peer {
+export interface SluiceOptions {
+  /** Of its agents, such as to profile them. Nothing more than this process has when not given. */
+  readonly environment?: Readonly<Record<string, string>>;
+  /** As in the flag. 1 when not given. */
+  readonly workers?: number;
+}
+
+export function createSluice({ environment = {}, workers = 1 }: SluiceOptions = {}): Peer {
+  const options = { environment, workers };
   return {
-    name: 'Sluice',
+    name: workers === 1 ? 'Sluice' : `Sluice-${workers}-workers`,
     version: () => sluiceVersion,
-    start: (setup) => new Mesh(setup, environment).start({ hops: 1 }),
-    startTwoHops: (setup) => new Mesh(setup, environment).start({ hops: 2 }),
+    start: (setup) => new Mesh(setup, options).start({ hops: 1 }),
+    startTwoHops: (setup) => new Mesh(setup, options).start({ hops: 2 }),
   };
 }
 
 export const sluice = createSluice();
+/** All of its processes have the one core, so this is what workers cost, not what they gain. */
+export const sluiceWithWorkers = createSluice({ workers: 2 });
 
 const servicePort = 9080;
 const versionOf = (index: number) => `v${index + 1}`;
@@ -32,13 +41,13 @@ const loopback = (port: number) => `127.0.0.1:${port}`;
 class Mesh {
   readonly #setup: Setup;
   readonly #processes: Processes;
-  readonly #environment: Readonly<Record<string, string>>;
+  readonly #options: Required<SluiceOptions>;
   readonly #agents: TestProcess[] = [];
 
-  constructor(setup: Setup, environment: Readonly<Record<string, string>>) {
+  constructor(setup: Setup, options: Required<SluiceOptions>) {
     this.#setup = setup;
     this.#processes = setup.processes;
-    this.#environment = environment;
+    this.#options = options;
   }
 
   /** With two hops each instance has an agent of its own, and its backend is the application of that. */
@@ -71,8 +80,20 @@ class Mesh {
     const [outbound = 0, admin = 0] = await findFreePorts(2);
     const ports = ['--outbound', loopback(outbound), '--admin', loopback(admin)];
     const state = ['--state-dir', join(this.#processes.folder, `agent-${admin}`)];
-    const command = [process.execPath, programs.sluice, 'agent', '--server', grpc, ...ports, ...state, ...args];
-    const started = startPinned(this.#processes, command, { name: 'sluice agent', environment: this.#environment });
+    const { environment, workers } = this.#options;
+    const more = workers === 1 ? [] : ['--workers', String(workers)];
+    const command = [
+      process.execPath,
+      programs.sluice,
+      'agent',
+      '--server',
+      grpc,
+      ...ports,
+      ...state,
+      ...more,
+      ...args,
+    ];
+    const started = startPinned(this.#processes, command, { name: 'sluice agent', environment });
     this.#agents.push(started);
     await waitUntilOk(started, `http://${loopback(admin)}/ready`);
     return started;
