@@ -1,4 +1,5 @@
 /** What a command may touch of the world. `main.ts` makes it of the process, tests of strings. */
+import type { ProgramImage } from '../process/process-image.ts';
 
 export interface Screen {
   write(text: string): void;
@@ -19,6 +20,8 @@ export interface Context {
   readonly clock: () => number;
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
+  /** Goes on as another program in this process, where there is one to replace; returns where that cannot be done. */
+  readonly becomeProgram?: (image: ProgramImage) => void;
 }
 
 /** What a command ends with; scripts rely on these (docs/cli.md). */

@@ -1,6 +1,8 @@
 #!/usr/bin/env node
 /** The one command: `sluice`. Only here the process is looked at and ended. */
 import { text } from 'node:stream/consumers';
+import { becomeProgram } from '../process/process-image.ts';
+import { endWithReaders, exitWhenWritten } from '../process/standard-streams.ts';
 import type { Context, Screen } from './context.ts';
 import { runProgram } from './program.ts';
 
@@ -13,14 +15,7 @@ function screenOf(stream: NodeJS.WriteStream): Screen {
   };
 }
 
-/** Who reads our output may stop reading: `sluice agents | head -1` is no error. */
-for (const stream of [process.stdout, process.stderr]) {
-  stream.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(0);
-    throw error;
-  });
-}
-
+endWithReaders();
 const args = process.argv.slice(2);
 const interrupt = new AbortController();
 // Server, agent and demo end in their own order; every other command just stops.
@@ -40,11 +35,7 @@ const context: Context = {
   fetch,
   clock: () => performance.now(),
   signal: interrupt.signal,
+  becomeProgram,
 };
 
-const exitCode = await runProgram(args, context);
-// A reader that is slow gets all of it; after that nothing, such as connections kept for later, is a reason to stay.
-for (const stream of [process.stdout, process.stderr]) {
-  await new Promise<void>((resolve) => stream.write('', () => resolve()));
-}
-process.exit(exitCode);
+await exitWhenWritten(await runProgram(args, context));

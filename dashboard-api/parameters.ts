@@ -1,7 +1,7 @@
 /** Parameters that several calls share, each with its one schema: what it may be, what it means, what it becomes. */
 import { z } from 'zod';
 import { duration, durationMs } from '../model/duration.ts';
-import { dnsLabel, labels } from '../model/names.ts';
+import { dnsLabel, labels } from '../model/name-schemas.ts';
 import { parseValue } from '../model/parse.ts';
 
 /** Longer waits are asked for again: `GET /revisions/{n}/rollout?wait=…`. */

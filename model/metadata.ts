@@ -1,6 +1,6 @@
 /** What every resource says about itself: its name, its namespace and its labels. */
 import { z } from 'zod';
-import { dnsLabel, labels } from './names.ts';
+import { dnsLabel, labels } from './name-schemas.ts';
 
 /** Version of the document format; a document without it is refused rather than guessed at. */
 export const apiVersion = z.literal('sluice.dev/v1');

@@ -4,7 +4,7 @@ import { choice } from './choice.ts';
 import { duration } from './duration.ts';
 import { cookieName, headerMatches, headerName, method, pathMatch, queryMatches } from './http-parts.ts';
 import { apiVersion, metadata } from './metadata.ts';
-import { dnsLabel } from './names.ts';
+import { dnsLabel } from './name-schemas.ts';
 import { checkRule } from './rule-checks.ts';
 import { fault, headers, mirror, redirect, retry, rewrite } from './rule-fields.ts';
 import { always, fieldOf, keyField, onAnyMap, unique } from './unique.ts';

@@ -12,7 +12,7 @@ import {
   requestHeaderFault,
   responseHeaderFault,
 } from './http-parts.ts';
-import { dnsLabel, dnsName } from './names.ts';
+import { dnsLabel, dnsName } from './name-schemas.ts';
 import { quote } from './problem.ts';
 import { must } from './sentences.ts';
 import { always, fieldOf, lowerCased, onAnyMap, unique } from './unique.ts';

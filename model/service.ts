@@ -4,7 +4,7 @@
  */
 import { z } from 'zod';
 import { apiVersion, metadata } from './metadata.ts';
-import { dnsLabel, dnsName, labels } from './names.ts';
+import { dnsLabel, dnsName, labels } from './name-schemas.ts';
 import { always, keyField, lowerCased, unique } from './unique.ts';
 
 const port = z.strictObject({

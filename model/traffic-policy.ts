@@ -7,7 +7,7 @@ import { choice } from './choice.ts';
 import { duration } from './duration.ts';
 import { cookieName, headerName, parameterName, pathText } from './http-parts.ts';
 import { apiVersion, metadata } from './metadata.ts';
-import { dnsLabel } from './names.ts';
+import { dnsLabel } from './name-schemas.ts';
 import { always, fieldOf, onAnyMap, unique } from './unique.ts';
 
 const greatest = 4_294_967_295;

@@ -1,6 +1,5 @@
 /** Addresses in settings: `HOST:PORT`, with IPv6 addresses in brackets (`[::1]:80`). */
 import { isIP, isIPv6 } from 'node:net';
-import { z } from 'zod';
 import { isDnsName } from '../model/names.ts';
 
 export interface HostPort {
@@ -9,7 +8,7 @@ export interface HostPort {
   readonly port: number;
 }
 
-/** Undefined when the text is no address. Port 0 parses; the schemas below decide whether it makes sense. */
+/** Undefined when the text is no address. Port 0 parses; the schemas of `address-settings.ts` decide whether it makes sense. */
 export function parseHostPort(text: string): HostPort | undefined {
   const [, bracketed, plain, digits] = /^(?:\[([^\]]*)\]|([^:[\]]*)):(\d{1,5})$/.exec(text) ?? [];
   const host = bracketed ?? plain?.toLowerCase() ?? '';
@@ -23,11 +22,6 @@ export function formatHostPort({ host, port }: HostPort): string {
   return isIPv6(host) ? `[${host}]:${port}` : `${host}:${port}`;
 }
 
-/** An address to listen on; port 0 takes a free one. */
-export const listenAddress = hostPortSchema(0);
-/** An address to connect to. */
-export const dialAddress = hostPortSchema(1);
-
 /** Whether connections to this address stay on the machine. `localhost` does; other names are not looked up. */
 export function isLoopback(host: string): boolean {
   if (host === 'localhost' || host.endsWith('.localhost') || host === '::1') return true;
@@ -37,18 +31,6 @@ export function isLoopback(host: string): boolean {
 /** Whether this address stands for all of the machine's addresses. */
 export function isUnspecified(host: string): boolean {
   return host === '0.0.0.0' || host === '::';
-}
-
-function hostPortSchema(lowestPort: number) {
-  const sentence = `must be HOST:PORT with a port from ${lowestPort} to 65535, such as 127.0.0.1:8080 or [::1]:8080`;
-  return z
-    .string({ error: (issue) => (issue.input === undefined ? undefined : sentence) })
-    .transform((text, context) => {
-      const address = parseHostPort(text.trim());
-      if (address !== undefined && address.port >= lowestPort) return address;
-      context.addIssue({ code: 'custom', message: sentence });
-      return z.NEVER;
-    });
 }
 
 function isHost(host: string, isBracketed: boolean): boolean {

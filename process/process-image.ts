@@ -1,20 +1,30 @@
-/** Starts this program anew in the same process, with other flags for the runtime: some can be given at its start alone. */
+/** Goes on as another program in the same process: with other code, and with flags for the runtime, which are given at its start. */
 import koffi from 'koffi';
 import { endsWithParent, exitWithParent } from './parent.ts';
 
 const F_SETFD = 2;
 
+export interface ProgramImage {
+  /** Path of the module. */
+  readonly program: string;
+  /** Of Node. One that whoever started this process has given, with whatever value, is left as it is. */
+  readonly flags: readonly string[];
+  /** Is added to that of this process. */
+  readonly environment: Readonly<Record<string, string>>;
+}
+
 /**
- * Replaces the running program by itself with these flags of Node, and does not return; the process stays the same, with its
- * id, its environment and its open files. Returns when they are given already, when a parent talks to this process over a
- * channel of Node, which would be lost, or when the system refuses.
+ * Replaces the running program and does not return: the process stays the same, with its id, its arguments, its environment
+ * and its open files. Returns when a parent talks to this process over a channel of Node, which would be lost, or when the
+ * system refuses.
  */
-export function restartWith(flags: readonly string[]): void {
-  const missing = flags.filter((flag) => !isGiven(flag));
-  if (missing.length === 0 || process.channel !== undefined) return;
+export function becomeProgram({ program, flags, environment }: ProgramImage): void {
+  if (process.channel !== undefined) return;
   // Whoever looks at it takes it away: what begins anew has to see it again.
-  if (endsWithParent) process.env[exitWithParent] = '1';
-  const argv = [process.execPath, ...process.execArgv, ...missing, ...process.argv.slice(1), null];
+  const added = { ...environment, ...(endsWithParent ? { [exitWithParent]: '1' } : {}) };
+  Object.assign(process.env, added);
+  const missing = flags.filter((flag) => !isGiven(flag));
+  const argv = [process.execPath, ...process.execArgv, ...missing, program, ...process.argv.slice(2), null];
   try {
     // `null`: the symbols of this very process, which is linked with libc, whatever libc is called on this system.
     const libc = koffi.load(null);
@@ -25,7 +35,7 @@ export function restartWith(flags: readonly string[]): void {
   } catch {
     // As it is, it works too.
   }
-  delete process.env[exitWithParent];
+  for (const name of Object.keys(added)) delete process.env[name];
 }
 
 /** Whoever gives the flag with another value means it. */

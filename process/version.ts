@@ -1,9 +1,6 @@
 /** The version of this package, from its package.json: in a checkout and in `dist/` it stands in a folder above. */
 import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { z } from 'zod';
-
-const packageSchema = z.object({ name: z.literal('sluice'), version: z.string() });
 
 export const sluiceVersion = findVersion(import.meta.dirname);
 
@@ -16,7 +13,8 @@ function findVersion(folder: string): string {
 
 function readVersion(path: string): string | undefined {
   try {
-    return packageSchema.parse(JSON.parse(readFileSync(path, 'utf8'))).version;
+    const { name, version } = JSON.parse(readFileSync(path, 'utf8'));
+    return name === 'sluice' ? String(version) : undefined;
   } catch {
     return undefined;
   }

@@ -1,7 +1,7 @@
 /** The settings of the server: one schema says default, unit and meaning of each (docs/configuration.md). */
 import { z } from 'zod';
 import { isDnsName } from '../model/names.ts';
-import { listenAddress } from '../process/host-port.ts';
+import { listenAddress } from '../process/address-settings.ts';
 import { logLevels } from '../process/log.ts';
 import { wholeNumber } from '../process/setting-kinds.ts';
 import { type LoadedSettings, loadSettings, type SettingsSources } from '../process/settings.ts';

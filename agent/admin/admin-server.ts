@@ -6,8 +6,7 @@ import type { HostPort } from '../../process/host-port.ts';
 import type { AgentReport } from './agent-report.ts';
 import { objectionTo } from './browser-guard.ts';
 import { dumpConfig } from './config-dump.ts';
-import { mostExplainBytes, readExplainBody } from './explain-body.ts';
-import { explainRequest, type LookedAtMesh } from './explain-request.ts';
+import type { LookedAtMesh } from './explain-request.ts';
 import { metricsContentType, renderMetrics } from './metrics.ts';
 import type { Readiness } from './readiness.ts';
 import { statsOf } from './stats.ts';
@@ -39,6 +38,9 @@ interface Endpoint {
   readonly mostBytes?: number;
 }
 
+/** Longer than any head that the agent would take. */
+const mostExplainBytes = 128 * 1024;
+
 const endpoints: Readonly<Record<string, Endpoint>> = {
   '/ready': {
     method: 'GET',
@@ -69,6 +71,9 @@ const endpoints: Readonly<Record<string, Endpoint>> = {
 };
 
 async function explain({ mesh, report }: AdminOptions, body: string): Promise<Answer> {
+  // Most agents are never asked, and need not carry what reads it.
+  const { readExplainBody } = await import('./explain-body.ts');
+  const { explainRequest } = await import('./explain-request.ts');
   const read = readExplainBody(body);
   if ('asked' in read) {
     const { workers } = await report();

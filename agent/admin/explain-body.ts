@@ -8,9 +8,6 @@ import type { Problem } from '../../model/problem.ts';
 import { onAnyMap } from '../../model/unique.ts';
 import { parseAuthority } from '../view/mesh-name.ts';
 
-/** Longer than any head that the agent would take. */
-export const mostExplainBytes = 128 * 1024;
-
 export interface AskedRequest {
   /** The head, as it would come in. */
   readonly bytes: Buffer;

@@ -7,7 +7,6 @@
  *     index: JSON                 the resources' bytes, one after the other
  */
 import { createHash } from 'node:crypto';
-import { z } from 'zod';
 import { decodeInto } from '../xds/decode.ts';
 import { copyTables, type HeldMesh, kindOf, resourceKinds, typeUrls } from '../xds/resources.ts';
 
@@ -27,16 +26,17 @@ const versionAt = checksumAt + 32;
 const indexLengthAt = versionAt + 4;
 const indexAt = indexLengthAt + 4;
 
-const indexSchema = z.strictObject({
-  meshId: z.string().min(1),
-  revision: z.int().min(0),
-  names: z.array(z.string()),
-  /** Type URL, name, version, length in bytes. */
-  resources: z.array(z.tuple([z.string(), z.string(), z.string(), z.int().min(0)])),
-});
+interface Index {
+  readonly meshId: string;
+  readonly revision: number;
+  readonly names: readonly string[];
+  readonly resources: readonly ResourceEntry[];
+}
+
+type ResourceEntry = readonly [typeUrl: string, name: string, version: string, lengthInBytes: number];
 
 export function encodeLastGood({ held, names }: LastGood): Buffer {
-  const resources: [string, string, string, number][] = [];
+  const resources: ResourceEntry[] = [];
   const bodies: Uint8Array[] = [];
   for (const kind of resourceKinds) {
     for (const [name, { version, bytes }] of held.tables[kind]) {
@@ -61,10 +61,10 @@ export function decodeLastGood(file: Buffer): LastGood | string {
   if (!checksumOf(file).equals(file.subarray(checksumAt, versionAt))) return 'its checksum is wrong: it is damaged';
   if (version !== formatVersion) return `its format is version ${version}; this agent reads version ${formatVersion}`;
   const bodiesAt = indexAt + file.readUInt32BE(indexLengthAt);
-  const index = indexSchema.safeParse(parseJson(file.toString('utf8', indexAt, bodiesAt)));
-  if (!index.success) return 'its index cannot be read';
+  const index = parseJson(file.toString('utf8', indexAt, bodiesAt));
+  if (!isIndex(index)) return 'its index cannot be read';
 
-  const { meshId, revision, names, resources } = index.data;
+  const { meshId, revision, names, resources } = index;
   const tables = copyTables();
   let at = bodiesAt;
   for (const [typeUrl, name, resourceVersion, length] of resources) {
@@ -81,6 +81,37 @@ export function decodeLastGood(file: Buffer): LastGood | string {
 /** Over the magic, too: over everything but the checksum itself. */
 function checksumOf(file: Buffer): Buffer {
   return createHash('sha256').update(file.subarray(0, checksumAt)).update(file.subarray(versionAt)).digest();
+}
+
+/** By hand: what reads settings and rules would be all that an agent carries for this. */
+function isIndex(value: unknown): value is Index {
+  if (typeof value !== 'object' || value === null) return false;
+  const meshId: unknown = Reflect.get(value, 'meshId');
+  const names: unknown = Reflect.get(value, 'names');
+  const resources: unknown = Reflect.get(value, 'resources');
+  return (
+    isText(meshId) &&
+    meshId !== '' &&
+    isCount(Reflect.get(value, 'revision')) &&
+    Array.isArray(names) &&
+    names.every(isText) &&
+    Array.isArray(resources) &&
+    resources.every(isResourceEntry)
+  );
+}
+
+function isResourceEntry(value: unknown): boolean {
+  if (!Array.isArray(value)) return false;
+  const [typeUrl, name, version, length, ...more] = value;
+  return isText(typeUrl) && isText(name) && isText(version) && isCount(length) && more.length === 0;
+}
+
+function isText(value: unknown): value is string {
+  return typeof value === 'string';
+}
+
+function isCount(value: unknown): boolean {
+  return Number.isSafeInteger(value) && Number(value) >= 0;
 }
 
 function parseJson(text: string): unknown {

@@ -1,6 +1,6 @@
 /** `sluice agent`: the sidecar, with the application as its child if one is given after `--`. */
+import { extname, join } from 'node:path';
 import type { Command } from 'commander';
-import { restartWith } from '../../process/process-image.ts';
 import type { Context } from '../context.ts';
 import { usageError } from '../context.ts';
 import type { Run } from '../run.ts';
@@ -12,16 +12,16 @@ import { example } from './apply.ts';
  * little garbage that a request costs the same with the least there can be (bench/README.md), and a sidecar should be small.
  */
 const runtimeFlags = ['--max-semi-space-size=1'];
+const program = join(import.meta.dirname, `../../agent/program/main${extname(import.meta.filename)}`);
 
 /** Loads the agent's code only when this command stands on the command line. */
-export async function addAgent(program: Command, context: Context, run: Run, args: readonly string[]): Promise<void> {
-  const command = program
+export async function addAgent(parent: Command, context: Context, run: Run, args: readonly string[]): Promise<void> {
+  const command = parent
     .command('agent')
     .usage('[options] [-- command…]')
     .description('run a sidecar agent; after `--` the application that it starts and ends with')
     .argument('[command...]', 'the application, after --');
   if (!args.includes('agent')) return;
-  if (args[0] === 'agent' && !args.includes('--help')) restartWith(runtimeFlags);
   const { agentSettingsSchema, loadAgentSettings } = await import('../../agent/config.ts');
   addSettings(command, agentSettingsSchema);
   command
@@ -39,6 +39,9 @@ export async function addAgent(program: Command, context: Context, run: Run, arg
         }
         const sources = { flags: command.opts(), environment: context.environment };
         const settings = settingsOrRefuse(loadAgentSettings(sources));
+        const { handOver } = await import('../../agent/program/handed-over.ts');
+        const environment = handOver({ settings, command: application });
+        context.becomeProgram?.({ program, flags: runtimeFlags, environment });
         const { runAgent } = await import('../../agent/main.ts');
         return runAgent(settings, application);
       }),

@@ -2,7 +2,7 @@
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { duration, durationMs } from '../../model/duration.ts';
-import { dnsLabel, labels } from '../../model/names.ts';
+import { dnsLabel, labels } from '../../model/name-schemas.ts';
 import { instanceAnswer, listOf } from '../answers.ts';
 import { jsonBody } from '../body.ts';
 import { type AnswerDescription, type Endpoint, endpoint, json } from '../endpoint.ts';

@@ -268,6 +268,14 @@ export const impureWords =
 /** Time, chance and the process are arguments below these files. */
 export const worldly = {
   words: /\b(?:Date\.now|new Date\(\)|Math\.random|performance\.now|process\.(?:env|exit|on|once))\b/,
-  paths: ['server/main.ts', 'agent/main.ts', 'agent/workers/main.ts', 'process', 'cli', 'examples'],
+  paths: [
+    'server/main.ts',
+    'agent/main.ts',
+    'agent/workers/main.ts',
+    'agent/program/main.ts',
+    'process',
+    'cli',
+    'examples',
+  ],
   rule: 'time, chance and the process are arguments; only a main.ts, process/ and cli/ ask for them',
 } as const;

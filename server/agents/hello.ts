@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { isIP } from 'node:net';
 import { z } from 'zod';
 import { MeshError } from '../../model/errors.ts';
-import { dnsLabel, labels } from '../../model/names.ts';
+import { dnsLabel, labels } from '../../model/name-schemas.ts';
 import { faultProblem, parseValue } from '../../model/parse.ts';
 import { type Health, HealthState, type Hello } from '../../proto/types.ts';
 import type { InstanceRecord, InstanceState } from '../registry/instance.ts';

@@ -1,11 +1,9 @@
 import { expect } from 'chai';
+import { dnsLabel, dnsName, labels } from '../../../model/name-schemas.ts';
 import {
   aliasName,
   clusterName,
-  dnsLabel,
-  dnsName,
   isDnsName,
-  labels,
   parseClusterName,
   parseServiceKey,
   routeConfigurationName,

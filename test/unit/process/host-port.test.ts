@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import { dialAddress, formatHostPort, isLoopback, listenAddress, parseHostPort } from '../../../process/host-port.ts';
+import { dialAddress, listenAddress } from '../../../process/address-settings.ts';
+import { formatHostPort, isLoopback, parseHostPort } from '../../../process/host-port.ts';
 
 describe('addresses', () => {
   for (const { text, want } of [

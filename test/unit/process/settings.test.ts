@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { z } from 'zod';
 import { formatProblem } from '../../../model/problem.ts';
-import { formatHostPort, listenAddress } from '../../../process/host-port.ts';
+import { listenAddress } from '../../../process/address-settings.ts';
+import { formatHostPort } from '../../../process/host-port.ts';
 import { listOf, namedValues, wholeNumber } from '../../../process/setting-kinds.ts';
 import { describeSettings, loadSettings, type SettingsSources } from '../../../process/settings.ts';
 

@@ -1,0 +1,22 @@
+/** What a command line was read as, on its way to the program that acts on it: in one variable of the environment. */
+import type { AgentSettings } from '../config.ts';
+
+const variable = 'SLUICE_AGENT_READ';
+
+export interface HandedOver {
+  readonly settings: AgentSettings;
+  /** The application and its arguments; empty: none is started. */
+  readonly command: readonly string[];
+}
+
+export function handOver(handedOver: HandedOver): Readonly<Record<string, string>> {
+  return { [variable]: JSON.stringify(handedOver) };
+}
+
+/** Takes it out of the environment, which the application is going to have as well. Undefined when there is nothing. */
+export function takeHandedOver(environment: NodeJS.ProcessEnv): HandedOver | undefined {
+  const text = environment[variable];
+  delete environment[variable];
+  // The very program that has just made it of settings that it has checked.
+  return text === undefined ? undefined : (JSON.parse(text) as HandedOver);
+}
