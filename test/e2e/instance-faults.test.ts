@@ -1,7 +1,7 @@
 /** One of three instances dies under load: what its callers see of it, and what is done twice. */
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readAccessLog } from '../support/access-log.ts';
+import { AccessLogReader } from '../support/access-log.ts';
 import { Callers } from '../support/instance-faults/callers.ts';
 import {
   type AgentProcess,
@@ -110,9 +110,9 @@ describe('one of three instances that is killed with -9 under load', () => {
 
   async function attemptsPerRequest(): Promise<number[]> {
     const attempts: number[] = [];
+    const reader = new AccessLogReader(log);
     while (attempts.length < callers.sent.length) {
-      attempts.length = 0;
-      for await (const line of readAccessLog(log)) attempts.push(line.attempts ?? 0);
+      for await (const line of reader.more()) attempts.push(line.attempts ?? 0);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
     return attempts;

@@ -1,10 +1,10 @@
 /** What an agent has written of its requests, as tests read it. */
 import { createReadStream, existsSync } from 'node:fs';
-import { createInterface } from 'node:readline';
 
 /** As docs/observability.md has it; only what tests look at. */
 export interface AccessLogLine {
   readonly listener: string;
+  readonly protocol: string;
   readonly method: string | null;
   readonly path: string | null;
   readonly requestId: string | null;
@@ -20,9 +20,27 @@ export interface AccessLogLine {
   readonly revision: number | null;
 }
 
-/** All lines so far, in the order in which requests ended. A line without an end is not one yet. */
-export async function* readAccessLog(file: string): AsyncGenerator<AccessLogLine> {
-  if (!existsSync(file)) return;
-  const lines = createInterface({ input: createReadStream(file) });
-  for await (const line of lines) if (line.endsWith('}')) yield JSON.parse(line) as AccessLogLine;
+/** Lines come in the order in which requests ended, and a little later than that. */
+export class AccessLogReader {
+  readonly #file: string;
+  #read = 0;
+
+  constructor(file: string) {
+    this.#file = file;
+  }
+
+  /** All lines since the last call. One without an end is for the next. */
+  async *more(): AsyncGenerator<AccessLogLine> {
+    if (!existsSync(this.#file)) return;
+    let rest = '';
+    // One character an octet, so that what was read can be counted.
+    for await (const part of createReadStream(this.#file, { start: this.#read, encoding: 'latin1' })) {
+      const lines = (rest + String(part)).split('\n');
+      rest = lines.pop() ?? '';
+      for (const line of lines) {
+        this.#read += line.length + 1;
+        yield JSON.parse(Buffer.from(line, 'latin1').toString()) as AccessLogLine;
+      }
+    }
+  }
 }

@@ -43,6 +43,23 @@ export class AgentProbe {
     return Object.values(await this.traffic()).reduce((sum, { requests }) => sum + requests, 0);
   }
 
+  /** Resolves when the requests that have begun are in its access log, each with one line, or fails. */
+  async hasLogged(): Promise<void> {
+    const endMs = performance.now() + 10_000;
+    for (;;) {
+      const requests = await this.requests();
+      const lines = await this.#linesLogged();
+      if (lines === requests) return;
+      if (performance.now() > endMs) throw new Error(`${lines} lines in the access log for ${requests} requests`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  async #linesLogged(): Promise<number> {
+    const { body } = await ask({ at: this.#agent.admin, target: '/metrics' });
+    return Number(/^sluice_agent_access_log_lines_total (\d+)/m.exec(body)?.[1] ?? 0);
+  }
+
   /**
    * Everything that is under way, by what it is called: nothing, when all clients have gone and connections that nobody
    * uses have ended. Counts that do not add up are among it.

@@ -16,7 +16,7 @@ const mostGrowth = 40;
 export function chaosRounds({ rounds, roundMs, slowMs }: ChaosRounds): void {
   const processes = useProcesses();
 
-  it(`ends with nothing left over, and nobody has seen what was not theirs: ${rounds} rounds of ${roundMs / 1_000} s`, async function () {
+  it(`ends with nothing left over, nobody has seen what was not theirs, and the access log is true: ${rounds} rounds of ${roundMs / 1_000} s`, async function () {
     this.timeout(60_000 + rounds * (roundMs + 60_000));
     const seed = Number(process.env.SLUICE_CHAOS_SEED ?? Math.floor(Math.random() * 2 ** 31));
     const run = new ChaosRun({ processes, slowMs, random: seededRandom(seed) });
@@ -32,13 +32,18 @@ export function chaosRounds({ rounds, roundMs, slowMs }: ChaosRounds): void {
         await run.rage(roundMs, load);
         const left = await run.settle(sockets);
         const grown = run.probes.map((probe, place) => probe.memory - (memory[place] ?? 0));
-        const complaints = [...run.complaints, ...run.probes.flatMap((probe) => probe.complaints)];
+        const complaints = [
+          ...run.complaints,
+          ...run.probes.flatMap((probe) => probe.complaints),
+          ...(await run.checkLogs()),
+        ];
         expect({ complaints, left }, `seed ${seed}, seen: ${JSON.stringify(run.seen)}`).to.deep.equal({
           complaints: [],
           left: run.probes.map(() => ({})),
         });
         expect(Math.max(...grown), `seed ${seed}: MB more than before, by agent: ${grown}`).to.be.below(mostGrowth);
       }
+      console.log(`      ${run.rudeActs} rude acts; lines of the access log: ${JSON.stringify(run.logged)}`);
       expect(Object.values(run.seen).reduce((sum, count) => sum + count, 0)).to.be.greaterThan(rounds * 200);
       expect(run.rudeActs).to.be.greaterThan(rounds * 100);
     } finally {

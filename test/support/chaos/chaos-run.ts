@@ -3,11 +3,14 @@
  * behind an agent and without one; clients that do the worst, and honest ones among them, who check what they see.
  */
 
+import { join } from 'node:path';
 import { type AgentProcess, type Processes, type ServerProcess, startAgent, startServer } from '../processes.ts';
 import { AgentProbe } from './agent-probe.ts';
 import { type DeedName, deedNames, silentDeeds } from './deeds.ts';
+import { endingsSeenAs } from './endings.ts';
 import { complaintOf, HonestClient, type Wish } from './honest-client.ts';
 import { type HostileUpstream, startHostileUpstream } from './hostile-upstream.ts';
+import { LogLedger } from './log-ledger.ts';
 import { rudeClientNames, rudeClients } from './rude-clients.ts';
 
 export interface ChaosOptions {
@@ -78,11 +81,14 @@ export class ChaosRun {
   readonly #upstreams: HostileUpstream[] = [];
   readonly #clients: HonestClient[] = [];
   #web!: AgentProcess;
+  readonly #ledger: LogLedger;
   #probes: readonly AgentProbe[] = [];
   #names = 0;
 
   constructor(options: ChaosOptions) {
     this.#options = options;
+    const { processes } = options;
+    this.#ledger = new LogLedger(logOf(processes, 'web'), logOf(processes, 'inner'));
   }
 
   get probes(): readonly AgentProbe[] {
@@ -95,14 +101,24 @@ export class ChaosRun {
     const app = await this.#startUpstream();
     const inner = await startAgent(processes, {
       server,
-      args: ['--service', 'inner', '--id', 'inner-1', '--app', `127.0.0.1:${app.port}`],
+      args: ['--service', 'inner', '--id', 'inner-1', '--app', `127.0.0.1:${app.port}`, ...logged(processes, 'inner')],
     });
     for (let n = 0; n < 3; n++) await this.#register(server, 'strict', `strict-${n}`, { version: 'v1' });
     for (let n = 0; n < 4; n++) await this.#register(server, 'wild', `wild-${n}`, { version: 'v1' });
     await this.#register(server, 'wild', 'shadow-1', { version: 'shadow' });
     this.#web = await startAgent(processes, {
       server,
-      args: ['--service', 'web', '--id', 'web-1', '--upstream', 'strict=127.0.0.1:0', '--upstream', 'wild=127.0.0.1:0'],
+      args: [
+        '--service',
+        'web',
+        '--id',
+        'web-1',
+        '--upstream',
+        'strict=127.0.0.1:0',
+        '--upstream',
+        'wild=127.0.0.1:0',
+        ...logged(processes, 'web'),
+      ],
     });
     // Longer than any instance takes that answers, however slowly.
     await this.#call(server, 'POST', '/apply?wait=10s', rules.replaceAll('TIMEOUT', `${slowMs * 20 + 2_500}ms`));
@@ -139,6 +155,17 @@ export class ChaosRun {
     }
   }
 
+  /** What the access logs say that is not so, or do not say; when all is settled. */
+  async checkLogs(): Promise<readonly string[]> {
+    for (const probe of this.#probes) await probe.hasLogged();
+    return await this.#ledger.check();
+  }
+
+  /** Lines of the caller's agent, by their endings. */
+  get logged(): Readonly<Record<string, number>> {
+    return this.#ledger.endings;
+  }
+
   async close(): Promise<void> {
     for (const client of this.#clients) client.close();
     await Promise.all(this.#upstreams.map((upstream) => upstream.close()));
@@ -169,7 +196,8 @@ export class ChaosRun {
       // What is expected of the wild ones is not known.
       const service = this.#serviceAt(port);
       const name = this.#pick(rudeClientNames);
-      const complaint = await this.#inTime(rudeClients[name]({ port, service, random }), forEver);
+      const target = { port, service, random, ledger: this.#ledger, isUndeclared: port === this.#ports[2] };
+      const complaint = await this.#inTime(rudeClients[name](target), forEver);
       this.rudeActs++;
       if (complaint !== '' && (service !== 'wild' || complaint === forEver))
         this.complaints.push(`a client that ${name}: ${complaint}`);
@@ -177,11 +205,18 @@ export class ChaosRun {
   }
 
   async #ask(client: HonestClient, wish: Wish): Promise<void> {
+    const id = client.nextId;
     const outcome = await this.#inTime(client.ask(wish), `lost: ${forEver}`);
+    const { service } = wish;
+    this.#ledger.add(id, {
+      title: `honest ${wish.method} ${service} "${wish.deed}", saw "${outcome}"`,
+      endings: endingsSeenAs(outcome, service),
+      ...(service === 'inner' && { seenThroughInner: outcome }),
+    });
     const key = `${wish.service} ${outcome.slice(0, 40)}`;
     this.seen[key] = (this.seen[key] ?? 0) + 1;
-    const isBad = wish.service === 'wild' ? /^(lost|another's|200)/.test(outcome) : complaintOf(wish, outcome) !== '';
-    if (isBad) this.complaints.push(complaintOf(wish, outcome) || outcome);
+    const complaint = complaintOf(wish, outcome);
+    if (complaint !== '') this.complaints.push(complaint);
   }
 
   /** What it resolves with, or this when it does not. */
@@ -270,4 +305,12 @@ export class ChaosRun {
 
 function moreThan(before: number | undefined, now: number): Record<string, number> {
   return before !== undefined && now > before ? { sockets: now - before } : {};
+}
+
+function logOf(processes: Processes, agent: string): string {
+  return join(processes.folder, `${agent}.jsonl`);
+}
+
+function logged(processes: Processes, agent: string): readonly string[] {
+  return ['--access-log', logOf(processes, agent)];
 }

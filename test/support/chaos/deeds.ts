@@ -89,7 +89,7 @@ export const deeds = {
     seen: ['whole'],
   },
   refuse: { act: ({ response }) => void response.writeHead(503).end('busy'), seen: ['503 busy'] },
-  fail: { act: ({ response }) => void response.writeHead(500).end('fault'), seen: ['500 fault'] },
+  fail: { act: ({ response }) => void response.writeHead(500).end('broken'), seen: ['500 broken'] },
   'accept, and never answer': { act: () => {}, seen: ['504 timeout'] },
   'begin to answer, and never end': {
     act: ({ response }) => void response.writeHead(200, { 'content-length': '1000' }).write('begun'),

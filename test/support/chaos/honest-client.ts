@@ -1,6 +1,7 @@
 /** A client that does everything as it should, and knows what it may see of what is done to its requests. */
 import { Agent, type IncomingMessage, request as sendRequest } from 'node:http';
 import { type DeedName, deeds, type Outcome } from './deeds.ts';
+import { ofWild } from './endings.ts';
 
 export interface Wish {
   /** The Host header. */
@@ -29,9 +30,15 @@ export class HonestClient {
     return this.#requests;
   }
 
+  /** The id of its next request. */
+  get nextId(): string {
+    return `${this.#name}-${this.#requests}`;
+  }
+
   /** What is seen of it; `lost` when the agent does not answer, `another's` when the answer is that to another request. */
   ask(wish: Wish): Promise<Outcome> {
-    const id = `${this.#name}-${this.#requests++}`;
+    const id = this.nextId;
+    this.#requests++;
     return new Promise((resolve) => {
       const body = Buffer.alloc(wish.bodySize, 'b');
       const request = sendRequest({
@@ -42,6 +49,7 @@ export class HonestClient {
         headers: {
           host: wish.service,
           'x-id': id,
+          'x-request-id': id,
           'x-deed': wish.deed,
           'x-size': String(wish.size),
           ...(wish.method !== 'GET' && { 'content-length': String(body.length) }),
@@ -62,10 +70,22 @@ export class HonestClient {
 /** Whether the client may see this; '' when it may, else a sentence. */
 export function complaintOf(wish: Wish, outcome: Outcome): string {
   const seen: readonly Outcome[] = deeds[wish.deed].seen;
-  // Sent over a connection that had just been closed, and not to be sent again, or too long to be kept for that.
-  const isSentOnce = wish.method === 'POST' || (wish.method === 'PUT' && wish.bodySize > 64 * 1024);
-  if (seen.includes(outcome) || (isSentOnce && outcome === '502 upstream-reset')) return '';
+  const more = wish.service === 'wild' ? seenOfWild(wish) : [];
+  if (seen.includes(outcome) || more.includes(outcome) || (isSentOnce(wish) && outcome === '502 upstream-reset'))
+    return '';
   return `${wish.method} ${wish.service} "${wish.deed}": saw "${outcome}" and not ${seen.join(' or ')}`;
+}
+
+/** Sent over a connection that had just been closed, and not to be sent again, or too long to be kept for that. */
+function isSentOnce({ method, bodySize }: Wish): boolean {
+  return method === 'POST' || (method === 'PUT' && bodySize > 64 * 1024);
+}
+
+function seenOfWild({ headers = {} }: Wish): readonly Outcome[] {
+  const isDelayed = headers['x-rule'] === 'delayed';
+  // An instance that answers and goes before it has read everything may take its answer with it.
+  const isEarly = headers['x-early'] !== undefined;
+  return [...ofWild, ...(isDelayed ? ['418 fault'] : []), ...(isEarly ? ['502 upstream-reset'] : [])];
 }
 
 function read(response: IncomingMessage, id: string, size: number, resolve: (outcome: Outcome) => void): void {

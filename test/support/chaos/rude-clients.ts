@@ -1,6 +1,8 @@
 /** Clients that do what clients do at their worst. Each does one thing and is gone; what it saw is told where it may expect something. */
 import { connect, type Socket } from 'node:net';
 import { type DeedName, deedNames, kindDeeds } from './deeds.ts';
+import { clientGone, type Ending, endingsOfDeed } from './endings.ts';
+import type { LogLedger } from './log-ledger.ts';
 
 export interface Target {
   /** Of the agent, on loopback. */
@@ -8,6 +10,10 @@ export interface Target {
   /** The Host header. */
   readonly service: string;
   readonly random: () => number;
+  /** Is told of all that is sent. */
+  readonly ledger: LogLedger;
+  /** Nobody has declared what is spoken on the port. */
+  readonly isUndeclared: boolean;
 }
 
 /** '' when all was as it should be, else a sentence. */
@@ -16,21 +22,21 @@ type Act = (target: Target) => Promise<string>;
 export const rudeClients = {
   'goes before the answer': async (target) => {
     const socket = await dial(target);
-    socket.write(get(target, { deed: pick(target, deedNames) }));
+    socket.write(get(target, { deed: pick(target, deedNames), ending: 'goes' }));
     await pause(target.random() * 30);
     leave(socket, target);
     return '';
   },
   'goes in the answer': async (target) => {
     const socket = await dial(target);
-    socket.write(get(target, { size: 3_000_000 }));
+    socket.write(get(target, { size: 3_000_000, ending: 'goes' }));
     await Promise.race([happens(socket, 'data', 'close'), pause(2_000)]);
     leave(socket, target);
     return '';
   },
   'goes in the head': async (target) => {
     const socket = await dial(target);
-    const text = get(target, {});
+    const text = get(target, { ending: 'unfinished' });
     socket.write(text.slice(0, Math.floor(target.random() * text.length)));
     await pause(target.random() * 10);
     leave(socket, target);
@@ -38,7 +44,7 @@ export const rudeClients = {
   },
   'goes in the body of the request': async (target) => {
     const socket = await dial(target);
-    socket.write(post(target, { deed: pick(target, deedNames), bodySize: 300_000 }));
+    socket.write(post(target, { deed: pick(target, deedNames), bodySize: 300_000, ending: 'goes' }));
     socket.write(Buffer.alloc(Math.floor(target.random() * 299_999), 'b'));
     await pause(target.random() * 30);
     leave(socket, target);
@@ -47,7 +53,7 @@ export const rudeClients = {
   'never reads': async (target) => {
     const socket = await dial(target);
     socket.pause();
-    socket.write(get(target, { size: 8_000_000 }));
+    socket.write(get(target, { size: 8_000_000, ending: 'goes' }));
     await pause(200 + target.random() * 800);
     leave(socket, target);
     return '';
@@ -65,7 +71,15 @@ export const rudeClients = {
     const ids = Array.from({ length: 5 }, newId);
     socket.end(
       ids
-        .map((id) => get(target, { id, size: Math.floor(target.random() * 2_000), deed: pick(target, kindDeeds) }))
+        .map((id, place) =>
+          get(target, {
+            id,
+            size: Math.floor(target.random() * 2_000),
+            deed: pick(target, kindDeeds),
+            // Where an answer may break off, those behind it may never be read.
+            ending: place > 0 && target.service === 'wild' ? 'goes early' : 'stays',
+          }),
+        )
         .join(''),
     );
     const text = await textOf(socket);
@@ -75,7 +89,11 @@ export const rudeClients = {
   },
   'sends five requests at once and goes': async (target) => {
     const socket = await dial(target);
-    socket.write(Array.from({ length: 5 }, () => get(target, { deed: pick(target, deedNames) })).join(''));
+    socket.write(
+      Array.from({ length: 5 }, (_, place) =>
+        get(target, { deed: pick(target, deedNames), ending: place === 0 ? 'goes' : 'goes early' }),
+      ).join(''),
+    );
     await pause(target.random() * 30);
     leave(socket, target);
     return '';
@@ -108,21 +126,17 @@ export const rudeClients = {
   },
   'says nothing': async (target) => {
     const socket = await dial(target);
+    noteRaw(target);
     await pause(target.random() * 100);
     leave(socket, target);
     return '';
   },
   'speaks nonsense': async (target) => {
     const socket = await dial(target, true);
-    socket.end(
-      pick(target, [
-        'hello\r\n\r\n',
-        'GET / HTTP/1.1\r\n\r\n',
-        '\0\0\0\0',
-        'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n',
-        'GET / HTTP/3.0\r\n\r\n',
-      ]),
-    );
+    const { text: nonsense, ending, isHttp } = pick(target, allNonsense);
+    if (isHttp || !target.isUndeclared) target.ledger.addNameless(ending);
+    else noteRaw(target);
+    socket.end(nonsense);
     const text = await textOf(socket);
     return text === '' || /^HTTP\/1\.1 (4|5)\d\d /.test(text)
       ? ''
@@ -130,14 +144,14 @@ export const rudeClients = {
   },
   'waits for leave to send its body, and goes': async (target) => {
     const socket = await dial(target);
-    socket.write(post(target, { bodySize: 10, more: 'Expect: 100-continue\r\n' }));
+    socket.write(post(target, { bodySize: 10, more: 'Expect: 100-continue\r\n', ending: 'goes' }));
     await Promise.race([happens(socket, 'data', 'close'), pause(100)]);
     leave(socket, target);
     return '';
   },
   'changes the protocol': async (target) => {
     const socket = await dial(target, true);
-    socket.write(get(target, { more: 'Connection: upgrade\r\nUpgrade: echo\r\n' }));
+    socket.write(get(target, { more: 'Connection: upgrade\r\nUpgrade: echo\r\n', ending: ['101 passed'] }));
     const switched = await textUntil(socket, /\r\n\r\n/);
     if (!switched.startsWith('HTTP/1.1 101 ')) {
       socket.destroy();
@@ -160,13 +174,15 @@ export const rudeClients = {
   },
   'tunnels a request': async (target) => {
     const socket = await dial(target, true);
-    socket.write(`CONNECT ${target.service}:80 HTTP/1.1\r\nHost: ${target.service}:80\r\n\r\n`);
+    const id = newId();
+    note(target, 'CONNECT', { id, ending: ['200 passed'] });
+    socket.write(`CONNECT ${target.service}:80 HTTP/1.1\r\nHost: ${target.service}:80\r\nx-request-id: ${id}\r\n\r\n`);
     const connected = await textUntil(socket, /\r\n\r\n/);
     if (!connected.startsWith('HTTP/1.1 200 ')) {
       socket.destroy();
       return `asked for a tunnel and saw ${JSON.stringify(connected.slice(0, 200))}`;
     }
-    socket.write(get(target, { deed: pick(target, deedNames) }));
+    socket.write(get(target, { deed: pick(target, deedNames), ending: 'in a tunnel' }));
     await Promise.race([happens(socket, 'data', 'close'), pause(200)]);
     leave(socket, target);
     return '';
@@ -181,19 +197,60 @@ function isRudeClient(name: string): name is RudeClient {
   return Object.hasOwn(rudeClients, name);
 }
 
+const badRequest = '400 bad-request';
+
+/** `isHttp`: begins like HTTP, so that it is refused also where it is not known what is spoken. */
+const allNonsense: readonly { readonly text: string; readonly ending: Ending; readonly isHttp: boolean }[] = [
+  { text: 'hello\r\n\r\n', ending: badRequest, isHttp: false },
+  { text: 'GET / HTTP/1.1\r\n\r\n', ending: badRequest, isHttp: true },
+  { text: '\0\0\0\0', ending: badRequest, isHttp: false },
+  { text: 'POST / HTTP/1.1\r\nHost: a\r\nContent-Length: x\r\n\r\n', ending: badRequest, isHttp: true },
+  { text: 'GET / HTTP/3.0\r\n\r\n', ending: '505 http-version', isHttp: true },
+];
+
 interface Words {
   readonly id?: string;
   readonly deed?: DeedName;
   readonly size?: number;
   readonly more?: string;
+  /**
+   * What the log may say: by what the instance does when the client waits for its answer; also that the client has gone;
+   * also nothing, when it may have gone before the agent read so far; certainly nothing; or this.
+   */
+  readonly ending?: 'stays' | 'goes' | 'goes early' | 'unfinished' | 'in a tunnel' | readonly Ending[];
 }
 
-function get({ service }: Target, { id = newId(), deed = 'answer', size = 0, more = '' }: Words): string {
-  return `GET /rude HTTP/1.1\r\nHost: ${service}\r\nx-id: ${id}\r\nx-deed: ${deed}\r\nx-size: ${size}\r\n${more}\r\n`;
+function get(target: Target, words: Words, method = 'GET'): string {
+  const { id = newId(), deed = 'answer', size = 0, more = '' } = words;
+  note(target, method, { ...words, id });
+  const ids = `x-id: ${id}\r\nx-request-id: ${id}\r\n`;
+  return `${method} /rude HTTP/1.1\r\nHost: ${target.service}\r\n${ids}x-deed: ${deed}\r\nx-size: ${size}\r\n${more}\r\n`;
 }
 
 function post(target: Target, { bodySize, more = '', ...words }: Words & { readonly bodySize: number }): string {
-  return get(target, { ...words, more: `Content-Length: ${bodySize}\r\n${more}` }).replace('GET', 'POST');
+  return get(target, { ...words, more: `Content-Length: ${bodySize}\r\n${more}` }, 'POST');
+}
+
+function note(target: Target, method: string, words: Words & { readonly id: string }): void {
+  const { id, deed = 'answer', ending = 'stays' } = words;
+  const { service, ledger } = target;
+  const title = `rude ${method} ${service} "${deed}", ${ending}`;
+  // The agent sees bytes and no request.
+  if (ending === 'unfinished' || ending === 'in a tunnel') {
+    if (ending === 'unfinished') noteRaw(target);
+    return ledger.add(id, { title, endings: [] });
+  }
+  const natural = endingsOfDeed(deed, { service, isSentOnce: method === 'POST' });
+  if (ending === 'stays') return ledger.add(id, { title, endings: natural });
+  if (ending === 'goes' || ending === 'goes early') {
+    return ledger.add(id, { title, endings: [...natural, clientGone], isOptional: ending === 'goes early' });
+  }
+  ledger.add(id, { title, endings: service === 'wild' ? [...ending, ...natural] : ending });
+}
+
+/** Where it is not known what is spoken, a client that has not said enough speaks something else. */
+function noteRaw({ isUndeclared, ledger }: Target): void {
+  if (isUndeclared) ledger.addRaw();
 }
 
 let ids = 0;

@@ -2,7 +2,7 @@
  * Holds the access log of the caller's agent against what clients have sent and seen, and against the rules that were in
  * force: request by request, and for the splits after each revision.
  */
-import { type AccessLogLine, readAccessLog } from '../access-log.ts';
+import { type AccessLogLine, AccessLogReader } from '../access-log.ts';
 import type { Load } from './load.ts';
 import { idOf, requestOf } from './requests.ts';
 import { type Instance, isOf, isSplit, type Rule, type Rules, ruleFor, ruleNames } from './rules.ts';
@@ -29,7 +29,7 @@ const mostFaults = 20;
 
 export async function judge(evidence: Evidence): Promise<Verdict> {
   const judgement = new Judgement(evidence);
-  for await (const line of readAccessLog(evidence.file)) judgement.see(line);
+  for await (const line of new AccessLogReader(evidence.file).more()) judgement.see(line);
   return judgement.end();
 }
 
