@@ -156,9 +156,10 @@ export const agentSettingsSchema = z
       description: 'where requests to the application come in, one per port of it; 127.0.0.1:15006 for a single one',
       repeatable: true,
     }),
-    admin: listenAddress
-      .prefault('127.0.0.1:15000')
-      .meta({ placeholder: 'HOST:PORT', description: '/ready, /stats, /config_dump, /metrics, /drain' }),
+    admin: listenAddress.prefault('127.0.0.1:15000').meta({
+      placeholder: 'HOST:PORT',
+      description: '/ready, /stats, /clusters, /config_dump, /metrics, /explain, /drain',
+    }),
     upstream: namedValues({ name: upstreamName, value: listenAddress, nameless: 'refused' }).meta({
       placeholder: 'SERVICE[:PORT]=HOST:PORT',
       description: 'a local port for one service',

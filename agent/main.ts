@@ -30,11 +30,11 @@ export async function runAgent(settings: AgentSettings, command: readonly string
     return 1;
   }
   logAddresses(agent, log);
-  // What nginx and others take for it. Without a log it keeps the meaning that Node gives it.
-  if (settings.accessLog !== undefined) process.on('SIGUSR1', () => agent.reopenAccessLog());
+  // What nginx and others take for it. Also without a log: to Node it means to open its debugger to everybody on the machine.
+  process.on('SIGUSR1', () => agent.reopenAccessLog());
 
   let child: Child | undefined;
-  const signalled = nextSignal(() => {
+  const signalled = nextSignal(command.length === 0, () => {
     child?.signal('SIGKILL');
     agent.kill();
   });
@@ -67,8 +67,11 @@ function logAddresses({ addresses }: RunningAgent, log: Logger): void {
   );
 }
 
-/** The first signal to end; the second one ends the process, and the application, without further ado. */
-function nextSignal(beforeExit: () => void): Promise<NodeJS.Signals> {
+/**
+ * The first signal to end; the second one ends the process, and the application, without further ado. `alone`: there is no
+ * application that SIGHUP could be meant for.
+ */
+function nextSignal(alone: boolean, beforeExit: () => void): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
     let isSecond = false;
     const onSignal = (signal: NodeJS.Signals) => {
@@ -79,7 +82,7 @@ function nextSignal(beforeExit: () => void): Promise<NodeJS.Signals> {
       isSecond = true;
       resolve(signal);
     };
-    for (const name of endSignals) process.on(name, onSignal);
+    for (const name of [...endSignals, ...(alone ? (['SIGHUP'] as const) : [])]) process.on(name, onSignal);
   });
 }
 

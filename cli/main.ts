@@ -16,6 +16,8 @@ function screenOf(stream: NodeJS.WriteStream): Screen {
 }
 
 endWithReaders();
+// To Node it means to open its debugger to everybody on the machine: whoever rotates logs does not mean that.
+process.on('SIGUSR1', () => {});
 const args = process.argv.slice(2);
 const interrupt = new AbortController();
 // Server, agent and demo end in their own order; every other command just stops.

@@ -26,6 +26,8 @@ export interface RequestHandler {
   onBodyBroken(fault: number): void;
   /** The client has gone; nobody reads the answer. `detail` is '' when it went in order. */
   onClientGone(detail: string): void;
+  /** The connection is ended from this side, whatever is under way. Comes in place of `onClientGone`. */
+  onCutOff(): void;
   /** All that was written to the client has gone. */
   onClientDrain(): void;
   /**
@@ -103,6 +105,7 @@ export class ServerConnection implements Accepted, SocketUser {
   #sentBefore = 0;
   #hasEnded = false;
   #isDraining = false;
+  #isCutOff = false;
   #keepsAlive = false;
   /** Bytes of the present read are being gone through, so `finish` need not. */
   #isReading = false;
@@ -174,6 +177,7 @@ export class ServerConnection implements Accepted, SocketUser {
   }
 
   destroy(): void {
+    this.#isCutOff = true;
     this.transport.destroy();
   }
 
@@ -213,7 +217,8 @@ export class ServerConnection implements Accepted, SocketUser {
     this.#state = 'closed';
     this.#deadline.clear();
     this.#unread.take();
-    if (wasServing) this.#handler.onClientGone(detail);
+    if (wasServing && this.#isCutOff) this.#handler.onCutOff();
+    else if (wasServing) this.#handler.onClientGone(detail);
     this.#options.onClosed(this);
   }
 

@@ -7,6 +7,7 @@ import { runAgent } from '../main.ts';
 import { takeHandedOver } from './handed-over.ts';
 
 endWithReaders();
+process.on('SIGUSR1', () => {});
 const handedOver = takeHandedOver(process.env);
 if (handedOver === undefined) {
   process.stderr.write('this program is started by `sluice agent`\n');

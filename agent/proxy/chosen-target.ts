@@ -39,11 +39,6 @@ export class ChosenTarget {
     return this.#last;
   }
 
-  /** Whether somebody was, in vain. */
-  get wasTried(): boolean {
-    return this.#tried !== undefined;
-  }
-
   /** Address and port of whom is asked, or '' */
   get address(): string {
     if (this.#target === undefined) return '';

@@ -6,6 +6,7 @@ import { plainPolicy, type RoutePolicy } from '../../routing/route-policy.ts';
 import type { RouteDecision } from '../../routing/route-table.ts';
 import type { BodyReader } from '../http1/body-reader.ts';
 import { Deadline } from '../http1/deadlines.ts';
+import { headerKind } from '../http1/header-kind.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { RequestHandler, ServerConnection } from '../http1/server-connection.ts';
@@ -63,6 +64,12 @@ type Phase =
   | 'tunnel';
 
 const noMirrors: readonly Destination[] = [];
+
+/** The instance's own agent answers in its place: what its line in the log says more about. */
+function saidByAgent({ fields }: ResponseHead): string {
+  const index = fields.indexOf(headerKind['x-sluice-reason']);
+  return index === -1 ? '' : `the instance's agent says ${fields.value(index)}`;
+}
 
 export class Exchange implements RequestHandler, Caller, Describable {
   readonly client: ServerConnection;
@@ -192,24 +199,36 @@ export class Exchange implements RequestHandler, Caller, Describable {
 
   onBody(bytes: Buffer, body: BodyReader): void {
     this.#countIn(body);
-    if (this.#phase === 'deciding') return this.#body.add(bytes, body);
-    this.#call.sendBody(this.client.transport, bytes, body);
-    if (body.isDone) this.#sendMirrors();
-    if (!body.isDone && this.#call.isClogged) this.client.transport.pause();
+    try {
+      if (this.#phase === 'deciding') return this.#body.add(bytes, body);
+      this.#call.sendBody(this.client.transport, bytes, body);
+      if (body.isDone) this.#sendMirrors();
+      else if (this.#call.isClogged) this.client.transport.pause();
+    } catch (error) {
+      this.#fail(error);
+    }
   }
 
   onBodyBroken(number: number): void {
-    this.#call.abort();
     this.facts.detail = nameOfFault(number);
-    if (number !== 0 && this.#phase !== 'answering') return this.refuse(refusalOf(number));
-    this.#conclude('client-gone');
-    this.#answer.breakOff();
+    this.#guarded(() => {
+      this.#call.abort();
+      if (number !== 0 && this.#phase !== 'answering') return this.refuse(refusalOf(number));
+      this.#conclude('client-gone');
+      this.#answer.breakOff();
+    });
   }
 
   onClientGone(detail: string): void {
     if (this.#tunnel === undefined) this.#call.abort();
     else this.#call.endTunnel(detail !== '' ? 'reset' : this.#tunnel.isOver ? 'finish' : 'abort');
     this.#conclude(this.#phase === 'tunnel' ? 'passed' : 'client-gone');
+  }
+
+  onCutOff(): void {
+    this.facts.detail = 'the agent has ended';
+    this.#call.abort();
+    this.#conclude(this.#phase === 'tunnel' ? 'passed' : 'broken-off');
   }
 
   onClientDrain(): void {
@@ -323,9 +342,12 @@ export class Exchange implements RequestHandler, Caller, Describable {
 
   #passHead(head: ResponseHead, body: BodyReader): void {
     this.#phase = 'answering';
-    this.#context.watch.onAnswer(this.facts);
+    const { watch } = this.#context;
+    watch.onAnswer(this.facts);
+    const isOfAgent = !this.#context.withoutReason && this.#call.lastTarget?.identity !== '';
+    if (watch.isLogging && isOfAgent) this.facts.detail = saidByAgent(head);
     this.#answer.passHead(head, body, {
-      withoutReason: this.#context.withoutReason || this.#call.lastTarget?.identity === '',
+      withoutReason: !isOfAgent,
       changes: this.#policy.responseHeaders,
       setCookie: this.#setCookie,
     });
@@ -409,6 +431,9 @@ export class Exchange implements RequestHandler, Caller, Describable {
     }
     this.#context.watch.onEnd(this.facts, ending, this);
     this.#phase = 'none';
+    // The connection may be idle for long.
+    this.#head.forget();
+    this.#body.letGo();
     this.#call.end();
   }
 }

@@ -39,6 +39,12 @@ export class LateHead {
     return this.#sent !== undefined;
   }
 
+  /** Nobody asks any more. */
+  forget(): void {
+    this.#kept = undefined;
+    this.#sent = undefined;
+  }
+
   /** As it came, where that is still known. Good until the call returns, or another one reads a head. */
   read(): RequestHead | undefined {
     if (this.#live !== undefined || this.#kept === undefined) return this.#live;

@@ -46,7 +46,7 @@ class Mirror implements Caller {
   readonly ruleTitle = 'its rule';
   readonly #call: UpstreamCall;
   readonly #context: CallContext;
-  readonly #timeout = new Deadline(() => this.end());
+  readonly #timeout = new Deadline(() => this.#fail());
   readonly #onEnd: () => void;
 
   constructor(context: CallContext, onEnd: () => void) {
@@ -83,11 +83,11 @@ class Mirror implements Caller {
   }
 
   onAnswerLost(): void {
-    this.end();
+    this.#fail();
   }
 
   onNoAnswer(): void {
-    this.end();
+    this.#fail();
   }
 
   onConnected(): void {
@@ -96,6 +96,11 @@ class Mirror implements Caller {
 
   onFault(error: unknown): void {
     this.#context.onFault(error);
+    this.#fail();
+  }
+
+  #fail(): void {
+    this.#context.statistics.countMirror('failed');
     this.end();
   }
 }

@@ -19,7 +19,7 @@ export class RetryTurns {
     this.#random = random;
   }
 
-  /** Of a new request. Without a policy nothing is tried again. */
+  /** Of a new request; the one before has been stopped. Without a policy nothing is tried again. */
   begin(policy: RetryPolicy | undefined, breaker: CircuitBreaker): void {
     this.#policy = policy;
     this.#breaker = breaker;
@@ -31,9 +31,13 @@ export class RetryTurns {
     return this.#policy?.perTryTimeoutMs ?? 0;
   }
 
-  /** Whether the rule wants one more try after this, and there are not too many already. If so, it counts: `follow` comes next. */
-  mayFollow(outcome: TryOutcome): boolean {
-    if (this.#policy === undefined || !shouldRetry(this.#policy, outcome, this.#made)) return false;
+  /** Whether the rule wants one more try after this. */
+  wants(outcome: TryOutcome): boolean {
+    return this.#policy !== undefined && shouldRetry(this.#policy, outcome, this.#made);
+  }
+
+  /** Whether there are not too many retries already. If so, this one counts from now on: `follow` comes next. */
+  tryAcquire(): boolean {
     // The try that has just failed makes room for the next.
     this.#release();
     return this.#breaker?.tryAcquireRetry() ?? false;

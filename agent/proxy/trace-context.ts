@@ -40,19 +40,20 @@ const chance = Buffer.allocUnsafeSlow(stock * drawnBytes);
 const lines = Buffer.alloc(stock * linesLength, template);
 let used = stock;
 
-/** Adds what the request does not have, and no rule gives it. */
+/** Adds what the request does not have, and no rule gives it or takes it off. */
 export function startTrace(writer: ByteWriter, fields: Fields, changes: HeaderChanges | undefined): void {
-  const hasId = fields.has(headerKind['x-request-id']) || gives(changes, 'x-request-id');
-  const hasTrace = fields.has(headerKind.traceparent) || gives(changes, 'traceparent');
+  const hasId = fields.has(headerKind['x-request-id']) || decides(changes, 'x-request-id');
+  const hasTrace = fields.has(headerKind.traceparent) || decides(changes, 'traceparent');
   if (hasId && hasTrace) return;
   if (used === stock) restock();
   const from = used++ * linesLength;
   writer.copy(lines, hasId ? from + idLength : from, hasTrace ? from + idLength : from + linesLength);
 }
 
-function gives(changes: HeaderChanges | undefined, wanted: string): boolean {
+/** Also one that takes the header off wants it so. */
+function decides(changes: HeaderChanges | undefined, wanted: string): boolean {
   if (changes === undefined) return false;
-  return [...changes.set, ...changes.add].some(([name]) => name === wanted);
+  return changes.remove.includes(wanted) || [...changes.set, ...changes.add].some(([name]) => name === wanted);
 }
 
 function restock(): void {

@@ -19,11 +19,20 @@ import type { Attempt } from '../telemetry/route-counters.ts';
 import type { CallContext, Caller } from './caller.ts';
 import { ChosenTarget } from './chosen-target.ts';
 import type { Destination, Target } from './destination.ts';
+import type { Reason } from './local-answer.ts';
 import { OutgoingRequest } from './outgoing-request.ts';
 import type { TargetPool } from './pools.ts';
 import { RetryTurns } from './retry-turns.ts';
 import { noHealthyInstance } from './route-refusals.ts';
 import { turnedAwayBy, wasResetBehind } from './turned-away.ts';
+
+/** How a try came to nothing. */
+interface Failure {
+  readonly reason: Reason;
+  readonly sentence: string;
+  /** The request, or some of it: nobody knows what was made of it. */
+  readonly wasSent: boolean;
+}
 
 export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   readonly out = new OutgoingRequest();
@@ -39,8 +48,8 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   #isBodyComplete = false;
   #targetPool: TargetPool | undefined;
   #upstream: UpstreamConnection | undefined;
-  /** Why the last of those did not take the request who did not. */
-  #lastFault = '';
+  /** Why the last try came to nothing; what the caller is told when nobody is left. */
+  #failure: Failure | undefined;
   #isAnswered = false;
   /** The answer is thrown away; what comes after it. */
   #insteadOfAnswer: (() => void) | undefined;
@@ -88,7 +97,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#asked = head.method === 'HEAD' || head.method === 'CONNECT' ? head.method : 'other';
     this.#isForHttp10 = head.minorVersion === 0;
     this.#isBodyComplete = false;
-    this.#lastFault = '';
+    this.#failure = undefined;
     this.#isAnswered = false;
     this.#attempts = 0;
     this.#connectMs = -1;
@@ -97,7 +106,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   /** The head is written; asks the first instance. `body`: what there is of the body. */
   start(body: Buffer, from: number, to: number, isComplete: boolean): void {
     this.#isBodyComplete = isComplete;
-    if (!this.#choose(false)) return;
+    if (!this.#choose(false)) return this.#giveUp();
     this.out.endHead(this.#targetPool?.headEnd ?? nothing);
     this.out.hold(body, from, to);
     this.#connect();
@@ -172,31 +181,20 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
 
   onUnreachable(detail: string): void {
     this.#guarded(() => {
-      const { address } = this.#chosen;
+      this.#noteUnreachable(`${this.#chosen.address}: ${detail}`);
       this.#chosen.report('local');
       this.#release();
       if (this.#mayRetry('connect-failure')) return this.#retryLater();
-      this.#askAnother('unreachable', `${address}: ${detail}`);
+      this.#askAnother('unreachable');
     });
   }
 
   onResponse(head: ResponseHead, body: BodyReader): void {
-    if (head.isInterim) return this.#caller.onAnswer(head, body);
-    this.#tryTimeout.clear();
-    const { target } = this.#chosen;
-    const turnedAway = target === undefined ? undefined : turnedAwayBy(target, head);
-    if (turnedAway !== undefined && this.out.isWhole) {
-      const { address } = this.#chosen;
-      if (turnedAway.attempt === 'app-unreachable') this.#chosen.report('local');
-      return this.#discard(body, () => this.#askAnother(turnedAway.attempt, `${address}${turnedAway.fault}`));
+    try {
+      this.#judge(head, body);
+    } catch (error) {
+      this.#caller.onFault(error);
     }
-    const wasReset = target !== undefined && wasResetBehind(target, head);
-    this.#chosen.report(wasReset ? 'local' : outcomeOf(head.status));
-    if ((wasReset && this.#mayRetry('reset')) || this.#mayRetry(head.status)) {
-      return this.#discard(body, () => this.#retryLater());
-    }
-    this.#isAnswered = true;
-    this.#caller.onAnswer(head, body);
   }
 
   onResponseBody(bytes: Buffer, body: BodyReader): void {
@@ -215,20 +213,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   }
 
   onLost(loss: Loss): void {
-    const { is, detail } = loss;
-    const { address } = this.#chosen;
-    if (this.#isAnswered) {
-      this.#release();
-      return this.#caller.onAnswerLost(loss);
-    }
-    if (is === 'stale' && this.#maySendAgain) return this.#sendAgain();
-    this.#chosen.report('local');
-    this.#release();
-    if (this.#mayRetry('reset')) return this.#retryLater();
-    if (is === 'malformed') {
-      return this.#caller.onNoAnswer('upstream-malformed', `${address} sent what is no HTTP/1.1 response: ${detail}`);
-    }
-    this.#caller.onNoAnswer('upstream-reset', `${address} ended the connection before it answered: ${detail}`);
+    this.#guarded(() => this.#endLost(loss));
   }
 
   onUpstreamDrain(): void {
@@ -243,27 +228,96 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#caller.onTunnelBackEnd();
   }
 
+  // What becomes of a try.
+
+  #judge(head: ResponseHead, body: BodyReader): void {
+    if (head.isInterim) return this.#caller.onAnswer(head, body);
+    this.#tryTimeout.clear();
+    const { target } = this.#chosen;
+    const turnedAway = target === undefined ? undefined : turnedAwayBy(target, head);
+    if (turnedAway !== undefined && this.out.isWhole) {
+      this.#noteUnreachable(`${this.#chosen.address}${turnedAway.fault}`);
+      if (turnedAway.attempt === 'app-unreachable') this.#chosen.report('local');
+      return this.#discard(body, () => this.#askAnother(turnedAway.attempt));
+    }
+    const wasReset = target !== undefined && wasResetBehind(target, head);
+    this.#chosen.report(wasReset ? 'local' : outcomeOf(head.status));
+    if (this.#mayRetry(wasReset ? 'reset' : head.status, head.status)) {
+      const sentence = `${this.#chosen.address} answered ${head.status}, and nobody is left to be asked again`;
+      this.#note({ reason: 'no-healthy-instance', sentence, wasSent: true });
+      return this.#discard(body, () => this.#retryLater());
+    }
+    this.#isAnswered = true;
+    this.#caller.onAnswer(head, body);
+  }
+
+  #endLost(loss: Loss): void {
+    const { is, detail } = loss;
+    const { address } = this.#chosen;
+    if (this.#isAnswered) {
+      this.#release();
+      return this.#caller.onAnswerLost(loss);
+    }
+    this.#note(
+      is === 'malformed'
+        ? {
+            reason: 'upstream-malformed',
+            sentence: `${address} sent what is no HTTP/1.1 response: ${detail}`,
+            wasSent: true,
+          }
+        : {
+            reason: 'upstream-reset',
+            sentence: `${address} ended the connection before it answered: ${detail}`,
+            wasSent: true,
+          },
+    );
+    if (is === 'stale' && this.#maySendAgain) return this.#sendAgain();
+    this.#chosen.report('local');
+    this.#release();
+    if (this.#mayRetry('reset')) return this.#retryLater();
+    this.#giveUp();
+  }
+
+  #onTryTimeUp(): void {
+    const limit = `${this.#retries.perTryTimeoutMs} ms, the perTryTimeout of ${this.#caller.ruleTitle}`;
+    const sentence = `${this.#chosen.address} did not answer within ${limit}`;
+    this.#note({ reason: 'timeout', sentence, wasSent: true });
+    this.#chosen.report('local');
+    this.#drop();
+    if (this.#mayRetry('reset')) return this.#retryLater();
+    this.#giveUp();
+  }
+
+  #noteUnreachable(fault: string): void {
+    const sentence = `${this.#destination?.title} cannot be reached: ${fault}`;
+    this.#note({ reason: 'upstream-connect-failure', sentence, wasSent: false });
+  }
+
+  /** Once an instance may have carried out the request, that nobody else could be reached is no reason to say that none has. */
+  #note(failure: Failure): void {
+    if (failure.wasSent || this.#failure?.wasSent !== true) this.#failure = failure;
+  }
+
   // From one instance to the next.
 
-  /** Without anybody to ask it answers, and says false. */
+  /** Whether there is somebody to ask. */
   #choose(orAgain: boolean): boolean {
     const destination = this.#destination;
-    if (destination === undefined) return false;
-    const { pools } = this.#context;
     const target = this.#chosen.choose(orAgain);
-    if (target !== undefined) {
-      const isTunnel = this.#asked === 'CONNECT';
-      this.#targetPool = isTunnel ? pools.separate(target, destination) : pools.of(target, destination);
-      return true;
-    }
-    if (this.#chosen.wasTried) {
-      const sentence = `${destination.title} cannot be reached: ${this.#lastFault}`;
-      this.#caller.onNoAnswer('upstream-connect-failure', sentence);
-    } else {
-      const { reason, sentence } = noHealthyInstance(destination);
-      this.#caller.onNoAnswer(reason, sentence);
-    }
-    return false;
+    if (destination === undefined || target === undefined) return false;
+    const { pools } = this.#context;
+    const isTunnel = this.#asked === 'CONNECT';
+    this.#targetPool = isTunnel ? pools.separate(target, destination) : pools.of(target, destination);
+    return true;
+  }
+
+  /** There is no answer: nobody is left who could be asked, or may be. */
+  #giveUp(): void {
+    const destination = this.#destination;
+    this.#release();
+    if (destination === undefined) return;
+    const { reason, sentence } = this.#failure ?? noHealthyInstance(destination);
+    this.#caller.onNoAnswer(reason, sentence);
   }
 
   #connect(): void {
@@ -285,9 +339,10 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       this.#overflow('too many requests are under way');
       return false;
     }
+    // First: it goes with the count.
+    this.#upstream = connection;
     this.#connectMs = this.#waitsSinceMs < 0 ? 0 : this.#context.clock.elapsed() - this.#waitsSinceMs;
     this.#sentAtMs = this.#context.deadlines.roughlyNowMs;
-    this.#upstream = connection;
     connection.begin(this, this.#asked, this.#isForHttp10);
     if (this.#asked === 'CONNECT') {
       this.#isAnswered = true;
@@ -308,18 +363,10 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     if (perTryTimeoutMs > 0 && !this.#isAnswered) this.#context.deadlines.set(this.#tryTimeout, perTryTimeoutMs);
   }
 
-  #onTryTimeUp(): void {
-    const { address } = this.#chosen;
-    this.#chosen.report('local');
-    this.#drop();
-    if (this.#mayRetry('reset')) return this.#retryLater();
-    const limit = `${this.#retries.perTryTimeoutMs} ms, the perTryTimeout of ${this.#caller.ruleTitle}`;
-    this.#caller.onNoAnswer('timeout', `${address} did not answer within ${limit}`);
-  }
-
-  /** Whether the rule wants one more try, and everything of the request is there for it. */
-  #mayRetry(outcome: TryOutcome): boolean {
-    return this.out.isWhole && this.#retries.mayFollow(outcome);
+  /** Whether the rule wants one more try after either, everything of the request is there for it, and it is not one too many. */
+  #mayRetry(outcome: TryOutcome, other = outcome): boolean {
+    const retries = this.#retries;
+    return this.out.isWhole && (retries.wants(outcome) || retries.wants(other)) && retries.tryAcquire();
   }
 
   /** After a pause, another instance; the same again when there is no other. */
@@ -328,14 +375,13 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#retries.follow(() => this.#guarded(() => this.#askNext(true)));
   }
 
-  #askAnother(attempt: Attempt, fault: string): void {
+  #askAnother(attempt: Attempt): void {
     this.#count(attempt);
-    this.#lastFault = fault;
     this.#askNext(false);
   }
 
   #askNext(orAgain: boolean): void {
-    if (!this.#choose(orAgain)) return;
+    if (!this.#choose(orAgain)) return this.#giveUp();
     this.out.endHead(this.#targetPool?.headEnd ?? nothing);
     this.#connect();
   }
@@ -346,14 +392,18 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     return this.out.isWhole && idempotent.has(this.#method) && sinceMs <= crossingMs;
   }
 
-  /** To the same instance. */
+  /** To the same instance over a new connection, which cannot be a stale one: so this happens once. */
   #sendAgain(): void {
     this.#count('stale-connection');
     this.#upstream = undefined;
     this.#destination?.breaker.releaseRequest();
     this.#tryTimeout.clear();
+    const { target } = this.#chosen;
+    if (target === undefined || this.#destination === undefined || this.#targetPool === undefined) return;
     // The others that were kept are probably closed too.
-    this.#targetPool?.pool.dropIdle();
+    this.#targetPool.pool.dropIdle();
+    const { pool } = this.#context.pools.separate(target, this.#destination);
+    this.#targetPool = { ...this.#targetPool, pool };
     this.#connect();
   }
 

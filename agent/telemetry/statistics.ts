@@ -13,12 +13,15 @@ import {
   type RoutesInView,
 } from './route-counters.ts';
 
+/** `failed`: of those sent, it had no whole answer; `left-out`: too many were under way, or the body was too long to keep. */
+export type MirrorOutcome = 'sent' | 'failed' | 'left-out';
+
 export interface StatisticsSnapshot extends Counters {
   /** By cluster (subset) that requests were sent to; only those that were sent any. `other`: clusters that are gone. */
   readonly clusters: Readonly<Record<string, ClusterCounters>>;
   readonly attempts: Attempts;
-  /** Copies of requests; `left-out`: too many were under way, or the body was too long to keep. */
-  readonly mirrors: Readonly<Record<'sent' | 'left-out', number>>;
+  /** Copies of requests. */
+  readonly mirrors: Readonly<Record<MirrorOutcome, number>>;
   /** Connections of clients; `refused`: closed as soon as they came, because there were too many. */
   readonly connections: Readonly<Record<'accepted' | 'refused', number>>;
 }
@@ -35,7 +38,7 @@ export interface Statistics {
   route(decision: RoutedBy): Counter;
   /** `cluster`: the name of the destination that was asked before. */
   countAttempt(attempt: Attempt, cluster: string): void;
-  countMirror(what: 'sent' | 'left-out'): void;
+  countMirror(what: MirrorOutcome): void;
   countConnection(what: 'accepted' | 'refused'): void;
   snapshot(): StatisticsSnapshot;
 }
@@ -45,7 +48,7 @@ export function createStatistics(inView: () => RoutesInView): Statistics {
   const total = new Counter();
   const routes = new RouteCounters(inView);
   const attempts = noAttempts();
-  const mirrors = { sent: 0, 'left-out': 0 };
+  const mirrors = { sent: 0, failed: 0, 'left-out': 0 };
   const connections = { accepted: 0, refused: 0 };
   return {
     total,

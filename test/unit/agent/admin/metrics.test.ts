@@ -75,7 +75,7 @@ describe('the metrics of an agent', () => {
     { name: 'sluice_agent_responses_total', want: { '2xx': 1, '5xx': 1 } },
     { name: 'sluice_agent_local_answers_total', want: { timeout: 1, redirect: 1 } },
     { name: 'sluice_agent_request_bytes_total', want: { '': 600 } },
-    { name: 'sluice_agent_mirrored_requests_total', want: { sent: 0, 'left-out': 1 } },
+    { name: 'sluice_agent_mirrored_requests_total', want: { sent: 0, failed: 0, 'left-out': 1 } },
     { name: 'sluice_agent_connections_total', want: { accepted: 1, refused: 0 } },
     {
       name: 'sluice_agent_rule_requests_total',

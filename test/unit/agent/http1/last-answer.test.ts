@@ -36,6 +36,7 @@ class LongAnswer implements RequestHandler {
   onBody(): void {}
   onBodyBroken(): void {}
   onClientGone(): void {}
+  onCutOff(): void {}
   onClientDrain(): void {}
   onUnreadable(): void {}
   onTunnelBytes(): void {}

@@ -216,6 +216,26 @@ describe('the access log', () => {
     expect(line.detail).to.match(/^the connection was closed$/);
   });
 
+  it('says that the agent has ended, when a request takes longer than it waits', async () => {
+    const outbound = await outboundTo(await appOf(() => {}));
+    const answer = ask(outbound, '/').catch((error: NodeJS.ErrnoException) => error.code);
+    while (world.statistics.snapshot().active === 0) await new Promise(setImmediate);
+    await outbound.close();
+    expect(await answer).to.equal('ECONNRESET');
+    const line = await lastLine();
+    expect(line).to.deep.include({ status: null, reason: 'broken-off', detail: 'the agent has ended' });
+  });
+
+  it('says what the agent of the instance answers in its place', async () => {
+    const endpoints = await appOf((request, response) => {
+      request.resume();
+      response.writeHead(502, { 'x-sluice-reason': 'upstream-reset' }).end();
+    });
+    await ask(await outboundTo(endpoints), '/');
+    const line = await lastLine();
+    expect(line).to.deep.include({ status: 502, reason: null, detail: "the instance's agent says upstream-reset" });
+  });
+
   it('says that time was over, before the answer and within it', async () => {
     const clock = new ManualClock();
     let answers = 0;

@@ -370,6 +370,33 @@ describe('forwarding', () => {
       expect(world.statistics.snapshot().attempts['stale-connection']).to.equal(1);
     });
 
+    it('and repeats it once, over a new connection, however many others are kept meanwhile', async () => {
+      let requests = 0;
+      const port = await world.tcp((socket) => {
+        let ofThis = 0;
+        socket.on('data', (bytes) => {
+          const isAgain = ++ofThis > 1;
+          if (String(bytes).includes('/stale')) {
+            requests++;
+            if (isAgain) return socket.destroy();
+          }
+          return socket.write('HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok');
+        });
+      });
+      const outbound = await outboundTo([{ port }]);
+      const agent = new Agent({ keepAlive: true, maxSockets: 8 });
+      let isOver = false;
+      const load = Array.from({ length: 8 }, async () => {
+        while (!isOver) await ask(outbound, '/', { agent });
+      });
+      for (let n = 0; n < 50; n++) expect((await ask(outbound, '/stale', { method: 'PUT' })).status).to.equal(200);
+      isOver = true;
+      await Promise.all(load);
+      agent.destroy();
+      expect(requests).to.be.within(50, 100);
+      expect(world.lines.map(({ attempts }) => attempts)).to.satisfy((all: number[]) => Math.max(...all) <= 2);
+    });
+
     it('but repeats nothing that was under way for longer: it was being carried out', async () => {
       const clock = new ManualClock();
       const port = await world.tcp((socket) => {

@@ -100,7 +100,7 @@ describe('copies of requests', () => {
         'x-sluice-instance': '',
       });
       expect(copiedHeaders['x-sluice-instance']).to.equal('reviews.default/s1');
-      expect(mirrors()).to.deep.equal({ sent: 1, 'left-out': 0 });
+      expect(mirrors()).to.deep.equal({ sent: 1, failed: 0, 'left-out': 0 });
       await quiet();
     });
   }
@@ -121,7 +121,7 @@ describe('copies of requests', () => {
   it('are left out when the body is too long to keep, and counted', async () => {
     const outbound = await outboundTo(await noting('shadow', copies));
     const { body } = await ask(outbound, '/', { method: 'POST', body: 'x'.repeat(200_000) });
-    expect({ body, mirrors: mirrors() }).to.deep.equal({ body: 'v1', mirrors: { sent: 0, 'left-out': 1 } });
+    expect({ body, mirrors: mirrors() }).to.deep.equal({ body: 'v1', mirrors: { sent: 0, failed: 0, 'left-out': 1 } });
     await quiet();
     expect(copies).to.deep.equal([]);
   });
@@ -137,11 +137,12 @@ describe('copies of requests', () => {
     expect(copies.length).to.equal(mirrors().sent);
   });
 
-  for (const { what, start } of [
+  for (const { what, start, failed = 3 } of [
     { what: 'nobody takes', start: () => world.deadPort() },
     {
       what: 'is answered with 500',
       start: () => world.app('bad', (_request, response) => response.writeHead(500).end('no')),
+      failed: 0,
     },
     {
       what: 'ends in a reset',
@@ -161,14 +162,16 @@ describe('copies of requests', () => {
     {
       what: 'is answered at great length',
       start: () => world.app('long', (_request, response) => response.end(Buffer.alloc(5_000_000))),
+      failed: 0,
     },
-  ]) {
+  ] satisfies { what: string; start: () => Promise<number>; failed?: number }[]) {
     it(`are invisible to the client: one that ${what}`, async () => {
       const outbound = await outboundTo(await start());
       const bodies: string[] = [];
       for (let n = 0; n < 3; n++) bodies.push((await ask(outbound, '/', { method: 'POST', body: 'x' })).body);
       expect(bodies).to.deep.equal(['v1', 'v1', 'v1']);
       await quiet();
+      expect(mirrors()).to.deep.equal({ sent: 3, failed, 'left-out': 0 });
       expect(world.statistics.snapshot()).to.deep.include({
         requests: 3,
         passed: { '2xx': 3 },
@@ -195,11 +198,11 @@ describe('copies of requests', () => {
     const silent = await world.tcp((socket) => void socket.resume());
     const outbound = await outboundTo(silent, { clock });
     await Promise.all(Array.from({ length: 300 }, () => ask(outbound, '/')));
-    expect(mirrors()).to.deep.equal({ sent: 256, 'left-out': 44 });
+    expect(mirrors()).to.deep.equal({ sent: 256, failed: 0, 'left-out': 44 });
     clock.pass(15_000);
     expect(world.underWay()).to.deep.equal({});
     await ask(outbound, '/');
-    expect(mirrors()).to.deep.equal({ sent: 257, 'left-out': 44 });
+    expect(mirrors()).to.deep.equal({ sent: 257, failed: 256, 'left-out': 44 });
     clock.pass(15_000);
   });
 
@@ -224,7 +227,10 @@ describe('copies of requests', () => {
     const outbound = await outboundTo(await noting('shadow', copies), { main: [] });
     for (let n = 0; n < 3; n++) expect((await ask(outbound, '/', { method: 'POST', body: 'x' })).status).to.equal(503);
     await quiet();
-    expect({ copies, mirrors: mirrors() }).to.deep.equal({ copies: [], mirrors: { sent: 0, 'left-out': 0 } });
+    expect({ copies, mirrors: mirrors() }).to.deep.equal({
+      copies: [],
+      mirrors: { sent: 0, failed: 0, 'left-out': 0 },
+    });
     expect(world.faults).to.deep.equal([]);
   });
 

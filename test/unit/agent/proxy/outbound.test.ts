@@ -439,7 +439,7 @@ describe('outbound', () => {
       brokenOff: 0,
       clientGone: 0,
       attempts: { unreachable: 0, 'wrong-instance': 0, 'app-unreachable': 0, 'stale-connection': 0, retry: 0 },
-      mirrors: { sent: 0, 'left-out': 0 },
+      mirrors: { sent: 0, failed: 0, 'left-out': 0 },
       connections: { accepted: 5, refused: 0 },
     });
     expect(durations.count).to.equal(5);

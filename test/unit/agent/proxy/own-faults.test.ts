@@ -38,18 +38,25 @@ describe('a fault of the agent itself', () => {
     await world.close();
   });
 
-  async function outbound() {
-    const port = await world.app('reviews', (request, response) => {
-      request.resume().on('end', () => response.end('x'.repeat(200_000)));
-    });
+  function outboundTo(port: number) {
     world.directory.swap(
-      serviceResources({ routes: [route('', { cluster })], clusters: { [cluster]: [{ id: 'a', port }] } }),
+      serviceResources({
+        routes: [route('', { cluster })],
+        clusters: { [cluster]: [{ id: 'a', port }] },
+        // It is told how each request went.
+        policies: { [cluster]: { outlierDetection: { consecutive_5xx: { value: 1_000 } } } },
+      }),
     );
     const clock = {
       ...systemClock,
       elapsed: () => {
         trap.pass();
         return systemClock.elapsed();
+      },
+      // Outlier detection asks for it.
+      now: () => {
+        trap.pass();
+        return systemClock.now();
       },
     };
     const random = () => {
@@ -59,22 +66,32 @@ describe('a fault of the agent itself', () => {
     return world.outbound({ clock, random });
   }
 
-  it('ends the request that it was at, wherever it is, and no other', async () => {
-    const listener = await outbound();
-    const request = { headers: { host: service }, method: 'POST', body: 'y'.repeat(100_000) };
-    let place = 1;
-    for (; place < 200; place++) {
-      trap.arm(place);
-      // It is answered with 500, broken off, or whole: what failed came behind it.
-      await ask(listener, '/', request).catch(() => {});
-      const wasLeft = trap.isLeft;
-      trap.arm(Number.POSITIVE_INFINITY);
-      const { status, body } = await ask(listener, '/', request);
-      expect({ place, status, length: body.length }).to.deep.equal({ place, status: 200, length: 200_000 });
-      if (wasLeft) break;
-    }
-    expect(place).to.be.within(4, 199);
-    expect(world.faults.map(String)).to.deep.equal(Array(place - 1).fill('Error: the trap'));
-    expect(world.underWay()).to.deep.equal({});
-  });
+  const answers = () =>
+    world.app('reviews', (request, response) => {
+      request.resume().on('end', () => response.end('x'.repeat(200_000)));
+    });
+  const endsConnections = () => world.tcp((socket) => void socket.once('data', () => socket.destroy()));
+
+  for (const { what, start, want } of [
+    { what: 'answers', start: answers, want: { status: 200, length: 200_000 } },
+    { what: 'ends the connection', start: endsConnections, want: { status: 502 } },
+  ])
+    it(`ends the request that it was at, wherever it is, and no other, when the instance ${what}`, async () => {
+      const listener = await outboundTo(await start());
+      const request = { headers: { host: service }, method: 'POST', body: 'y'.repeat(100_000) };
+      let place = 1;
+      for (; place < 200; place++) {
+        trap.arm(place);
+        // It is answered with 500, broken off, or whole: what failed came behind it.
+        await ask(listener, '/', request).catch(() => {});
+        const wasLeft = trap.isLeft;
+        trap.arm(Number.POSITIVE_INFINITY);
+        const { status, body } = await ask(listener, '/', request);
+        expect({ place, status, length: body.length }).to.deep.include({ place, ...want });
+        if (wasLeft) break;
+      }
+      expect(place).to.be.within(4, 199);
+      expect(world.faults.map(String)).to.deep.equal(Array(place - 1).fill('Error: the trap'));
+      expect(world.underWay()).to.deep.equal({});
+    });
 });

@@ -148,6 +148,46 @@ describe('retries', () => {
     });
   }
 
+  describe('when nobody is left to be asked', () => {
+    /** Whoever fails once is ejected, and there is no panic. */
+    const strict: Input<Cluster> = {
+      commonLbConfig: { healthyPanicThreshold: { value: 0 } },
+      outlierDetection: { consecutive_5xx: { value: 1 }, maxEjectionPercent: { value: 100 } },
+    };
+
+    it('say what the last one answered, and count as over', async () => {
+      const { ports } = await busyInstances(1);
+      const outbound = await outboundTo(ports, { retry: { ...on503, numRetries: { value: 2 } }, policy: strict });
+      const { status, reason, sentence } = reasonOf(await ask(outbound, '/'));
+      expect({ status, reason }).to.deep.equal({ status: 503, reason: 'no-healthy-instance' });
+      expect(sentence).to.match(/^127\.0\.0\.1:\d+ answered 503, and nobody is left to be asked again$/);
+      expect(world.underWay()).to.deep.equal({});
+    });
+
+    it('do not say that nothing was sent when somebody has read the request', async () => {
+      const reset = await world.tcp((socket) => void socket.once('data', () => socket.resetAndDestroy()));
+      const ports = [reset, await world.deadPort()];
+      const outbound = await outboundTo(ports, { retry: { retryOn: 'reset', numRetries: { value: 1 } } });
+      const { status, reason, sentence } = reasonOf(await ask(outbound, '/', { method: 'POST', body: 'pay' }));
+      expect({ status, reason }).to.deep.equal({ status: 502, reason: 'upstream-reset' });
+      expect(sentence).to.include(`127.0.0.1:${reset} ended the connection before it answered`);
+    });
+  });
+
+  it('count once when there are too many, whichever condition asks for them', async () => {
+    const { 0: port } = [
+      await world.app('agent', (request, response) => {
+        request.resume();
+        response.writeHead(502, { 'x-sluice-reason': 'upstream-reset' }).end();
+      }),
+    ];
+    const retry = { retryOn: 'reset,retriable-status-codes', retriableStatusCodes: [502], numRetries: { value: 2 } };
+    const policy = { circuitBreakers: { thresholds: [{ maxRetries: { value: 0 } }] } };
+    const outbound = await outboundTo([port], { retry, policy });
+    expect((await ask(outbound, '/')).status).to.equal(502);
+    expect(world.directory.view.clusters.get(all)?.breaker.counts.retryOverflow).to.equal(1);
+  });
+
   it('keep the connection whose answer they throw away, when all of it is there', async () => {
     const answers = ['503 Busy', '200 OK', '503 Busy', '200 OK'];
     let connections = 0;
