@@ -220,6 +220,10 @@ function refusalNow(
   if (!isConnection && counts.requests >= limits.maxRequests) {
     return { reason: 'overflow', sentence: `${title}: too many requests are under way` };
   }
+  // Whoever waits has found no connection free, and the next would not either.
+  if (!isConnection && counts.pending >= limits.maxPendingRequests) {
+    return { reason: 'overflow', sentence: `${title}: too many requests wait for a connection` };
+  }
   if (isConnection && counts.connections >= limits.maxConnections) {
     return { reason: 'overflow', sentence: `${title}: too many connections are open` };
   }

@@ -279,16 +279,18 @@ describe('what becomes of a request', () => {
     expect(explained(mesh(given({}).view, { workers: 4 })).notes[0]).to.match(/^4 processes carry requests/);
   });
 
-  it('is an overflow when as many requests are under way as may be', () => {
-    const known = given({ policy: { circuitBreakers: { thresholds: [{ maxRequests: { value: 1 } }] } } });
-    known.view.clusters.get(v1)?.breaker.tryAcquireRequest();
-    const { outcome, answer } = explained(known);
-    expect([outcome, answer?.reason, answer?.sentence]).to.deep.equal([
-      'answered',
-      'overflow',
-      'reviews.default, subset v1: too many requests are under way',
-    ]);
-  });
+  for (const { limit, acquire, why } of [
+    { limit: 'maxRequests', acquire: 'tryAcquireRequest', why: 'too many requests are under way' },
+    { limit: 'maxPendingRequests', acquire: 'tryAcquirePending', why: 'too many requests wait for a connection' },
+  ] as const) {
+    it(`is an overflow when ${limit} is reached`, () => {
+      const known = given({ policy: { circuitBreakers: { thresholds: [{ [limit]: { value: 1 } }] } } });
+      known.view.clusters.get(v1)?.breaker[acquire]();
+      const { outcome, answer } = explained(known);
+      const sentence = `reviews.default, subset v1: ${why}`;
+      expect([outcome, answer?.reason, answer?.sentence]).to.deep.equal(['answered', 'overflow', sentence]);
+    });
+  }
 });
 
 describe('which instance takes a request', () => {
