@@ -130,7 +130,7 @@ export class Transport {
     return this.#socket.bytesRead;
   }
 
-  /** So much is waiting that whoever writes had better stop until `onDrain`. */
+  /** So much is waiting that whoever writes had better stop until `onDrain`, which comes for certain. */
   get isClogged(): boolean {
     return this.#socket.writableNeedDrain;
   }
@@ -161,16 +161,22 @@ export class Transport {
 
   /** Writes what stands in the writer, which is empty then and may be used again. */
   writeAll(writer: ByteWriter): void {
-    if (!this.write(writer.bytes, 0, writer.length)) writer.bytes = Buffer.allocUnsafeSlow(writer.bytes.length);
+    const { bytes, length } = writer;
     writer.length = 0;
+    if (this.waitingBytes > 0) this.#writeCopy(bytes, 0, length);
+    // Only the first that has to wait costs a buffer, however little stands in it.
+    else if (!this.write(bytes, 0, length)) writer.bytes = Buffer.allocUnsafeSlow(bytes.length);
   }
 
   /** Writes what `source` has just read, without a copy when its buffer is private. */
   relay(source: Transport, bytes: Buffer, from: number, to: number): void {
-    if (bytes === source.#buffer && source.isPrivate) {
+    const isWaiting = this.waitingBytes > 0;
+    const isLarge = to - from >= worthAPrivateBuffer;
+    if (bytes === source.#buffer && source.isPrivate && (isLarge || !isWaiting)) {
       if (!this.write(bytes, from, to)) source.#isKept = true;
       return;
     }
+    if (isWaiting) return this.#writeCopy(bytes, from, to);
     copies.copy(bytes, from, to);
     this.writeAll(copies);
   }
@@ -196,6 +202,11 @@ export class Transport {
   /** As `destroy`, and the other side is told that something went wrong. */
   reset(): void {
     this.#socket.resetAndDestroy();
+  }
+
+  /** What is written behind bytes that wait will wait too: it may be little, and much more may follow, so it gets no more room than it needs. */
+  #writeCopy(bytes: Buffer, from: number, to: number): void {
+    this.write(Buffer.from(bytes.subarray(from, to)), 0, to - from);
   }
 
   #watchStandstill(): void {

@@ -1,11 +1,11 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import { type AddressInfo, connect, createServer, type Socket } from 'node:net';
 import { setImmediate as turn } from 'node:timers/promises';
 import { expect } from 'chai';
-import { onEachConnection, type SocketHandle } from '../../../../agent/http1/socket-handle.ts';
-import { type SocketUser, Transport } from '../../../../agent/http1/transport.ts';
+import { ByteWriter } from '../../../../agent/http1/byte-writer.ts';
+import type { SocketUser, Transport } from '../../../../agent/http1/transport.ts';
 import { systemClock } from '../../../../process/clock.ts';
+import { Accepting } from './accepting.ts';
 import { createSocketContext } from './socket-context.ts';
 
 const pieceBytes = 32 * 1024;
@@ -21,24 +21,34 @@ function pattern(length: number): Buffer {
   return bytes;
 }
 
-const context = createSocketContext(systemClock);
+const writer = new ByteWriter(64 * 1024);
+
+interface Ends {
+  readonly source: Transport;
+  readonly target: Transport;
+}
 
 /** Passes everything that one side sends on to the other. */
 class Relay implements SocketUser {
-  readonly own: Transport;
+  source: Transport | undefined;
   target: Transport | undefined;
-
-  constructor(handle: SocketHandle, { isPrivate }: { readonly isPrivate: boolean }) {
-    this.own = Transport.accept(handle, this, context);
-    this.own.readPrivately(isPrivate);
-  }
+  relayed = 0;
+  /** Of the last read. */
+  wasPrivate = false;
+  onDrain = () => {};
+  onClogged = () => {};
 
   onBytes(bytes: Buffer, from: number, to: number): void {
-    this.target?.relay(this.own, bytes, from, to);
-    if (this.target?.isClogged) this.own.pause();
+    const { source, target } = this;
+    if (source === undefined || target === undefined) return;
+    this.wasPrivate = source.isPrivate;
+    this.relayed += to - from;
+    target.relay(source, bytes, from, to);
+    if (!target.isClogged) return;
+    source.pause();
+    this.onClogged();
   }
 
-  onDrain(): void {}
   onEnd(): void {
     this.target?.end();
   }
@@ -46,39 +56,32 @@ class Relay implements SocketUser {
 }
 
 describe('a transport', () => {
-  const closers: (() => void)[] = [];
-  afterEach(() => {
-    for (const close of closers.splice(0)) close();
+  let accepting: Accepting;
+  beforeEach(async () => {
+    accepting = await Accepting.start(createSocketContext(systemClock));
   });
+  afterEach(() => accepting.close());
 
-  /** Two connections, each with the far end that the test holds. */
-  async function pair(options: { readonly isPrivate: boolean }) {
-    const server = createServer();
-    server.listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    const relays: Relay[] = [];
-    onEachConnection(server, (handle) => relays.push(new Relay(handle, options)));
-    const { port } = server.address() as AddressInfo;
-    const dial = async (): Promise<Socket> => {
-      const before = relays.length;
-      const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => {});
-      while (relays.length === before) await turn();
-      return socket;
-    };
-    const [one, other] = [await dial(), await dial()];
-    const [first, second] = relays;
-    if (first === undefined || second === undefined) throw new Error('two connections were expected');
-    first.target = second.own;
-    second.target = first.own;
+  /** Two connections, of which each gets what the other sends. */
+  async function pair({ isPrivate }: { readonly isPrivate: boolean }) {
+    const [first, second] = [new Relay(), new Relay()];
+    const { own: source, far: one } = await accepting.accept(first);
+    const { own: target, far: other } = await accepting.accept(second);
+    Object.assign(first, { source, target });
+    Object.assign(second, { source: target, target: source });
+    source.readPrivately(isPrivate);
+    target.readPrivately(isPrivate);
     // Who has sent all goes on with what the other side reads.
-    first.onDrain = () => second.own.resume();
-    second.onDrain = () => first.own.resume();
-    closers.push(
-      () => server.close(),
-      () => relays.forEach(({ own }) => void own.destroy()),
-      () => [one, other].forEach((socket) => void socket.destroy()),
-    );
-    return { one, other, first, second };
+    first.onDrain = () => target.resume();
+    second.onDrain = () => source.resume();
+    return { one, other, first, source, target };
+  }
+
+  /** Nobody reads what is written to it, so some of it waits. Returns how much was written. */
+  function fill(target: Transport, part: Buffer): number {
+    let written = 0;
+    for (; target.waitingBytes === 0; written += part.length) target.write(part, 0, part.length);
+    return written;
   }
 
   for (const isPrivate of [true, false]) {
@@ -101,22 +104,109 @@ describe('a transport', () => {
 
   it('has a buffer of its own only as long as much arrives at a time', async () => {
     const { one, other, first } = await pair({ isPrivate: true });
+    let sent = 0;
     let received = 0;
     other.on('data', (bytes) => {
       received += bytes.length;
     });
-    const states: boolean[] = [];
-    for (const length of [100, 1024 * 1024, 100]) {
-      const expected = received + length;
+    const send = async (length: number) => {
       one.write(pattern(length));
-      while (received < expected) await turn();
-      states.push(first.own.isPrivate);
+      sent += length;
+      while (received < sent) await turn();
+    };
+    await send(100);
+    expect(first.wasPrivate).to.equal(false);
+    // In what pieces it arrives is the kernel's business.
+    while (!first.wasPrivate) await send(1024 * 1024);
+    await send(100);
+    await send(100);
+    expect(first.wasPrivate).to.equal(false);
+  });
+
+  for (const { what, write } of [
+    {
+      what: 'passed on',
+      write: ({ source, target }: Ends, bytes: Buffer, at: number) => target.relay(source, bytes, at, at + 1),
+    },
+    {
+      what: 'put together',
+      write: ({ target }: Ends, bytes: Buffer, at: number) => {
+        writer.copy(bytes, at, at + 1);
+        target.writeAll(writer);
+      },
+    },
+  ]) {
+    it(`keeps little more than the bytes that wait, however small the pieces are in which they are ${what}`, async () => {
+      const { other, source, target } = await pair({ isPrivate: true });
+      const part = pattern(64 * 1024);
+      const bytes = pattern(10_000);
+      const filled = fill(target, part);
+      const before = process.memoryUsage().arrayBuffers;
+      for (let at = 0; at < bytes.length; at++) write({ source, target }, bytes, at);
+      expect(process.memoryUsage().arrayBuffers - before).to.be.below(1024 * 1024);
+      target.end();
+      const received = Buffer.concat(await other.toArray());
+      expect(received.length).to.equal(filled + bytes.length);
+      expect(hashOf(received.subarray(filled))).to.equal(hashOf(bytes));
+    });
+  }
+
+  it('copies what is not in the buffer of who has read it', async () => {
+    const { one, other, first, source, target } = await pair({ isPrivate: true });
+    const received: Buffer[] = [];
+    other.on('data', (bytes) => received.push(bytes));
+    // Until the next read is into a private buffer.
+    for (let sent = 0; !source.isPrivate; ) {
+      one.write(pattern(1024 * 1024));
+      sent += 1024 * 1024;
+      while (first.relayed < sent || target.waitingBytes > 0) await turn();
     }
-    expect(states).to.deep.equal([false, true, false]);
+    const passed = first.relayed;
+    other.pause();
+    const foreign = Buffer.alloc(64 * 1024, 'A');
+    let relayed = 0;
+    for (; target.waitingBytes === 0; relayed += foreign.length) target.relay(source, foreign, 0, foreign.length);
+    foreign.fill('B');
+    target.end();
+    other.resume();
+    await once(other, 'end');
+    const last = Buffer.concat(received).subarray(passed);
+    expect(last.equals(Buffer.alloc(relayed, 'A'))).to.equal(true);
+  });
+
+  it('leaves a buffer alone that still waits to be sent, also when it was the last that is read into', async () => {
+    const { one, other, first, source, target } = await pair({ isPrivate: true });
+    // As with the last bytes of a body.
+    first.onClogged = () => source.readPrivately(false);
+    while (!target.isClogged) {
+      one.write(Buffer.alloc(64 * 1024, 'A'));
+      await turn();
+    }
+    const next = await pair({ isPrivate: true });
+    let received = 0;
+    next.other.on('data', (bytes) => {
+      received += bytes.length;
+    });
+    let sent = 0;
+    while (!next.first.wasPrivate) {
+      next.one.write(Buffer.alloc(1024 * 1024, 'B'));
+      sent += 1024 * 1024;
+      while (received < sent) await turn();
+    }
+    one.end();
+    expect(Buffer.concat(await other.toArray()).equals(Buffer.alloc(first.relayed, 'A'))).to.equal(true);
+  });
+
+  it('is not clogged when much has gone at once', async () => {
+    const { target } = await pair({ isPrivate: false });
+    const part = pattern(64 * 1024);
+    expect(target.write(part, 0, part.length)).to.equal(true);
+    expect(target.isClogged).to.equal(false);
   });
 
   it('serves many at the same time from one shared buffer', async () => {
-    const pairs = await Promise.all(Array.from({ length: 8 }, () => pair({ isPrivate: false })));
+    const pairs = [];
+    while (pairs.length < 8) pairs.push(await pair({ isPrivate: false }));
     const sent = pattern(1024 * 1024);
     const received = pairs.map(async ({ one, other }, index) => {
       one.end(sent.subarray(4 * index));
