@@ -59,6 +59,11 @@ const byNumber: readonly FaultDescription[] = Object.values(descriptions).map(([
   section,
 }));
 
+/** No faults of what arrived, but of what did not: above zero, so that they are neither a fault nor `incomplete`. */
+export const headTooSlow = 1;
+/** The sender has gone before the body was complete. */
+export const bodyCutShort = 2;
+
 /** Throws on a number that is no fault. */
 export function describeFault(number: number): FaultDescription {
   const description = byNumber[-1 - number];

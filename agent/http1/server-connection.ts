@@ -6,8 +6,9 @@
 import { BodyReader } from './body-reader.ts';
 import type { Accepted } from './connection-listener.ts';
 import { Deadline } from './deadlines.ts';
-import { fault } from './fault.ts';
+import { bodyCutShort, fault, headTooSlow } from './fault.ts';
 import { incomplete } from './fields.ts';
+import { mostHeadBytes } from './head-limits.ts';
 import { RequestHead } from './request-head.ts';
 import type { SocketHandle } from './socket-handle.ts';
 import { type SocketContext, type SocketUser, Transport } from './transport.ts';
@@ -22,7 +23,7 @@ export interface RequestHandler {
   onRequest(head: RequestHead, body: BodyReader): void;
   /** More of its body; the bytes are good until the call returns, but see `Transport.relay`. */
   onBody(bytes: Buffer, body: BodyReader): void;
-  /** The body is malformed, or the client has gone before it was complete: nothing more comes. */
+  /** The body is malformed, or, as `bodyCutShort` says, the client has gone before it was complete: nothing more comes. */
   onBodyBroken(fault: number): void;
   /** The client has gone; nobody reads the answer. `detail` is '' when it went in order. */
   onClientGone(detail: string): void;
@@ -41,9 +42,6 @@ export interface RequestHandler {
   onTunnelEnd(): void;
 }
 
-/** No fault of what arrived, but of what did not. */
-export const headTooSlow = incomplete;
-
 export interface ServerConnectionOptions extends SocketContext {
   /** For a head to arrive, from its first byte. */
   readonly headTimeoutMs: number;
@@ -53,8 +51,6 @@ export interface ServerConnectionOptions extends SocketContext {
   readonly onClosed: (connection: ServerConnection) => void;
 }
 
-/** Cookies and tokens of real users fit; Envoy's limit is 60 KiB. */
-export const mostHeadBytes = 64 * 1024;
 /** Requests that were sent before the answer to the one under way wait up to this. */
 const mostWaitingBytes = 64 * 1024;
 /** What is left of the body of a request that is answered already is read up to this, so that the connection lives on. */
@@ -195,7 +191,7 @@ export class ServerConnection implements Accepted, SocketUser {
       case 'discarding':
         return this.#endInOrder();
       case 'serving':
-        if (!this.#body.isDone) return this.#handler.onBodyBroken(incomplete);
+        if (!this.#body.isDone) return this.#handler.onBodyBroken(bodyCutShort);
         return this.#watchHalfClosed();
       case 'tunnel':
         return this.#handler.onTunnelEnd();
@@ -339,7 +335,7 @@ export class ServerConnection implements Accepted, SocketUser {
   #missRest(): void {
     const isIdle = this.#state === 'between requests' && this.#unread.isEmpty;
     if (isIdle || this.#state === 'head') this.#endInOrder();
-    else if (this.#state === 'serving' && !this.#body.isDone) this.#handler.onBodyBroken(incomplete);
+    else if (this.#state === 'serving' && !this.#body.isDone) this.#handler.onBodyBroken(bodyCutShort);
     else if (this.#state === 'tunnel') this.#handler.onTunnelEnd();
   }
 

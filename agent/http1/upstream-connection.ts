@@ -7,8 +7,8 @@ import { BodyReader } from './body-reader.ts';
 import { Deadline } from './deadlines.ts';
 import { describeFault, fault } from './fault.ts';
 import { incomplete } from './fields.ts';
+import { mostHeadBytes } from './head-limits.ts';
 import { type Asked, ResponseHead } from './response-head.ts';
-import { mostHeadBytes } from './server-connection.ts';
 import { type SocketContext, type SocketUser, Transport, type UpstreamAddress } from './transport.ts';
 import { Unread } from './unread.ts';
 

@@ -6,6 +6,7 @@ import { plainPolicy, type RoutePolicy } from '../../routing/route-policy.ts';
 import type { RouteDecision } from '../../routing/route-table.ts';
 import type { BodyReader } from '../http1/body-reader.ts';
 import { Deadline } from '../http1/deadlines.ts';
+import { bodyCutShort } from '../http1/fault.ts';
 import { headerKind } from '../http1/header-kind.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
@@ -213,7 +214,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
     this.facts.detail = nameOfFault(number);
     this.#guarded(() => {
       this.#call.abort();
-      if (number !== 0 && this.#phase !== 'answering') return this.refuse(refusalOf(number));
+      if (number !== bodyCutShort && this.#phase !== 'answering') return this.refuse(refusalOf(number));
       this.#conclude('client-gone');
       this.#answer.breakOff();
     });

@@ -1,6 +1,5 @@
 /** What a client is told that sent no HTTP/1.1 request. */
-import { describeFault, fault } from '../http1/fault.ts';
-import { headTooSlow } from '../http1/server-connection.ts';
+import { bodyCutShort, describeFault, fault, headTooSlow } from '../http1/fault.ts';
 import type { Reason, Refusal } from './local-answer.ts';
 
 const reasonOf = new Map<number, Reason>([
@@ -12,7 +11,7 @@ const reasonOf = new Map<number, Reason>([
 
 /** For logs; '' of what did not arrive. */
 export function nameOfFault(number: number): string {
-  return number === headTooSlow ? '' : describeFault(number).name;
+  return number === headTooSlow || number === bodyCutShort ? '' : describeFault(number).name;
 }
 
 /** `number`: a fault of a head or a body, or `headTooSlow`. */

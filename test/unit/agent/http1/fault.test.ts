@@ -1,11 +1,16 @@
 import { expect } from 'chai';
-import { describeFault, fault } from '../../../../agent/http1/fault.ts';
+import { bodyCutShort, describeFault, fault, headTooSlow } from '../../../../agent/http1/fault.ts';
 import { incomplete } from '../../../../agent/http1/fields.ts';
 
 describe('faults of messages', () => {
   it('are numbers below zero, which are neither positions nor "incomplete"', () => {
     for (const number of Object.values(fault)) expect(number).to.be.below(Math.min(0, incomplete));
     expect(new Set(Object.values(fault)).size).to.equal(Object.keys(fault).length);
+  });
+
+  it('are told from what did not arrive, and that from "incomplete"', () => {
+    const numbers = [...Object.values(fault), incomplete, headTooSlow, bodyCutShort];
+    expect(new Set(numbers).size).to.equal(numbers.length);
   });
 
   it('have each a name of its own for counters, a sentence, and a section of an RFC', () => {
