@@ -98,19 +98,28 @@ describe('clients', () => {
     await closed;
   });
 
-  it('that close their side and wait for a slow answer are taken for gone after a while without a byte', async () => {
-    const clock = new ManualClock();
-    const arrived = new EventEmitter();
-    const outbound = await outboundTo((_request, response) => void arrived.emit('request', response), { clock });
-    const socket = dial(outbound, true);
-    const asked = once(arrived, 'request');
-    socket.end(get);
-    await asked;
-    while (world.statistics.snapshot().active > 0) {
-      clock.pass(5_000);
-      await new Promise(setImmediate);
-    }
-    expect(world.statistics.snapshot()).to.deep.include({ clientGone: 1 });
-    expect(world.underWay()).to.deep.equal({});
-  });
+  for (const { what, before } of [
+    { what: 'wait for a slow answer', before: 0 },
+    { what: 'wait for the last of several answers', before: 2 },
+  ]) {
+    it(`that close their side and ${what} are taken for gone after a while without a byte`, async () => {
+      const clock = new ManualClock();
+      const arrived = new EventEmitter();
+      let requests = 0;
+      const outbound = await outboundTo(
+        (_request, response) => (requests++ < before ? response.end('ok') : arrived.emit('slow')),
+        { clock },
+      );
+      const socket = dial(outbound, true);
+      const asked = once(arrived, 'slow');
+      socket.end(get.repeat(before + 1));
+      await asked;
+      while (world.statistics.snapshot().active > 0) {
+        clock.pass(5_000);
+        await new Promise(setImmediate);
+      }
+      expect(world.statistics.snapshot()).to.deep.include({ requests: before + 1, clientGone: 1 });
+      expect(world.underWay()).to.deep.equal({});
+    });
+  }
 });

@@ -69,6 +69,19 @@ describe('forwarding', () => {
     );
   }
 
+  it('takes interim answers to each of many requests over one connection', async () => {
+    let connections = 0;
+    const port = await world.tcp((socket) => {
+      connections++;
+      const interim = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
+      socket.on('data', () => socket.write(`${interim}HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n`));
+    });
+    const outbound = await outboundTo([{ port }]);
+    const statuses = new Set<number>();
+    for (let n = 0; n < 40; n++) statuses.add((await ask(outbound, '/')).status);
+    expect({ statuses: [...statuses], connections }).to.deep.equal({ statuses: [200], connections: 1 });
+  });
+
   describe('passes on', () => {
     it('method, target, headers and body', async () => {
       const outbound = await outboundTo([{ id: 'reviews-1', port: await echo() }]);

@@ -6,7 +6,7 @@ import { expect } from 'chai';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import type { OutboundOptions } from '../../../../agent/proxy/outbound.ts';
 import type { Input } from '../../../../proto/load.ts';
-import type { Cluster, RouteActionRequestMirrorPolicy } from '../../../../proto/types.ts';
+import { type Cluster, HTTPFault, type RouteActionRequestMirrorPolicy } from '../../../../proto/types.ts';
 import { route } from '../../routing/resources.ts';
 import { type EndpointWords, serviceResources } from '../view/resources.ts';
 import { type Ask, ask, ManualClock, World, withoutTrace } from './world.ts';
@@ -232,6 +232,49 @@ describe('copies of requests', () => {
       mirrors: { sent: 0, failed: 0, 'left-out': 0 },
     });
     expect(world.faults).to.deep.equal([]);
+  });
+
+  it('are made of a request when it is complete, whatever became of the one before it on its connection', async () => {
+    const clock = new ManualClock();
+    const none = 'reviews.default|http|none';
+    const requestMirrorPolicies = [{ cluster: shadow }];
+    const delay = { fixedDelay: { seconds: 5 }, percentage: { numerator: 100 } };
+    const fault = { type_url: HTTPFault.typeUrl, value: HTTPFault.encode({ delay }) };
+    world.directory.swap(
+      serviceResources({
+        routes: [
+          {
+            name: 'none',
+            match: { prefix: '/none' },
+            route: { cluster: none, requestMirrorPolicies },
+            typedPerFilterConfig: { 'envoy.filters.http.fault': fault },
+          },
+          route('', { cluster: v1, requestMirrorPolicies }),
+        ],
+        clusters: {
+          [none]: [],
+          [v1]: [{ port: await noting('v1', original) }],
+          [shadow]: [{ port: await noting('shadow', copies) }],
+        },
+      }),
+    );
+    const socket = connect((await world.outbound({ clock })).address.port);
+    const begun = 'POST / HTTP/1.1\r\nHost: reviews\r\nContent-Length: 10\r\n\r\nfirst';
+    socket.write(`GET /none HTTP/1.1\r\nHost: reviews\r\n\r\n${begun}`);
+    while (world.statistics.snapshot().active === 0) await new Promise(setImmediate);
+    const answered = once(socket, 'data');
+    // The second begins when the first is refused, in the same call.
+    clock.pass(5_000);
+    expect(String((await answered)[0])).to.match(/^HTTP\/1\.1 503 /);
+    expect(mirrors()).to.include({ sent: 0, 'left-out': 0 });
+    socket.write(' last');
+    await copied(1);
+    expect([...original, ...copies].map(({ line, body }) => `${line} ${body}`)).to.deep.equal([
+      'POST / first last',
+      'POST / first last',
+    ]);
+    await quiet();
+    socket.destroy();
   });
 
   it('are not made of a request that changes the protocol', async () => {

@@ -190,6 +190,15 @@ describe('outlier detection', () => {
     expect(world.statistics.snapshot().attempts.unreachable).to.equal(3);
   });
 
+  it('ejects one whose application takes no connection, as its agent says', async () => {
+    const app = { host: '127.0.0.1', port: await world.deadPort() };
+    const { address } = await world.inbound({ app, identity: { service: 'reviews.default', id: 'a' } });
+    const outbound = await outboundTo({ a: address.port, b: await scripted('b', [200]) });
+    expect(new Set(await answers(outbound, 8))).to.deep.equal(new Set(['b:200']));
+    expect(ejected()).to.deep.equal(['a']);
+    expect(world.statistics.snapshot().attempts['app-unreachable']).to.equal(3);
+  });
+
   it('ejects one whose answers do not come in time', async () => {
     const arrivals = new EventEmitter();
     const silent = await world.tcp((socket) => void socket.on('data', () => arrivals.emit('request')));

@@ -1,9 +1,10 @@
 /** Faults of the agent itself: whatever throws, wherever it does, ends the request that it was at, and nothing else. */
 import { expect } from 'chai';
+import { answer } from '../../../../agent/proxy/answer.ts';
 import { systemClock } from '../../../../process/clock.ts';
 import { route } from '../../routing/resources.ts';
 import { serviceResources } from '../view/resources.ts';
-import { ask, World } from './world.ts';
+import { ask, askRaw, World } from './world.ts';
 
 const service = 'reviews.default';
 const cluster = `${service}|http|`;
@@ -94,4 +95,44 @@ describe('a fault of the agent itself', () => {
       expect(world.faults.map(String)).to.deep.equal(Array(place - 1).fill('Error: the trap'));
       expect(world.underWay()).to.deep.equal({});
     });
+
+  it('leaves nothing that it had begun to put together, neither to this client nor to the next', async () => {
+    const interim = 'HTTP/1.1 103 Early Hints\r\nLink: </a>\r\n\r\n';
+    const final = 'HTTP/1.1 200 OK\r\nX-A: a\r\nContent-Length: 2\r\n\r\nok';
+    const port = await world.tcp((socket) => void socket.on('data', () => socket.write(interim + final)));
+    world.directory.swap(
+      serviceResources({ routes: [route('', { cluster })], clusters: { [cluster]: [{ id: 'a', port }] } }),
+    );
+    const listener = await world.outbound();
+    const request = `GET / HTTP/1.1\r\nHost: ${service}\r\nConnection: close\r\n\r\n`;
+    const whole = await askRaw(listener, request);
+    const { text, copy } = answer;
+    const refused =
+      /^HTTP\/1\.1 500 Internal Server Error\r\n(?:[\w-]+: .*\r\n)+\r\nthe agent failed at this request.*\n$/;
+    const answers: string[] = [];
+    try {
+      answer.text = (words) => {
+        trap.pass();
+        text.call(answer, words);
+      };
+      answer.copy = (bytes, from, to) => {
+        trap.pass();
+        copy.call(answer, bytes, from, to);
+      };
+      for (let place = 1; place < 100; place++) {
+        trap.arm(place);
+        answers.push(await askRaw(listener, request));
+        if (trap.isLeft) break;
+        expect({ place, next: await askRaw(listener, request) }).to.deep.equal({ place, next: whole });
+      }
+    } finally {
+      Object.assign(answer, { text, copy });
+    }
+    expect(answers.pop()).to.equal(whole);
+    // Where the interim head failed the client is told; where the final one did, its connection ends behind the other.
+    const interimGone = whole.slice(0, whole.indexOf('HTTP/1.1 200'));
+    const kinds = answers.map((text) => (refused.test(text) ? 'refused' : text === interimGone ? 'broken off' : text));
+    expect(new Set(kinds)).to.deep.equal(new Set(['refused', 'broken off']));
+    expect(world.faults).to.have.lengthOf(answers.length);
+  });
 });
