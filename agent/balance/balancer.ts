@@ -35,4 +35,9 @@ export interface Balancer<C extends Candidate> {
    * nobody when it would answer none. Changes nothing: the next request is still to come.
    */
   peek(hash: number | undefined): readonly C[];
+  /**
+   * For whoever may turn out to need no instance: as `pick`, but takes no turn. It is whom `pick` would answer now where
+   * that is certain and nobody was tried, else one that it could.
+   */
+  guess(tried: readonly C[], random: () => number, hash: number | undefined): C | undefined;
 }

@@ -82,6 +82,13 @@ export class ClusterBalancer<C extends Candidate> implements Balancer<C> {
     return this.prospect(hash).next;
   }
 
+  guess(tried: readonly C[], random: () => number, hash: number | undefined): C | undefined {
+    const { healthy, degraded, suspected } = this.#current;
+    return (
+      healthy.guess(tried, random, hash) ?? degraded?.guess(tried, random, hash) ?? suspected?.guess(tried, random)
+    );
+  }
+
   /** As `peek`, with what led to it. */
   prospect(hash: number | undefined): Prospect<C> {
     const { healthy, degraded, suspected, isInPanic, usable } = this.#current;

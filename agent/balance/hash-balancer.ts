@@ -50,6 +50,10 @@ export class HashBalancer<C extends Candidate> implements Balancer<C> {
     return next === undefined ? [] : [next];
   }
 
+  guess(tried: readonly C[], random: () => number, hash: number | undefined): C | undefined {
+    return this.pick(tried, random, hash);
+  }
+
   /** Most may not be asked. Looks at everybody; as `routing/sticky-split.ts`, it moves no key that need not move. */
   #byRendezvous(tried: readonly C[], hash: number): C | undefined {
     let chosen: C | undefined;

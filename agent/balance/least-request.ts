@@ -32,6 +32,10 @@ export class LeastRequestBalancer<C extends Candidate> implements Balancer<C> {
     if (all.length < 2) return all;
     return all.filter((one) => all.some((other) => other !== one && lessBusy(one, other) === one));
   }
+
+  guess(tried: readonly C[], random: () => number): C | undefined {
+    return this.pick(tried, random);
+  }
 }
 
 /** The first on a tie: both idle, weights alone decide. */

@@ -22,6 +22,10 @@ export class RandomBalancer<C extends Candidate> implements Balancer<C> {
     return this.#candidates;
   }
 
+  guess(tried: readonly C[], random: () => number): C | undefined {
+    return this.pick(tried, random);
+  }
+
   /** A failure, which is rare. Drawing again keeps to the weights; who has most of it all would be drawn for ever. */
   #drawAgain(tried: readonly C[], random: () => number): C | undefined {
     for (let draws = 0; draws < mostDraws; draws++) {

@@ -29,14 +29,28 @@ export class RoundRobinBalancer<C extends Candidate> implements Balancer<C> {
     const next = this.#candidates[this.#turns.peek()];
     return next === undefined ? this.#candidates : [next];
   }
+
+  guess(tried: readonly C[], random: () => number): C | undefined {
+    // To begin is not to take a turn; without it, chance would be asked for each guess, and never be right.
+    this.#turns.begin(random);
+    const next = this.#candidates[this.#turns.peek()];
+    return next === undefined || tried.includes(next) ? anyUntried(this.#candidates, tried, random) : next;
+  }
 }
 
 class EvenTurns implements Turns {
   readonly #length: number;
+  /** Whose turn was the last; -1: they have not begun. */
   #last = -1;
 
   constructor(length: number) {
     this.#length = length;
+  }
+
+  begin(random: () => number): void {
+    if (this.#last !== -1) return;
+    const first = Math.floor(random() * this.#length);
+    this.#last = (first === 0 ? this.#length : first) - 1;
   }
 
   peek(): number {
@@ -45,8 +59,8 @@ class EvenTurns implements Turns {
   }
 
   next(random: () => number): number {
-    const next = this.#last === -1 ? Math.floor(random() * this.#length) : this.#last + 1;
-    this.#last = next === this.#length ? 0 : next;
+    this.begin(random);
+    this.#last = this.peek();
     return this.#last;
   }
 }

@@ -7,6 +7,8 @@
 
 /** Whose turn it is, as an index. Chance is asked when it begins, and not again. */
 export interface Turns {
+  /** Takes no turn, and does nothing when they have begun; `next` begins by itself. */
+  begin(random: () => number): void;
   next(random: () => number): number;
   /** What `next` would answer now; -1 when it has not begun, and chance decides. */
   peek(): number;
@@ -34,8 +36,16 @@ class StrideScheduler implements Turns {
     this.#heap = Uint32Array.from(weights.keys());
   }
 
+  /** Everybody's first turn is anywhere in its first stride: agents that start together are spread over all instances. */
+  begin(random: () => number): void {
+    if (this.#hasBegun) return;
+    this.#hasBegun = true;
+    for (let index = 0; index < this.#due.length; index++) this.#due[index] = random() * (this.#strides[index] ?? 0);
+    for (let place = (this.#heap.length >>> 1) - 1; place >= 0; place--) this.#sink(place);
+  }
+
   next(random: () => number): number {
-    if (!this.#hasBegun) this.#begin(random);
+    this.begin(random);
     const chosen = this.#heap[0] ?? 0;
     this.#due[chosen] = (this.#due[chosen] ?? 0) + (this.#strides[chosen] ?? 0);
     this.#sink(0);
@@ -44,13 +54,6 @@ class StrideScheduler implements Turns {
 
   peek(): number {
     return this.#hasBegun ? (this.#heap[0] ?? -1) : -1;
-  }
-
-  /** Everybody's first turn is anywhere in its first stride: agents that start together are spread over all instances. */
-  #begin(random: () => number): void {
-    this.#hasBegun = true;
-    for (let index = 0; index < this.#due.length; index++) this.#due[index] = random() * (this.#strides[index] ?? 0);
-    for (let place = (this.#heap.length >>> 1) - 1; place >= 0; place--) this.#sink(place);
   }
 
   /** Lets what stands at this place sink to below everything that is due sooner. */

@@ -96,22 +96,35 @@ class LocalityBalancer<C extends Candidate> implements Balancer<C> {
 
   peek(hash: number | undefined): readonly C[] {
     const { local, others, localPercent: percent } = this.#levels;
-    if (hash !== undefined) return (this.#isForLocal(noChance, hash) ? local : others).peek(hash);
+    if (hash !== undefined) return (this.#isForLocalBy(hash) ? local : others).peek(hash);
     if (this.#split !== undefined) return (this.#split.peek() === 0 ? local : others).peek(hash);
     if (percent === 100) return local.peek(hash);
     return percent === 0 ? others.peek(hash) : [...local.peek(hash), ...others.peek(hash)];
   }
 
+  guess(tried: readonly C[], random: () => number, hash: number | undefined): C | undefined {
+    const { local, others } = this.#levels;
+    const isForLocal = hash === undefined ? this.#begun(random).peek() === 0 : this.#isForLocalBy(hash);
+    return isForLocal
+      ? (local.guess(tried, random, hash) ?? others.guess(tried, random, hash))
+      : (others.guess(tried, random, hash) ?? local.guess(tried, random, hash));
+  }
+
   #isForLocal(random: () => number, hash: number | undefined): boolean {
+    return hash === undefined ? this.#begun(random).pick() === 0 : this.#isForLocalBy(hash);
+  }
+
+  /** The hash itself says which instance of the level: mixed once more, it says which level. */
+  #isForLocalBy(hash: number): boolean {
+    return toFraction(combine(hash, levelSalt)) * 100 < this.#levels.localPercent;
+  }
+
+  /** Starting anywhere: the few requests of a quiet agent are not all for its own zone. */
+  #begun(random: () => number): WeightedSplit {
     const percent = this.#levels.localPercent;
-    // The hash itself says which instance of the level: mixed once more, it says which level.
-    if (hash !== undefined) return toFraction(combine(hash, levelSalt)) * 100 < percent;
-    // Starting anywhere: the few requests of a quiet agent are not all for its own zone.
     this.#split ??= createWeightedSplit([percent, 100 - percent], Math.floor(random() * 100));
-    return this.#split.pick() === 0;
+    return this.#split;
   }
 }
 
 const levelSalt = 0x5eed;
-/** Where there is a hash, chance is not asked. */
-const noChance = () => 0;

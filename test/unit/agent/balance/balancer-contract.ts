@@ -142,6 +142,30 @@ export function runBalancerContract(
       );
     });
 
+    it('property: guesses whom it can ask next, of those that were not tried, and takes no turn by that', () => {
+      fc.assert(
+        fc.property(fc.array(fc.integer({ min: 1, max: 5 }), { maxLength: 6 }), fc.integer(), (weights, seed) => {
+          const all = weights.map((weight, index) => candidate(`i${index}`, weight));
+          const random = seededRandom(seed);
+          const balancer = create(all);
+          for (let step = 0; step < 12; step++) {
+            const hash = nextHash(seededRandom(step));
+            const guessed = balancer.guess([], random, hash);
+            const foreseen = balancer.peek(hash);
+            expect(guessed === undefined).to.equal(foreseen.length === 0);
+            if (guessed !== undefined) expect(foreseen).to.include(guessed);
+            const tried = all.slice(0, step % (all.length + 1));
+            const other = balancer.guess(tried, random, hash);
+            expect(other === undefined).to.equal(tried.length === all.length);
+            expect(tried).to.not.include(other);
+            expect(balancer.peek(hash)).to.deep.equal(foreseen);
+            balancer.pick([], random, hash);
+          }
+        }),
+        { numRuns: fuzzRuns },
+      );
+    });
+
     it('property: asks each instance that may be asked once, healthy ones first, then has nobody', () => {
       const anyCandidate = fc.record({
         weight: fc.integer({ min: 1, max: 2 ** 20 }),

@@ -119,6 +119,18 @@ describe('whom a balancer can ask next', () => {
     expect(namesOf(create('least-request')([busy('a', 3)]).peek(undefined))).to.equal('a');
   });
 
+  for (const weight of [1, 3]) {
+    it(`is guessed right by round robin from the first turn on, with weights 1 and ${weight}`, () => {
+      const balancer = create('round-robin')([candidate('a'), candidate('b', weight)]);
+      const random = seededRandom(2);
+      for (let n = 0; n < 12; n++) {
+        const guessed = [balancer.guess([], random, undefined), balancer.guess([], random, undefined)];
+        const picked = balancer.pick([], random, undefined);
+        expect(guessed).to.deep.equal([picked, picked]);
+      }
+    });
+  }
+
   it('is one alone where a hash decides', () => {
     const balancer = create('maglev')(candidates(5));
     expect(namesOf(balancer.peek(7))).to.equal(balancer.pick([], () => 0, 7)?.name);
@@ -168,6 +180,15 @@ describe('whom a balancer can ask next', () => {
         });
       });
     }
+
+    it('is guessed right with a split between zones, from the first turn on', () => {
+      const balancer = zoned(2, 1, 1);
+      const random = seededRandom(5);
+      for (let n = 0; n < 20; n++) {
+        const guessed = balancer.guess([], random, undefined);
+        expect(balancer.pick([], random, undefined)).to.equal(guessed);
+      }
+    });
 
     it('is of the zone whose turn it is, once the split has begun', () => {
       const balancer = zoned(2, 1, 1);
