@@ -9,6 +9,7 @@ import type { RouteRequest } from '../../routing/request.ts';
 import type { RouteTable } from '../../routing/route-table.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { Authorities } from '../proxy/authorities.ts';
+import { anyConnection } from '../proxy/connection-route.ts';
 import { type Refusal, statusOf } from '../proxy/local-answer.ts';
 import { defaultHttpPort, defaultResolveTimeoutMs } from '../proxy/outbound.ts';
 import {
@@ -22,7 +23,6 @@ import {
   unknownService,
 } from '../proxy/route-refusals.ts';
 import { clusterOf, speaksHttp } from '../proxy/service-route.ts';
-import { anyConnection } from '../proxy/tcp-exchange.ts';
 import { refusalOf } from '../proxy/unreadable.ts';
 import type { ClusterView } from '../view/cluster-view.ts';
 import type { Resolution } from '../view/mesh-directory.ts';

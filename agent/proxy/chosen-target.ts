@@ -51,11 +51,14 @@ export class ChosenTarget {
     const target =
       balancer?.pick(this.#tried ?? nobody, this.#random, this.#hash) ??
       (orAgain ? balancer?.pick(nobody, this.#random, this.#hash) : undefined);
-    if (target === undefined) return undefined;
-    this.#target = target;
-    this.#last = target;
-    target.load.active++;
-    return target;
+    return this.#ask(target);
+  }
+
+  /** As `choose`, when `guessed` is connected to already: where chance has a say, it has had it. */
+  chooseAs(guessed: Target): Target | undefined {
+    const balancer = this.#destination?.balancer;
+    const possible = balancer?.peek(this.#hash) ?? nobody;
+    return possible.length > 1 && possible.includes(guessed) ? this.#ask(guessed) : this.choose(false);
   }
 
   /** For outlier detection. */
@@ -75,5 +78,13 @@ export class ChosenTarget {
       this.#tried.push(this.#target);
     }
     this.#target = undefined;
+  }
+
+  #ask(target: Target | undefined): Target | undefined {
+    if (target === undefined) return undefined;
+    this.#target = target;
+    this.#last = target;
+    target.load.active++;
+    return target;
   }
 }

@@ -27,6 +27,10 @@ export interface Destination {
   readonly balancer: {
     /** The next to ask, none of `tried`; undefined when there is none. */
     pick(tried: readonly Target[], random: () => number, hash: number | undefined): Target | undefined;
+    /** Whom `pick` would answer now with nobody tried: one, or all that it can be where chance has a say. */
+    peek(hash: number | undefined): readonly Target[];
+    /** As `pick`, for whoever may not need it: takes no turn. */
+    guess(tried: readonly Target[], random: () => number, hash: number | undefined): Target | undefined;
   };
   /** What `pick` is given of a request. */
   readonly hashOf: (request: RouteRequest, sourceAddress: string) => number | undefined;
@@ -50,12 +54,13 @@ export function soleDestination(options: {
 }): Destination {
   const { name, address, port, connectTimeoutMs } = options;
   const target: Target = { address, port, instance: '', identity: '', load: new InstanceState() };
+  const pick = (tried: readonly Target[]) => (tried.length === 0 ? target : undefined);
   return {
     name,
     title: name,
     connectTimeoutMs,
     idleTimeoutMs,
-    balancer: { pick: (tried) => (tried.length === 0 ? target : undefined) },
+    balancer: { pick, peek: () => [target], guess: pick },
     hashOf: () => undefined,
     breaker: new CircuitBreaker(defaultBreakerLimits),
     outlier: undefined,

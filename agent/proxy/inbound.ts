@@ -49,7 +49,8 @@ export function startInbound(options: InboundOptions): Promise<ProxyListener> {
     // The caller's rule sets the limit of time: its agent ends the connection when time is up.
     exchange.forward(head, application);
   };
-  const tcp = { destination: application, by: undefined, idleTimeoutMs: tcpIdleTimeoutMs };
+  const turn = { destination: application, idleTimeoutMs: tcpIdleTimeoutMs, decision: undefined };
+  const tcp = { service: undefined, guess: turn, take: () => turn };
   const protocols = {
     http: 'http',
     tcp: { ...tcp, isDeclared: true },

@@ -11,14 +11,15 @@ import type { Transport } from '../http1/transport.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import { RequestWatch } from '../telemetry/request-watch.ts';
 import type { Statistics } from '../telemetry/statistics.ts';
-import type { Destination } from './destination.ts';
+import type { ConnectionRoute } from './connection-route.ts';
 import { Exchange, type ExchangeContext } from './exchange.ts';
 import type { ForwardedHeader } from './forwarded.ts';
 import { Mirrors } from './mirrors.ts';
 import { type PoolState, Pools } from './pools.ts';
 import { RequestHeadWriter } from './request-head-writer.ts';
-import { type ConnectionRoute, TcpExchange } from './tcp-exchange.ts';
+import { TcpExchange } from './tcp-exchange.ts';
 import { UndecidedConnection } from './undecided-connection.ts';
+import { UndeclaredConnection } from './undeclared-connection.ts';
 
 export interface ListenerOptions {
   /** Port 0 takes a free one. */
@@ -52,16 +53,7 @@ export interface ProxyListener {
 }
 
 /** Where a connection goes as it is, or that its requests go each its own way. */
-export type Protocol = 'http' | TcpRoute;
-
-export interface TcpRoute {
-  readonly destination: Destination;
-  /** Undefined: no rule chose the destination. */
-  readonly by: ConnectionRoute | undefined;
-  readonly idleTimeoutMs: number;
-  /** False: the port says nothing of what is spoken on it, so it may be HTTP. */
-  readonly isDeclared: boolean;
-}
+export type Protocol = 'http' | ConnectionRoute;
 
 /** What tells one kind of listener from another. */
 export interface ListenerKind extends Pick<ExchangeContext, 'route'> {
@@ -111,14 +103,11 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   const shared = { deadlines, onFault, headTimeoutMs, idleTimeoutMs, createHandler };
   const acceptAs = (protocol: Protocol, handle: SocketHandle, onClosed: (connection: Accepted) => void): Accepted => {
     if (protocol === 'http') return new ServerConnection(handle, { ...shared, onClosed });
-    const onHttp = (client: Transport, bytes: Buffer): Accepted => {
-      const connection = new ServerConnection(client, { ...shared, onClosed: () => onClosed(undeclared) });
-      connection.onBytes(bytes, 0, bytes.length);
-      return connection;
-    };
-    const options = { ...protocol, context, onUnreachable: kind.onUnreachable, onClosed };
-    const undeclared: Accepted = new TcpExchange(handle, protocol.isDeclared ? options : { ...options, onHttp });
-    return undeclared;
+    const options = { route: protocol, context, onUnreachable: kind.onUnreachable, onClosed };
+    if (protocol.isDeclared) return new TcpExchange(handle, options);
+    const asHttp = (client: Transport, onGone: () => void) =>
+      new ServerConnection(client, { ...shared, onClosed: onGone });
+    return new UndeclaredConnection(handle, { ...options, asHttp });
   };
   const server = await startConnectionListener({
     listen,

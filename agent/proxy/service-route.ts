@@ -6,10 +6,10 @@ import type { RouteDecision, RouteTable } from '../../routing/route-table.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { ClusterView } from '../view/cluster-view.ts';
 import type { MeshView, ServiceView } from '../view/mesh-view.ts';
+import { anyConnection, type ConnectionTurn } from './connection-route.ts';
 import type { Exchange } from './exchange.ts';
 import type { Protocol } from './listener.ts';
 import { abortOf, noRuleTakes, noSuchPort, takesConnections } from './route-refusals.ts';
-import { anyConnection } from './tcp-exchange.ts';
 
 export interface FoundService {
   /** The view that the service was found in; everything about a request is decided by one view. */
@@ -29,12 +29,20 @@ export function routeConnection({ view, service, port }: FoundService, { random 
   const table = service.ports.get(port ?? service.defaultPort);
   if (table === undefined) return 'http';
   if (speaksHttp(view, table)) return 'http';
-  const decision = table.route(anyConnection, random);
-  if (decision === undefined || decision.cluster === '') return 'http';
-  const destination = clusterOf(view, decision.cluster);
-  const { tcpIdleTimeoutMs: idleTimeoutMs } = destination;
-  const by = { service: service.service, revision: view.revision, decision };
-  return { destination, by, idleTimeoutMs, isDeclared: destination.protocol === 'tcp' };
+  const choice = table.find(anyConnection)?.choice;
+  const next = choice?.clusters[choice.split.peek()];
+  if (next === undefined) return 'http';
+  const guess = clusterOf(view, next);
+  return {
+    isDeclared: guess.protocol === 'tcp',
+    service: { name: service.service, revision: view.revision },
+    guess: { destination: guess, idleTimeoutMs: guess.tcpIdleTimeoutMs, decision: undefined },
+    take(): ConnectionTurn {
+      const decision = table.route(anyConnection, random);
+      const destination = decision === undefined ? guess : clusterOf(view, decision.cluster);
+      return { destination, idleTimeoutMs: destination.tcpIdleTimeoutMs, decision };
+    },
+  };
 }
 
 /** One target that does is enough: then no connection is as good as another. */

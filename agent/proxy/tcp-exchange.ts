@@ -1,11 +1,11 @@
 /**
- * One connection to a TCP service: an instance is chosen when the connection comes, another one where none can be
+ * One connection to a TCP service: it takes its turn, an instance is connected to, another one where no connection can be
  * established, and from then on bytes go both ways as they are.
  *
- * On a port that nobody has declared, the client may turn out to speak HTTP: then it is handed over, and the instance was
- * chosen for nothing. It has to be chosen at once all the same, for the service may be the one that speaks first.
+ * It may have begun on a port that nobody has declared: then an instance was guessed and connected to before. If its turn
+ * is that one's, it stays; if not, for another connection took the turn in between, the guess is dropped: nothing was sent
+ * to it, and nothing that it has said went to the client.
  */
-import type { RouteRequest } from '../../routing/request.ts';
 import type { Accepted } from '../http1/connection-listener.ts';
 import { Deadline } from '../http1/deadlines.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
@@ -13,103 +13,99 @@ import { type SocketUser, Transport } from '../http1/transport.ts';
 import type { Describable } from '../telemetry/access-log.ts';
 import type { Ending } from '../telemetry/counter.ts';
 import type { JsonLine } from '../telemetry/json-line.ts';
-import { RequestFacts, type RoutedBy } from '../telemetry/request-facts.ts';
+import { RequestFacts } from '../telemetry/request-facts.ts';
 import type { RequestWatch } from '../telemetry/request-watch.ts';
 import type { CallContext } from './caller.ts';
-import type { Destination, Target } from './destination.ts';
-import { guessProtocol } from './protocol-guess.ts';
+import { ChosenTarget } from './chosen-target.ts';
+import { anyConnection, type ConnectionRoute, type ConnectionTurn } from './connection-route.ts';
+import type { Target } from './destination.ts';
+import { Dial, type DialUser } from './dial.ts';
 import { describeConnection } from './request-description.ts';
 import { Tunnel } from './tunnel.ts';
 
-/** What sent a connection to its destination. */
-export interface ConnectionRoute {
-  /** `reviews.default`. */
-  readonly service: string;
-  readonly revision: number;
-  readonly decision: RoutedBy;
-}
-
 export interface TcpExchangeOptions {
-  readonly destination: Destination;
-  /** Undefined: no rule chose the destination. */
-  readonly by: ConnectionRoute | undefined;
-  /** Nothing went through for so long: the connection is over. */
-  readonly idleTimeoutMs: number;
+  readonly route: ConnectionRoute;
   readonly context: CallContext & { readonly watch: RequestWatch };
   readonly onUnreachable: (() => void) | undefined;
-  /** The port is not declared: takes over a client that speaks HTTP, with what it has said so far. */
-  readonly onHttp?: (client: Transport, bytes: Buffer) => Accepted;
   readonly onClosed: (connection: Accepted) => void;
 }
 
-/** What there is to match on a connection: nothing. */
-export const anyConnection: RouteRequest = { method: '', path: '', query: '', header: () => undefined };
+/** How far a connection has come before its turn. */
+export interface Begun {
+  /** What the client has said. */
+  readonly said: Buffer;
+  /** The client says nothing more. */
+  readonly hasEnded: boolean;
+  /** Who was guessed, and could not be connected to. */
+  readonly failed: readonly Target[];
+  /** Why not, of the last of them. */
+  readonly lastFault: string;
+  /** To who was guessed last. */
+  readonly dial: Dial | undefined;
+}
 
 const nothing = Buffer.alloc(0);
-/** How long a client on a port that nobody has declared may say nothing when there is nobody to connect it to. */
-const silenceMs = 1_000;
+const notBegun: Begun = { said: nothing, hasEnded: false, failed: [], lastFault: '', dial: undefined };
 
-export class TcpExchange implements Accepted, SocketUser, Describable {
+export class TcpExchange implements Accepted, SocketUser, DialUser, Describable {
   readonly #options: TcpExchangeOptions;
   readonly #client: Transport;
   readonly #facts = new RequestFacts();
-  readonly #tried: Target[] = [];
+  readonly #turn: ConnectionTurn;
+  readonly #chosen: ChosenTarget;
+  readonly #begun: Begun;
+  /** Whom chance has chosen already, in this order. */
+  readonly #guessed: Target[];
+  /** The connection to who was guessed last, until it is used or dropped. */
+  #spare: Dial | undefined;
   readonly #deadline = new Deadline(() => this.#onTimeUp());
-  readonly #hash: number | undefined;
-  #target: Target | undefined;
-  #lastTarget: Target | undefined;
   #attempts = 0;
-  #askedAtMs = 0;
   #connectMs = -1;
   /** How the connection to the last of them ended; '' when it did in order, or has not. */
   #lastFault = '';
-  #upstream: Transport | undefined;
+  #dial: Dial | undefined;
   #tunnel: Tunnel | undefined;
   /** What had gone through when it was last asked whether anything did. */
   #bytesBefore = 0;
-  #clientHasEnded = false;
+  #clientHasEnded: boolean;
   #isOver = false;
-  /** What is spoken is not known yet, and this is what the client has said so far; undefined: it is known. */
-  #undecided: Buffer | undefined;
-  /** What the client said before there was somebody to tell it. */
-  #held: Buffer = nothing;
-  /** Why there is nobody; told to the client when it is known to speak no HTTP. */
-  #refusal: Ending | undefined;
-  /** Who serves the client if it speaks HTTP. */
-  #successor: Accepted | undefined;
 
-  constructor(handle: SocketHandle, options: TcpExchangeOptions) {
-    const { destination, onHttp, context } = options;
+  constructor(client: SocketHandle | Transport, options: TcpExchangeOptions, begun: Begun = notBegun) {
+    const { route, context } = options;
+    const { failed, dial } = begun;
     this.#options = options;
-    this.#client = Transport.accept(handle, this, context);
+    this.#begun = begun;
+    this.#spare = dial;
+    this.#guessed = dial === undefined ? [...failed] : [...failed, dial.target];
+    this.#clientHasEnded = begun.hasEnded;
+    if (client instanceof Transport) client.passTo(this);
+    this.#client = client instanceof Transport ? client : Transport.accept(client, this, context);
     this.#client.readPrivately(true);
-    this.#hash = destination.hashOf(anyConnection, this.#client.remoteAddress);
-    if (onHttp !== undefined) this.#undecided = nothing;
-    else {
-      this.#count();
-      // Until there is somebody to send them to, the client keeps its bytes.
-      this.#client.pause();
-    }
+    // Until there is somebody to send them to, the client keeps its bytes.
+    this.#client.pause();
+    this.#chosen = new ChosenTarget(context);
+    this.#turn = route.take();
+    this.#count();
+    const { destination } = this.#turn;
+    this.#chosen.begin(destination, destination.hashOf(anyConnection, this.#client.remoteAddress));
     this.#askNext();
+    // Refused before there was a use for it.
+    this.#spare?.drop();
   }
 
   /** A connection knows no requests after which it could end: it lives until it ends by itself. */
-  drain(): void {
-    this.#successor?.drain();
-  }
+  drain(): void {}
 
   destroy(): void {
     this.#client.destroy();
   }
 
   onBytes(bytes: Buffer, from: number, to: number): void {
-    if (this.#undecided !== undefined) return this.#decide(Buffer.concat([this.#undecided, bytes.subarray(from, to)]));
     this.#tunnel?.fromClient(bytes, from, to);
   }
 
   onEnd(): void {
     this.#clientHasEnded = true;
-    if (this.#undecided !== undefined) this.#isTcp(this.#undecided);
     this.#tunnel?.clientEnded();
   }
 
@@ -119,152 +115,134 @@ export class TcpExchange implements Accepted, SocketUser, Describable {
 
   onClosed(detail: string): void {
     // An end that was no end in order must not look like one on the other side.
-    if (detail !== '') this.#upstream?.reset();
+    if (detail !== '') this.#dial?.transport.reset();
     // What was sent before both sides ended still goes.
-    else if (this.#tunnel?.isOver !== true) this.#upstream?.destroy();
-    if (this.#undecided !== undefined) this.#count();
+    else if (this.#tunnel?.isOver !== true) this.#dial?.transport.destroy();
     this.#end(this.#tunnel === undefined ? 'client-gone' : 'passed');
     this.#options.onClosed(this);
   }
 
   describe(line: JsonLine): void {
     describeConnection(line, {
-      lastTarget: this.#lastTarget,
+      lastTarget: this.#attempts === 0 ? undefined : this.#chosen.last,
       attempts: this.#attempts,
       connectMs: this.#connectMs,
     });
   }
 
+  onConnected(dial: Dial): void {
+    const { deadlines } = this.#options.context;
+    this.#chosen.report('success');
+    this.#connectMs = dial.connectMs;
+    this.#tunnel = new Tunnel(this.#client, dial.transport);
+    dial.transport.readPrivately(true);
+    deadlines.set(this.#deadline, this.#turn.idleTimeoutMs);
+    this.#client.resume();
+    const { said } = this.#begun;
+    this.#tunnel.fromClient(said, 0, said.length);
+    if (this.#clientHasEnded) this.#tunnel.clientEnded();
+    if (dial.hasEnded) this.#tunnel.upstreamEnded();
+  }
+
+  onUpstreamBytes(bytes: Buffer, from: number, to: number): void {
+    this.#tunnel?.fromUpstream(bytes, from, to);
+  }
+
+  onUpstreamEnd(): void {
+    this.#tunnel?.upstreamEnded();
+  }
+
+  onUpstreamDrain(): void {
+    this.#tunnel?.upstreamDrained();
+  }
+
+  onUpstreamClosed(dial: Dial, detail: string): void {
+    this.#turn.destination.breaker.releaseConnection();
+    this.#lastFault = detail;
+    if (!dial.isConnected && !this.#isOver) {
+      this.#missed();
+      return this.#askNext();
+    }
+    this.#chosen.letGo(false);
+    if (!this.#isOver) detail === '' ? this.#client.end() : this.#client.reset();
+  }
+
   #count(): void {
-    const { by, context } = this.#options;
+    const { route, context } = this.#options;
     context.watch.onBegin(this.#facts, this.#client);
     this.#facts.isTunnel = true;
-    if (by === undefined) return;
-    this.#facts.service = by.service;
-    this.#facts.revision = by.revision;
-    context.watch.onRouted(this.#facts, by.decision);
-  }
-
-  /** What the client has said first. */
-  #decide(bytes: Buffer): void {
-    switch (guessProtocol(bytes)) {
-      case 'unclear':
-        this.#undecided = bytes;
-        return;
-      case 'other':
-        return this.#isTcp(bytes);
-      case 'http': {
-        // The instance was chosen for nothing.
-        this.#isOver = true;
-        this.#deadline.clear();
-        this.#upstream?.destroy();
-        this.#client.readPrivately(false);
-        this.#successor = this.#options.onHttp?.(this.#client, bytes);
-      }
+    if (route.service !== undefined) {
+      this.#facts.service = route.service.name;
+      this.#facts.revision = route.service.revision;
     }
-  }
-
-  #isTcp(bytes: Buffer): void {
-    this.#undecided = undefined;
-    this.#count();
-    if (this.#refusal !== undefined) return this.#refuse(this.#refusal);
-    if (this.#tunnel !== undefined) return this.#tunnel.fromClient(bytes, 0, bytes.length);
-    this.#held = bytes;
-    this.#client.pause();
+    if (this.#turn.decision !== undefined) context.watch.onRouted(this.#facts, this.#turn.decision);
   }
 
   #askNext(): void {
-    const { destination, context } = this.#options;
-    const { random, statistics, deadlines } = context;
-    const target = destination.balancer.pick(this.#tried, random, this.#hash);
-    if (target === undefined) return this.#giveUp();
-    if (!destination.breaker.tryAcquireConnection()) return this.#refuse('overflow');
-    target.load.active++;
-    this.#target = target;
-    this.#lastTarget = target;
-    this.#attempts++;
-    this.#askedAtMs = context.clock.elapsed();
-    let isConnected = false;
-    const address = { host: target.address, port: target.port };
-    const user = this.#upstreamUser(() => isConnected);
-    const upstream: Transport = Transport.dial(address, user, context, () => {
-      isConnected = true;
-      if (this.#isOver) return upstream.destroy();
-      destination.outlier?.report(target.load, 'success', context.clock.now());
-      this.#onConnected(upstream);
-    });
-    this.#upstream = upstream;
-    deadlines.set(this.#deadline, destination.connectTimeoutMs);
-    if (this.#tried.length > 0) statistics.countAttempt('unreachable', destination.name);
-  }
-
-  #upstreamUser(isConnected: () => boolean): SocketUser {
-    return {
-      onBytes: (bytes, from, to) => {
-        // Who speaks first does not speak HTTP.
-        if (this.#undecided !== undefined) this.#isTcp(this.#undecided);
-        this.#tunnel?.fromUpstream(bytes, from, to);
-      },
-      onEnd: () => this.#tunnel?.upstreamEnded(),
-      onDrain: () => this.#tunnel?.upstreamDrained(),
-      onClosed: (detail) => this.#onUpstreamClosed(isConnected(), detail),
-    };
-  }
-
-  #onConnected(upstream: Transport): void {
-    const { clock, deadlines } = this.#options.context;
-    this.#connectMs = clock.elapsed() - this.#askedAtMs;
-    this.#tunnel = new Tunnel(this.#client, upstream);
-    upstream.readPrivately(true);
-    deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
-    this.#client.resume();
-    this.#tunnel.fromClient(this.#held, 0, this.#held.length);
-    this.#held = nothing;
-    if (this.#clientHasEnded) this.#tunnel.clientEnded();
-  }
-
-  #onUpstreamClosed(wasConnected: boolean, detail: string): void {
-    const { destination, context } = this.#options;
-    const target = this.#target;
-    destination.breaker.releaseConnection();
-    if (target !== undefined) target.load.active--;
-    this.#target = undefined;
-    this.#lastFault = detail;
-    if (this.#isOver) return;
-    if (wasConnected) return detail === '' ? this.#client.end() : this.#client.reset();
-    if (target !== undefined) {
-      this.#tried.push(target);
-      destination.outlier?.report(target.load, 'local', context.clock.now());
+    for (;;) {
+      const guessed = this.#guessed.shift();
+      const target = guessed === undefined ? this.#chosen.choose(false) : this.#chosen.chooseAs(guessed);
+      if (target === undefined) return this.#giveUp();
+      if (!this.#begun.failed.includes(target)) return this.#connect(target);
+      // What was found out with the guess counts now.
+      this.#countAttempt();
+      this.#lastFault = this.#begun.lastFault;
+      this.#missed();
     }
-    this.#askNext();
+  }
+
+  #connect(target: Target): void {
+    const { context } = this.#options;
+    const { breaker, connectTimeoutMs } = this.#turn.destination;
+    if (!breaker.tryAcquireConnection()) {
+      this.#chosen.letGo(false);
+      return this.#refuse('overflow');
+    }
+    this.#countAttempt();
+    context.deadlines.set(this.#deadline, connectTimeoutMs);
+    const dial = this.#spare;
+    this.#spare = undefined;
+    this.#guessed.length = 0;
+    if (dial?.target !== target) {
+      dial?.drop();
+      this.#dial = new Dial(target, this, context);
+      return;
+    }
+    this.#dial = dial;
+    dial.passTo(this);
+    if (dial.isConnected) this.onConnected(dial);
+  }
+
+  #countAttempt(): void {
+    this.#attempts++;
+    if (this.#attempts === 1) return;
+    this.#options.context.statistics.countAttempt('unreachable', this.#turn.destination.name);
+  }
+
+  #missed(): void {
+    this.#chosen.report('local');
+    this.#chosen.letGo(true);
   }
 
   #giveUp(): void {
-    if (this.#tried.length === 0) return this.#refuse('no-healthy-instance');
+    if (this.#attempts === 0) return this.#refuse('no-healthy-instance');
     this.#options.onUnreachable?.();
     this.#refuse('upstream-connect-failure');
   }
 
   /** There is no way to say why: the client's connection is reset. */
   #refuse(reason: Ending): void {
-    if (this.#undecided !== undefined) {
-      // A client that speaks HTTP can be told; one that waits for the service to speak is not kept waiting.
-      this.#refusal = reason;
-      this.#options.context.deadlines.set(this.#deadline, silenceMs);
-      return;
-    }
     this.#end(reason);
     this.#client.reset();
   }
 
   #onTimeUp(): void {
     const tunnel = this.#tunnel;
-    if (this.#refusal !== undefined && this.#undecided !== undefined) return this.#isTcp(this.#undecided);
-    if (tunnel === undefined) return this.#upstream?.destroy();
+    if (tunnel === undefined) return this.#dial?.transport.destroy();
     const bytes = tunnel.bytesUp + tunnel.bytesDown;
     if (bytes === this.#bytesBefore) return this.#client.destroy();
     this.#bytesBefore = bytes;
-    this.#options.context.deadlines.set(this.#deadline, this.#options.idleTimeoutMs);
+    this.#options.context.deadlines.set(this.#deadline, this.#turn.idleTimeoutMs);
   }
 
   #end(ending: Ending): void {

@@ -74,8 +74,13 @@ export class CircuitBreaker {
     return this.#counts;
   }
 
+  /** Changes nothing, and counts no overflow. */
+  get hasRoomForConnection(): boolean {
+    return this.#counts.connections < this.limits.maxConnections;
+  }
+
   tryAcquireConnection(): boolean {
-    if (this.#counts.connections >= this.limits.maxConnections) {
+    if (!this.hasRoomForConnection) {
       this.#counts.connectionOverflow++;
       return false;
     }
