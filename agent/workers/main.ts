@@ -6,8 +6,9 @@ import { sluiceVersion } from '../../process/version.ts';
 import { type FromWorker, parseToWorker, type Start } from './messages.ts';
 import { Worker } from './worker.ts';
 
-// Whoever signals the whole group means the agent: its main process first tells callers, and then ends its workers.
-for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
+// Whoever signals the whole group means the agent: its main process first tells callers, and then ends its workers. SIGUSR1
+// would open Node's debugger to everybody on the machine.
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR1', 'SIGUSR2'] as const) process.on(signal, () => {});
 
 let worker: Worker | undefined;
 
@@ -29,8 +30,6 @@ function on(received: unknown, handle: object | undefined): void {
 }
 
 function start(message: Start): Promise<void> {
-  // Where it means a log to be opened again the main process says so. It would start Node's debugger.
-  if (message.accessLog !== undefined) process.on('SIGUSR1', () => {});
   const log = createLog('agent', message.logLevel).child({ worker: message.worker });
   worker = new Worker(message, { clock: systemClock, random: Math.random, log, tell });
   return worker.listen();

@@ -1,10 +1,8 @@
 /** Real processes that die: what others say of it, and what is there when they come back. */
 
 import { readFile, writeFile } from 'node:fs/promises';
-import { Agent } from 'node:http';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { ask } from '../support/ask.ts';
 import {
   type AgentProcess,
   type Processes,
@@ -15,6 +13,7 @@ import {
   startServer,
   useProcesses,
 } from '../support/processes.ts';
+import { Traffic } from '../support/traffic.ts';
 
 const route = (v1: number, v2: number) => `
 apiVersion: sluice.dev/v1
@@ -22,43 +21,6 @@ kind: Route
 metadata: { name: reviews }
 spec: { service: reviews, rules: [ { backends: [ { subset: v1, weight: ${v1} }, { subset: v2, weight: ${v2} } ] } ] }
 `;
-
-/** A caller behind an agent, on kept connections. */
-class Traffic {
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 4 });
-  readonly failures: string[] = [];
-  readonly versions: string[] = [];
-  #isOver = false;
-  #running: Promise<void>[] = [];
-  readonly #outbound: string;
-
-  constructor(outbound: string) {
-    this.#outbound = outbound;
-  }
-
-  async get(): Promise<string> {
-    const { status, body } = await ask({ at: this.#outbound, host: 'reviews', agent: this.#agent });
-    if (status !== 200) throw new Error(`${status} ${body}`);
-    return String(JSON.parse(body).version);
-  }
-
-  start(): void {
-    this.#running = Array.from({ length: 4 }, async () => {
-      while (!this.#isOver) {
-        await this.get().then(
-          (version) => this.versions.push(version),
-          (error: Error) => this.failures.push(error.message),
-        );
-      }
-    });
-  }
-
-  async stop(): Promise<void> {
-    this.#isOver = true;
-    await Promise.all(this.#running);
-    this.#agent.destroy();
-  }
-}
 
 async function json<T>(url: string): Promise<T> {
   return (await (await fetch(url)).json()) as T;

@@ -1,7 +1,7 @@
 /** Real processes: an agent with workers, of which some are stopped or killed, and the agent itself. */
 import { once } from 'node:events';
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { Agent, createServer, type Server, type ServerResponse } from 'node:http';
+import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { ask } from '../support/ask.ts';
@@ -14,6 +14,7 @@ import {
   startServer,
   useProcesses,
 } from '../support/processes.ts';
+import { Traffic } from '../support/traffic.ts';
 
 interface Stats {
   readonly workers: readonly {
@@ -33,44 +34,6 @@ kind: Route
 metadata: { name: reviews }
 spec: { service: reviews, rules: [ { backends: [ { subset: v1, weight: ${v1} }, { subset: v2, weight: ${v2} } ] } ] }
 `;
-
-/** A client with one connection, which asks again and again. */
-class Client {
-  readonly failures: string[] = [];
-  readonly versions: string[] = [];
-  readonly #agent = new Agent({ keepAlive: true, maxSockets: 1 });
-  readonly #at: string;
-  #isOver = false;
-  #running: Promise<void> | undefined;
-
-  constructor(at: string) {
-    this.#at = at;
-  }
-
-  async get(): Promise<string> {
-    const { status, body } = await ask({ at: this.#at, host: 'reviews', agent: this.#agent });
-    if (status !== 200) throw new Error(`${status} ${body}`);
-    return String(JSON.parse(body).version);
-  }
-
-  start(): void {
-    const run = async () => {
-      while (!this.#isOver) {
-        await this.get().then(
-          (version) => this.versions.push(version),
-          (error: Error) => this.failures.push(error.message),
-        );
-      }
-    };
-    this.#running = run();
-  }
-
-  async stop(): Promise<void> {
-    this.#isOver = true;
-    await this.#running;
-    this.#agent.destroy();
-  }
-}
 
 const isRunning = (pid: number) => existsSync(`/proc/${pid}`) && stateOf(pid) !== 'Z';
 
@@ -106,7 +69,7 @@ describe('an agent with workers, as real processes', () => {
   const processes = useProcesses();
   let server: ServerProcess;
   let web: AgentProcess;
-  let clients: Client[];
+  let clients: Traffic[];
 
   beforeEach(async () => {
     clients = [];
@@ -131,8 +94,8 @@ describe('an agent with workers, as real processes', () => {
     runSluice(processes, ['apply', '-f', '-', `--wait=${wait}`, '--api', server.api], { input: text });
 
   /** Each with a connection that is open. */
-  async function connect(count: number): Promise<Client[]> {
-    clients = Array.from({ length: count }, () => new Client(web.outbound));
+  async function connect(count: number): Promise<Traffic[]> {
+    clients = Array.from({ length: count }, () => new Traffic(web.outbound, 1));
     for (const client of clients) await client.get();
     return clients;
   }
@@ -177,7 +140,7 @@ describe('an agent with workers, as real processes', () => {
     expect(after[0]?.pid).not.to.equal(killed);
     expect(childrenOf(web.process.pid), 'no zombie').to.have.lengthOf(3).and.not.include('Z');
 
-    const fresh = await Promise.all([1, 2, 3, 4, 5, 6].map(() => new Client(web.outbound).get()));
+    const fresh = await Promise.all([1, 2, 3, 4, 5, 6].map(() => new Traffic(web.outbound, 1).get()));
     expect(fresh).to.deep.equal(fresh.map(() => 'v2'));
   });
 
@@ -205,6 +168,13 @@ describe('an agent with workers, as real processes', () => {
     for (const pid of [...workers, web.process.pid]) process.kill(pid, 'SIGINT');
     expect(await web.process.ended).to.deep.equal({ code: 0, signal: null });
     expect(workers.filter(isRunning)).to.deep.equal([]);
+  });
+
+  it('open no debugger to the machine when somebody who rotates logs signals them', async () => {
+    for (const pid of [...(await pids()), web.process.pid]) process.kill(pid, 'SIGUSR1');
+    await connect(3);
+    await web.process.end('SIGTERM');
+    expect(web.process.stderr).not.to.include('Debugger');
   });
 
   it('end at once when the agent is told twice', async () => {

@@ -20,7 +20,10 @@ export function describeLongBodies(bytes: number): void {
     let reviews: AgentProcess;
 
     before(async function () {
-      if (process.platform !== 'linux') this.skip();
+      if (process.platform !== 'linux') {
+        console.log('      skipped: memory is read from /proc, which is of Linux');
+        this.skip();
+      }
       app = await startLongBodyApp();
       const server = await startServer(processes);
       const address = `127.0.0.1:${(app.address() as AddressInfo).port}`;
