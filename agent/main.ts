@@ -3,6 +3,7 @@ import { type Child, signalExitCode, startChild } from '../process/child.ts';
 import { systemClock } from '../process/clock.ts';
 import { formatHostPort } from '../process/host-port.ts';
 import { createLog, type Logger } from '../process/log.ts';
+import { giveBackProgramPages } from '../process/program-pages.ts';
 import type { AgentSettings } from './config.ts';
 import { formatPort } from './listeners.ts';
 import { type RunningAgent, startAgent } from './start.ts';
@@ -41,6 +42,7 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   await Promise.race([agent.ready, signalled]);
   const { ready, reason, revision } = agent.readiness;
   if (ready) log.info({ revision }, reason === '' ? 'ready' : `ready: ${reason}`);
+  giveBackProgramPages();
   if (ready && command.length > 0) child = startApplication(command, log);
 
   const signal = await Promise.race([signalled, ...(child === undefined ? [] : [child.ended.then(() => undefined)])]);

@@ -151,9 +151,14 @@ export class Transport {
 
   /** Whether all bytes have gone; if not, they must not change until they have. */
   write(bytes: Buffer, from: number, to: number): boolean {
+    return this.writeWhole(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+  }
+
+  /** As `write`. */
+  writeWhole(bytes: Buffer): boolean {
     const socket = this.#socket;
-    if (!socket.writable || from === to) return true;
-    socket.write(from === 0 && to === bytes.length ? bytes : bytes.subarray(from, to));
+    if (!socket.writable || bytes.length === 0) return true;
+    socket.write(bytes);
     if (socket.writableLength === 0) return true;
     if (this.#standstill?.isSet !== true) this.#watchStandstill();
     return false;
@@ -161,11 +166,11 @@ export class Transport {
 
   /** Writes what stands in the writer, which is empty then and may be used again. */
   writeAll(writer: ByteWriter): void {
-    const { bytes, length } = writer;
+    const { bytes, written } = writer;
     writer.length = 0;
-    if (this.waitingBytes > 0) this.#writeCopy(bytes, 0, length);
+    if (this.waitingBytes > 0) this.writeWhole(Buffer.from(written));
     // Only the first that has to wait costs a buffer, however little stands in it.
-    else if (!this.write(bytes, 0, length)) writer.bytes = Buffer.allocUnsafeSlow(bytes.length);
+    else if (!this.writeWhole(written)) writer.bytes = Buffer.allocUnsafeSlow(bytes.length);
   }
 
   /** Writes what `source` has just read, without a copy when its buffer is private. */
@@ -206,7 +211,7 @@ export class Transport {
 
   /** What is written behind bytes that wait will wait too: it may be little, and much more may follow, so it gets no more room than it needs. */
   #writeCopy(bytes: Buffer, from: number, to: number): void {
-    this.write(Buffer.from(bytes.subarray(from, to)), 0, to - from);
+    this.writeWhole(Buffer.from(bytes.subarray(from, to)));
   }
 
   #watchStandstill(): void {

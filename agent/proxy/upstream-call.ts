@@ -350,7 +350,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
       return true;
     }
     const { writer } = this.out;
-    connection.transport.write(writer.bytes, 0, writer.length);
+    connection.transport.writeWhole(writer.written);
     if (this.#isBodyComplete) this.#requestIsOut(connection);
     else if (!connection.transport.isClogged) this.#caller.onReadyForBody();
     return true;

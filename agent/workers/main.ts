@@ -2,6 +2,7 @@
 import { systemClock } from '../../process/clock.ts';
 import { createLog } from '../../process/log.ts';
 import { openParentChannel } from '../../process/parent-channel.ts';
+import { giveBackProgramPages } from '../../process/program-pages.ts';
 import { sluiceVersion } from '../../process/version.ts';
 import { type FromWorker, parseToWorker, type Start } from './messages.ts';
 import { Worker } from './worker.ts';
@@ -29,10 +30,11 @@ function on(received: unknown, handle: object | undefined): void {
   else worker?.on(message, handle);
 }
 
-function start(message: Start): Promise<void> {
+async function start(message: Start): Promise<void> {
   const log = createLog('agent', message.logLevel).child({ worker: message.worker });
   worker = new Worker(message, { clock: systemClock, random: Math.random, log, tell });
-  return worker.listen();
+  await worker.listen();
+  giveBackProgramPages();
 }
 
 async function end(): Promise<void> {
