@@ -40,6 +40,18 @@ export function haveSameEndpointRules(a: EndpointRules, b: EndpointRules): boole
   return describeRules(a) === describeRules(b);
 }
 
+/** Whether the documents of two inputs ask for the same: what is made of them is then the same for every kind of client. */
+export function askForTheSame(a: ServiceInput, b: ServiceInput): boolean {
+  return describeDocuments(a) === describeDocuments(b);
+}
+
+function describeDocuments({ document, routes, policies }: ServiceInput): string {
+  return JSON.stringify([
+    document?.spec,
+    ...[...routes, ...policies].map(({ metadata, spec }) => [metadata.name, spec]),
+  ]);
+}
+
 function describeRules({ ports, hasOnePort, document, subsets }: EndpointRules): string {
   const labels = subsets.map((subset) => Object.entries(subsetLabels(document, subset)).sort());
   return JSON.stringify([portNames(ports), hasOnePort, subsets, labels]);

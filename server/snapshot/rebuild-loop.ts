@@ -3,7 +3,7 @@
  * commits them together. A revision is compiled at once and alone, so that what it touches is known exactly. The first
  * change of instances after quiet goes out at once as well; those of the same turn of the event loop join the next one.
  */
-import { parseServiceKey } from '../../model/names.ts';
+import { parseServiceKey, serviceKey } from '../../model/names.ts';
 import type { Route } from '../../model/route.ts';
 import type { Service, ServicePort } from '../../model/service.ts';
 import type { TrafficPolicy } from '../../model/traffic-policy.ts';
@@ -113,7 +113,7 @@ export class RebuildLoop {
     else this.#borrowed.delete(key);
     if (!exists) return before && { key, before, after: undefined, isRuleChange: true };
     const ports = [...this.#state.ports(key), ...kept];
-    const compiled = compileService({
+    const input = {
       ...ref,
       domain: this.#domain,
       ports,
@@ -121,8 +121,9 @@ export class RebuildLoop {
       routes: this.#state.routes(key),
       policies: this.#state.policies(key),
       namedSubsets: this.#state.namedSubsets(key),
-      portsOf: (service) => this.#state.ports(service),
-    });
+      portsOf: this.#portsNow(key),
+    };
+    const compiled = compileService(input);
     const document = this.#state.service(key);
     const endpointRules = {
       key,
@@ -132,9 +133,19 @@ export class RebuildLoop {
       subsets: subsetsOf(document, this.#state.namedSubsets(key)),
     };
     const instances = this.#state.instances(key);
-    if (before && isSameService(before, compiled, endpointRules)) return instanceChange(before, instances);
-    const after = createServiceSnapshot(compiled, { endpointRules, instances, revision });
+    if (before && isSameService(before, input, compiled, endpointRules)) return instanceChange(before, instances);
+    const after = createServiceSnapshot(compiled, { input, endpointRules, instances, revision });
     return { key, before, after, isRuleChange: true };
+  }
+
+  /** The ports of the services that its rules send to, as they are at this moment: the input is a value. */
+  #portsNow(key: string): (service: string) => readonly ServicePort[] {
+    const { namespace } = parseServiceKey(key) ?? { namespace: '' };
+    const rules = this.#state.routes(key).flatMap(({ spec }) => spec.rules);
+    const targets = rules.flatMap(({ backends, mirror = [] }) => [...backends, ...mirror]);
+    const keys = targets.flatMap(({ service }) => (service === undefined ? [] : [serviceKey(namespace, service)]));
+    const ports = new Map(keys.map((target) => [target, this.#state.ports(target)]));
+    return (service) => ports.get(service) ?? [];
   }
 
   /** Ports that the rules no longer know stay on the wire while somebody holds the service and may be using them. */

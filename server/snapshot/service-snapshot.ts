@@ -4,7 +4,12 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { CompiledService } from '../compile/compile.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { compileEndpoints } from '../compile/endpoints.ts';
-import { type EndpointRules, haveSameEndpointRules } from '../compile/service-input.ts';
+import {
+  askForTheSame,
+  type EndpointRules,
+  haveSameEndpointRules,
+  type ServiceInput,
+} from '../compile/service-input.ts';
 import type { InstanceRecord } from '../registry/instance.ts';
 
 export interface ServiceSnapshot {
@@ -18,6 +23,9 @@ export interface ServiceSnapshot {
   readonly references: readonly string[];
   /** The ports it was compiled with, those included that are kept only for callers who may still use them. */
   readonly ports: readonly ServicePort[];
+  /** What everything but its endpoints was compiled from, and to: for the clients that need it in another form. */
+  readonly input: ServiceInput;
+  readonly compiled: CompiledService;
   /** What its endpoints are made of: the rules, and the instances as they are now. */
   readonly endpointRules: EndpointRules;
   readonly instances: readonly InstanceRecord[];
@@ -26,9 +34,11 @@ export interface ServiceSnapshot {
 /** Whether a compilation says the same as the snapshot, its instances aside. */
 export function isSameService(
   snapshot: ServiceSnapshot,
+  input: ServiceInput,
   compiled: CompiledService,
   endpointRules: EndpointRules,
 ): boolean {
+  if (!askForTheSame(snapshot.input, input)) return false;
   if (!haveSameEndpointRules(snapshot.endpointRules, endpointRules)) return false;
   return listsOf(compiled).every(([typeUrl, resources]) => areHeld(snapshot, typeUrl, resources));
 }
@@ -36,6 +46,7 @@ export function isSameService(
 export function createServiceSnapshot(
   compiled: CompiledService,
   rest: {
+    readonly input: ServiceInput;
     readonly endpointRules: EndpointRules;
     readonly instances: readonly InstanceRecord[];
     readonly revision: number;
@@ -45,6 +56,7 @@ export function createServiceSnapshot(
   const lists = [...listsOf(compiled), [typeUrls.endpoint, endpoints] as const];
   return {
     key: compiled.key,
+    compiled,
     ports: rest.endpointRules.ports,
     ...rest,
     resources: new Map(lists.map(([typeUrl, resources]) => [typeUrl, byName(resources)])),

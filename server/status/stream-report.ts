@@ -1,6 +1,6 @@
 /** Writes down what comes of a stream, in the record of its agent. */
-import type { StreamIdentity } from '../xds/ads-service.ts';
 import type { StreamReport } from '../xds/ads-stream.ts';
+import type { StreamIdentity } from '../xds/identity.ts';
 import type { AgentDirectory } from './agent-directory.ts';
 import type { AgentRecord, Nack } from './agent-record.ts';
 
@@ -21,7 +21,8 @@ export interface ReportContext {
 
 /** An agent's stream continues the record that its registration opened; a foreign client has one while it is connected. */
 export function createStreamReport(identity: StreamIdentity, context: ReportContext): ReportedStream {
-  const { id, namespace, service, userAgent, isOwn, version, presented } = identity;
+  const { id, namespace, service, userAgent, version, presented } = identity;
+  const isOwn = identity.kind === 'agent';
   const record = context.directory.join({ id, namespace, service, kind: isOwn ? 'agent' : foreignKind(userAgent) });
   record.version ||= version;
   if (isOwn) {

@@ -6,7 +6,6 @@ import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../process/log.ts';
 import type { Received } from '../../proto/services.ts';
-import { fromStruct, type Json } from '../../proto/struct.ts';
 import {
   type DeltaDiscoveryRequest,
   type DiscoveryRequest,
@@ -17,25 +16,13 @@ import {
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AdsStream, type AdsStreamOptions, type StreamReport } from './ads-stream.ts';
 import { AgentSession } from './agent-session.ts';
+import { ClientViews } from './client-views.ts';
 import { ForeignSession } from './foreign-session.ts';
+import { identityOf, longestText, type StreamIdentity } from './identity.ts';
 import { PushQueue } from './push-queue.ts';
 import type { RefusedResource, Request } from './session.ts';
 import type { Protocol } from './subscription.ts';
 import { SubscriptionIndex } from './subscription-index.ts';
-
-/** Who is on the other end of a stream, as its first message says. */
-export interface StreamIdentity {
-  readonly id: string;
-  readonly namespace: string;
-  readonly service: string;
-  /** 'sluice' for own agents. */
-  readonly userAgent: string;
-  /** Whether it speaks the protocol of own agents. */
-  readonly isOwn: boolean;
-  readonly version: string;
-  readonly hasApp: boolean;
-  readonly presented: { readonly meshId: string; readonly revision: number };
-}
 
 export interface AdsServiceOptions {
   readonly cache: SnapshotCache;
@@ -54,12 +41,14 @@ export class AdsService {
   readonly #options: AdsServiceOptions;
   readonly #streams = new Set<AdsStream>();
   readonly #queue: PushQueue;
+  readonly #views: ClientViews;
   readonly index: SubscriptionIndex<AdsStream>;
   #isServing = false;
 
   constructor(options: AdsServiceOptions) {
     this.#options = options;
     this.#queue = new PushQueue(options.clock);
+    this.#views = new ClientViews(options.cache);
     this.index = new SubscriptionIndex(options.onUnused);
   }
 
@@ -148,7 +137,7 @@ export class AdsService {
     const stream = new AdsStream({ call, protocol, serverId, log, report: openReport(identity), index: this.index });
     const interest = this.index.interestOf(stream);
     stream.start(
-      identity.isOwn
+      identity.kind === 'agent'
         ? new AgentSession({
             cache,
             interest,
@@ -157,9 +146,10 @@ export class AdsService {
           })
         : new ForeignSession({
             cache,
+            view: this.#views.viewOf(identity),
             interest,
             protocol,
-            allowsLegacyWildcard: !/^gRPC/.test(identity.userAgent),
+            allowsLegacyWildcard: identity.kind !== 'grpc',
           }),
     );
     this.#streams.add(stream);
@@ -172,38 +162,8 @@ interface Refusable {
   emit(event: 'error', error: { readonly code: status; readonly details: string }): boolean;
 }
 
-/** `node.user_agent_name` of own agents. */
-export const ownUserAgent = 'sluice';
-
 function refuse(call: Refusable, code: status, details: string): undefined {
   call.emit('error', { code, details });
-}
-
-/** Longer identities are absurd, and would be kept for as long as the stream. */
-const longestText = 253;
-
-function identityOf(node: Node | null, protocol: Protocol): StreamIdentity | undefined {
-  if (!node || node.id === '' || node.id.length > longestText) return undefined;
-  const own = fromStruct(node.metadata).sluice;
-  const said = isRecord(own) ? own : {};
-  const text = (value: Json | undefined) => (typeof value === 'string' ? value.slice(0, longestText) : '');
-  return {
-    id: node.id,
-    namespace: text(said.namespace) || 'default',
-    service: text(said.service) || node.cluster.slice(0, longestText),
-    userAgent: node.userAgentName.slice(0, longestText),
-    isOwn: node.userAgentName === ownUserAgent && protocol === 'delta',
-    version: node.userAgentVersion.slice(0, longestText),
-    hasApp: said.app === true,
-    presented: {
-      meshId: text(said.meshId),
-      revision: typeof said.revision === 'number' && said.revision > 0 ? said.revision : 0,
-    },
-  };
-}
-
-function isRecord(json: Json | undefined): json is { readonly [key: string]: Json } {
-  return typeof json === 'object' && json !== null && !Array.isArray(json);
 }
 
 function deltaRequest(message: DeltaDiscoveryRequest): Request {

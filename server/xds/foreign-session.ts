@@ -6,8 +6,8 @@
 import { createHash } from 'node:crypto';
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
-import { changedResources, resourcesOf } from '../snapshot/service-snapshot.ts';
-import { ownerOf, type SnapshotCache, type SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import type { ClientView } from '../snapshot/client-view.ts';
+import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import type { Effect, Interest, Request, Response, Session } from './session.ts';
 import { type NameChange, type Protocol, Subscription, type Verdict } from './subscription.ts';
 
@@ -19,9 +19,6 @@ const mostNames = 100_000;
 /** Delta responses of one type that may be under way; what changes meanwhile joins the next. */
 const mostUnanswered = 8;
 
-/** Sent in this order; types that a client asks for and we do not have are never answered. */
-const order: readonly string[] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.listener, typeUrls.routeConfiguration];
-
 /** These wait until the client has taken the clusters that they name. Endpoints never wait: clusters wait for them. */
 const waitsForClusters: ReadonlySet<string> = new Set([typeUrls.listener, typeUrls.routeConfiguration]);
 
@@ -29,7 +26,9 @@ const waitsForClusters: ReadonlySet<string> = new Set([typeUrls.listener, typeUr
 const isWholeSet: ReadonlySet<string> = new Set([typeUrls.cluster, typeUrls.listener]);
 
 export interface ForeignSessionOptions {
-  readonly cache: SnapshotCache;
+  readonly cache: Pick<SnapshotCache, 'revision' | 'sequence'>;
+  /** What the client is served; types that it asks for and the view does not have are never answered. */
+  readonly view: ClientView;
   readonly interest: Interest;
   readonly protocol: Protocol;
   /** gRPC clients never mean everything by an empty list. */
@@ -59,7 +58,7 @@ export class ForeignSession implements Session {
   }
 
   onRequest(request: Request): Effect[] {
-    if (!order.includes(request.typeUrl)) return [];
+    if (!this.#options.view.typeUrls.includes(request.typeUrl)) return [];
     const subscription = this.#subscription(request.typeUrl);
     const isFirst = subscription.isFirst;
     const verdict = subscription.verdict(request);
@@ -82,15 +81,12 @@ export class ForeignSession implements Session {
   }
 
   onChange(change: SnapshotChange): void {
-    for (const { before, after, isRuleChange } of change.services) {
-      const endpoints = [...resourcesOf(before, typeUrls.endpoint), ...resourcesOf(after, typeUrls.endpoint)];
-      for (const { name } of endpoints) this.#mark(typeUrls.endpoint, name);
-      if (isRuleChange) for (const [typeUrl, name] of changedResources(before, after)) this.#mark(typeUrl, name);
-    }
+    for (const { typeUrl, name } of this.#options.view.changes(change)) this.#mark(typeUrl, name);
   }
 
   flush(): Effect[] {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
+    const order = this.#options.view.typeUrls;
     const responses = order.flatMap((typeUrl) => this.#respond(typeUrl) ?? []);
     const removals = this.#mayRemove() ? [...order].reverse().flatMap((typeUrl) => this.#remove(typeUrl) ?? []) : [];
     const sends = [...responses, ...removals].map((response): Effect => ({ is: 'send', response }));
@@ -105,13 +101,9 @@ export class ForeignSession implements Session {
 
   /** Whether a change of the rules changes something that the client asked for. */
   isTouchedBy(change: SnapshotChange): boolean {
-    return change.services.some(
-      ({ before, after, isRuleChange }) =>
-        isRuleChange &&
-        changedResources(before, after).some(
-          ([typeUrl, name]) => isServed(typeUrl) && this.#subscriptions.get(typeUrl)?.covers(name),
-        ),
-    );
+    return this.#options.view
+      .changes(change)
+      .some(({ typeUrl, name }) => typeUrl !== typeUrls.endpoint && this.#subscriptions.get(typeUrl)?.covers(name));
   }
 
   get isWaiting(): boolean {
@@ -163,16 +155,16 @@ export class ForeignSession implements Session {
 
   /** Keeps the index of who is concerned by what in step with the names. */
   #follow(typeUrl: string, { added, dropped }: Pick<NameChange, 'added' | 'dropped'>): void {
-    const { interest } = this.#options;
+    const { interest, view } = this.#options;
     this.#nameCount += added.length - dropped.length;
     for (const name of added) {
-      const owner = ownerOf(typeUrl, name);
+      const owner = view.ownerOf(typeUrl, name);
       const count = this.#owners.get(owner) ?? 0;
       if (count === 0) interest.holdService(owner);
       this.#owners.set(owner, count + 1);
     }
     for (const name of dropped) {
-      const owner = ownerOf(typeUrl, name);
+      const owner = view.ownerOf(typeUrl, name);
       const count = (this.#owners.get(owner) ?? 0) - 1;
       if (count > 0) {
         this.#owners.set(owner, count);
@@ -192,15 +184,11 @@ export class ForeignSession implements Session {
   }
 
   #markAll({ typeUrl }: Subscription): void {
-    for (const { name } of this.#resources(typeUrl)) this.#mark(typeUrl, name);
-  }
-
-  *#resources(typeUrl: string): Generator<EncodedResource> {
-    if (isServed(typeUrl)) yield* this.#options.cache.resources(typeUrl);
+    for (const { name } of this.#options.view.resources(typeUrl)) this.#mark(typeUrl, name);
   }
 
   #resource(typeUrl: string, name: string): EncodedResource | undefined {
-    return isServed(typeUrl) ? this.#options.cache.resource(typeUrl, name) : undefined;
+    return this.#options.view.resource(typeUrl, name);
   }
 
   #respond(typeUrl: string): Response | undefined {
@@ -307,11 +295,6 @@ export class ForeignSession implements Session {
     subscription.onSent({ nonce, resources, isWhole: this.#isWhole(subscription.typeUrl), ...this.#flushed });
     return { typeUrl: subscription.typeUrl, nonce, version: versionOf(subscription), resources, removed };
   }
-}
-
-/** Listeners of own agents' inbound sides are nobody else's business. */
-function isServed(typeUrl: string): boolean {
-  return typeUrl !== typeUrls.listener;
 }
 
 /** Of a whole type: the hash of what the client has of it, the same on every server. */

@@ -44,7 +44,7 @@ export class FakeClient {
       releaseName: nothing,
     };
     this.#protocol = protocol;
-    this.session = new ForeignSession({ cache: mesh.cache, interest, protocol, allowsLegacyWildcard });
+    this.session = new ForeignSession({ cache: mesh.cache, view: mesh.view, interest, protocol, allowsLegacyWildcard });
     mesh.onChange((change) => {
       this.session.onChange(change);
       this.#perform(this.session.flush());

@@ -2,8 +2,10 @@
 import { parseDocuments } from '../../model/document.ts';
 import { type Resource, resourceKey } from '../../model/resource.ts';
 import type { ResourceChange } from '../../model/revision.ts';
+import { typeUrls } from '../../proto/type-urls.ts';
 import type { InstanceRecord } from '../../server/registry/instance.ts';
 import { RuleIndex } from '../../server/rules/rule-index.ts';
+import { type ClientView, MeshView } from '../../server/snapshot/client-view.ts';
 import { RebuildLoop } from '../../server/snapshot/rebuild-loop.ts';
 import { SnapshotCache, type SnapshotChange } from '../../server/snapshot/snapshot-cache.ts';
 
@@ -28,6 +30,8 @@ export function instanceOf(service: string, id: string, more: Partial<InstanceRe
 
 export class ModelMesh {
   readonly cache: SnapshotCache;
+  /** All services, as any client that is not ours gets them. */
+  readonly view: ClientView;
   readonly #rules = new RuleIndex();
   readonly #instances = new Map<string, InstanceRecord>();
   readonly #rebuild: RebuildLoop;
@@ -40,6 +44,12 @@ export class ModelMesh {
     this.cache = new SnapshotCache(meshId, (change) => {
       for (const listener of this.#listeners) listener(change, this.#isRevision);
     });
+    this.view = new MeshView(this.cache, 'envoy', [
+      typeUrls.cluster,
+      typeUrls.endpoint,
+      typeUrls.listener,
+      typeUrls.routeConfiguration,
+    ]);
     this.#rebuild = new RebuildLoop(
       {
         service: (key) => this.#rules.service(key),

@@ -5,7 +5,7 @@ import { AgentDirectory } from '../../../../server/status/agent-directory.ts';
 import type { AgentRecord } from '../../../../server/status/agent-record.ts';
 import { Rollouts } from '../../../../server/status/rollouts.ts';
 import { createStreamReport } from '../../../../server/status/stream-report.ts';
-import type { StreamIdentity } from '../../../../server/xds/ads-service.ts';
+import type { StreamIdentity } from '../../../../server/xds/identity.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 
 describe('the report of a stream', () => {
@@ -33,7 +33,8 @@ describe('the report of a stream', () => {
         namespace: 'default',
         service: 'web',
         userAgent: 'sluice',
-        isOwn: true,
+        kind: 'agent',
+        metadata: {},
         version: '1.0.0',
         hasApp: false,
         presented: { meshId: '', revision: 0 },
@@ -110,7 +111,7 @@ describe('the report of a stream', () => {
   });
 
   it('of a client of another make takes its record with it', () => {
-    const { record, report } = open({ userAgent: 'envoy', isOwn: false });
+    const { record, report } = open({ userAgent: 'envoy', kind: 'envoy' });
     expect([record.key, record.kind]).to.deep.equal(['envoy:default/web-1', 'envoy']);
     report.closed();
     expect(directory.size).to.equal(0);
@@ -119,11 +120,11 @@ describe('the report of a stream', () => {
   it('of a client of another make never stands for an agent, whatever it calls itself', async () => {
     const record = await hold();
     for (const userAgent of ['agent', 'sluice']) {
-      expect(open({ userAgent, isOwn: false }).record).to.not.equal(record);
+      expect(open({ userAgent, kind: 'envoy' }).record).to.not.equal(record);
     }
   });
 
   it('of a client that does not say what it is calls it unknown', () => {
-    expect(open({ userAgent: '', isOwn: false }).record.kind).to.equal('unknown');
+    expect(open({ userAgent: '', kind: 'envoy' }).record.kind).to.equal('unknown');
   });
 });

@@ -1,0 +1,87 @@
+/**
+ * The mesh as one kind of client in one place is served it: which resources there are for it by name, which of them a
+ * wildcard means, and what a change changes of them. Streams of equal clients share one view. It keeps nothing of the mesh:
+ * what it answers is the present state of the snapshot cache.
+ */
+import type { ForeignKind } from '../compile/compiled-variant.ts';
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import type { ServiceSnapshot } from './service-snapshot.ts';
+import { ownerOf, type SnapshotCache, type SnapshotChange } from './snapshot-cache.ts';
+import { variantOf } from './variants.ts';
+
+/** One resource that came, went or changed. */
+export interface ResourceChange {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly before: EncodedResource | undefined;
+  readonly after: EncodedResource | undefined;
+}
+
+export interface ClientView {
+  /** Types that it serves, in the order in which they are to be sent: what is referred to before what refers to it. */
+  readonly typeUrls: readonly string[];
+  resource(typeUrl: string, name: string): EncodedResource | undefined;
+  /** All of the type that a wildcard means. */
+  resources(typeUrl: string): Iterable<EncodedResource>;
+  /** What the change changes for these clients, each resource once. Answers the same list for the same change. */
+  changes(change: SnapshotChange): readonly ResourceChange[];
+  /** Key of the service whose changes concern a resource of this name, present or not; '' for none. */
+  ownerOf(typeUrl: string, name: string): string;
+}
+
+/** Every service of the mesh as clients of one kind get it. */
+export class MeshView implements ClientView {
+  readonly typeUrls: readonly string[];
+  readonly #cache: SnapshotCache;
+  readonly #kind: ForeignKind;
+  readonly #changes = new WeakMap<SnapshotChange, readonly ResourceChange[]>();
+
+  constructor(cache: SnapshotCache, kind: ForeignKind, typeUrls: readonly string[]) {
+    this.#cache = cache;
+    this.#kind = kind;
+    this.typeUrls = typeUrls;
+  }
+
+  resource(typeUrl: string, name: string): EncodedResource | undefined {
+    const snapshot = this.#cache.service(this.ownerOf(typeUrl, name));
+    return snapshot && variantOf(snapshot, this.#kind).get(typeUrl)?.get(name);
+  }
+
+  *resources(typeUrl: string): Generator<EncodedResource> {
+    for (const snapshot of this.#cache.services()) {
+      yield* variantOf(snapshot, this.#kind).get(typeUrl)?.values() ?? [];
+    }
+  }
+
+  changes(change: SnapshotChange): readonly ResourceChange[] {
+    const present = this.#changes.get(change);
+    if (present !== undefined) return present;
+    const found = change.services.flatMap(({ before, after }) => differences(before, after, this.#kind));
+    this.#changes.set(change, found);
+    return found;
+  }
+
+  ownerOf(typeUrl: string, name: string): string {
+    return ownerOf(typeUrl, name);
+  }
+}
+
+/** What differs between two snapshots of a service, as clients of this kind see them. */
+export function differences(
+  before: ServiceSnapshot | undefined,
+  after: ServiceSnapshot | undefined,
+  kind: ForeignKind,
+): ResourceChange[] {
+  const old = before && variantOf(before, kind);
+  const present = after && variantOf(after, kind);
+  const types = new Set([...(old?.keys() ?? []), ...(present?.keys() ?? [])]);
+  return [...types].flatMap((typeUrl) => {
+    const [was, is] = [old?.get(typeUrl), present?.get(typeUrl)];
+    if (was === is) return [];
+    const names = new Set([...(was?.keys() ?? []), ...(is?.keys() ?? [])]);
+    return [...names].flatMap((name) => {
+      const change = { typeUrl, name, before: was?.get(name), after: is?.get(name) };
+      return change.before?.version === change.after?.version ? [] : [change];
+    });
+  });
+}

@@ -1,0 +1,78 @@
+/**
+ * Snapshots as clients see them that are not ours: made when the first of them asks, then kept as long as the snapshot. A
+ * mesh without such clients pays nothing for them.
+ */
+
+import { typeUrls } from '../../proto/type-urls.ts';
+import type { CompiledService } from '../compile/compile.ts';
+import type { CompiledVariant, ForeignKind } from '../compile/compiled-variant.ts';
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import type { ServiceInput } from '../compile/service-input.ts';
+import { resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
+
+type Resources = ReadonlyMap<string, ReadonlyMap<string, EncodedResource>>;
+
+interface Variant {
+  /** Type URL -> name -> resource. */
+  readonly resources: Resources;
+  readonly problems: CompiledVariant['problems'];
+}
+
+/** What a kind of client gets in place of what own agents get. */
+interface Compiler {
+  readonly compile: (input: ServiceInput, own: CompiledService) => CompiledVariant;
+  readonly endpoints: (snapshot: ServiceSnapshot) => readonly EncodedResource[];
+}
+
+const own: Compiler = {
+  compile: (_input, { clusters, routeConfigurations }) => ({
+    resources: [...clusters, ...routeConfigurations],
+    problems: [],
+  }),
+  endpoints: (snapshot) => resourcesOf(snapshot, typeUrls.endpoint),
+};
+
+const compilers: Readonly<Record<ForeignKind, Compiler>> = { envoy: own, grpc: own };
+
+/** All but endpoints, by what it was compiled from: instances come and go more often than rules change. */
+const rules: Readonly<Record<ForeignKind, WeakMap<CompiledService, Variant>>> = {
+  envoy: new WeakMap(),
+  grpc: new WeakMap(),
+};
+const whole: Readonly<Record<ForeignKind, WeakMap<ServiceSnapshot, Resources>>> = {
+  envoy: new WeakMap(),
+  grpc: new WeakMap(),
+};
+
+/** Type URL -> name -> resource, as clients of this kind get them. */
+export function variantOf(snapshot: ServiceSnapshot, kind: ForeignKind): Resources {
+  const present = whole[kind].get(snapshot);
+  if (present !== undefined) return present;
+  const endpoints = compilers[kind].endpoints(snapshot);
+  const made = new Map(rulesOf(snapshot, kind).resources).set(typeUrls.endpoint, byName(endpoints));
+  whole[kind].set(snapshot, made);
+  return made;
+}
+
+/** What its rules ask for and clients of this kind cannot do. */
+export function problemsOf(snapshot: ServiceSnapshot, kind: ForeignKind): CompiledVariant['problems'] {
+  return rulesOf(snapshot, kind).problems;
+}
+
+function rulesOf({ compiled, input }: ServiceSnapshot, kind: ForeignKind): Variant {
+  const present = rules[kind].get(compiled);
+  if (present !== undefined) return present;
+  const { resources, problems } = compilers[kind].compile(input, compiled);
+  const made = { resources: byType(resources), problems };
+  rules[kind].set(compiled, made);
+  return made;
+}
+
+function byType(resources: readonly EncodedResource[]): Resources {
+  const types = [...new Set(resources.map(({ typeUrl }) => typeUrl))];
+  return new Map(types.map((type) => [type, byName(resources.filter(({ typeUrl }) => typeUrl === type))]));
+}
+
+function byName(resources: readonly EncodedResource[]): ReadonlyMap<string, EncodedResource> {
+  return new Map(resources.map((resource) => [resource.name, resource]));
+}
