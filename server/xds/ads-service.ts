@@ -134,7 +134,15 @@ export class AdsService {
       return refuse(call, status.INVALID_ARGUMENT, 'the first message of a stream needs a node with an id');
     }
     const { cache, serverId, log, openReport } = this.#options;
-    const stream = new AdsStream({ call, protocol, serverId, log, report: openReport(identity), index: this.index });
+    const stream = new AdsStream({
+      call,
+      identity,
+      protocol,
+      serverId,
+      log,
+      report: openReport(identity),
+      index: this.index,
+    });
     const interest = this.index.interestOf(stream);
     stream.start(
       identity.kind === 'agent'

@@ -5,7 +5,8 @@ import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
 import type { ForeignSession } from './foreign-session.ts';
-import type { Effect, Request, Response } from './session.ts';
+import type { StreamIdentity } from './identity.ts';
+import type { Effect, HeldResource, Request, Response } from './session.ts';
 import type { Protocol } from './subscription.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
 
@@ -34,6 +35,7 @@ export interface AdsStreamOptions {
     end(): unknown;
     emit(event: 'error', error: { readonly code: status; readonly details: string }): boolean;
   };
+  readonly identity: StreamIdentity;
   readonly protocol: Protocol;
   readonly serverId: string;
   readonly log: Logger;
@@ -63,6 +65,15 @@ export class AdsStream {
 
   versions(): ReadonlyMap<string, ReadonlyMap<string, string>> {
     return this.#session?.versions() ?? new Map();
+  }
+
+  get identity(): StreamIdentity {
+    return this.#options.identity;
+  }
+
+  /** All that its client asked for or has, for people to look at. */
+  resources(): Iterable<HeldResource> {
+    return this.#session?.resources() ?? [];
   }
 
   onRequest(request: Request): void {

@@ -8,11 +8,11 @@
  */
 import { markName, typeUrls } from '../../proto/type-urls.ts';
 import { Revision } from '../../proto/types.ts';
-import { encodeResource } from '../compile/encoded-resource.ts';
-import { haveSameRules, resourcesOf } from '../snapshot/service-snapshot.ts';
+import { type EncodedResource, encodeResource } from '../compile/encoded-resource.ts';
+import { haveSameRules, resourceOf, resourcesOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { type Difference, Holdings, resourceKey, sendOrder } from './holdings.ts';
-import type { Effect, Interest, Request, Response, Session } from './session.ts';
+import type { Effect, HeldResource, Interest, Request, Response, Session } from './session.ts';
 import { Withheld } from './withheld.ts';
 
 /** A gRPC status: the client broke a rule. */
@@ -99,6 +99,38 @@ export class AgentSession implements Session {
   /** Resources that the agent has, or will have when it takes what is under way: type URL -> name -> version. */
   versions(): ReadonlyMap<string, ReadonlyMap<string, string>> {
     return new Map(sendOrder.map((typeUrl) => [typeUrl, this.#holdings.versionsOf(typeUrl)]));
+  }
+
+  /** A refused resource has the version that the agent kept, if it had any. */
+  *resources(): Generator<HeldResource> {
+    const refused = new Map(this.#withheld.refused.map((each) => [resourceKey(each.typeUrl, each.name), each]));
+    for (const typeUrl of sendOrder) {
+      for (const [name, version] of this.#holdings.versionsOf(typeUrl)) {
+        const key = resourceKey(typeUrl, name);
+        if (refused.has(key)) continue;
+        const state = this.#underWay?.sent.has(key) ? 'sent' : 'acked';
+        yield { typeUrl, name, version, state, refused: undefined, resource: this.#newest(typeUrl, name, version) };
+      }
+    }
+    for (const { typeUrl, name, version: refusedVersion = '', reason } of refused.values()) {
+      const version = this.#holdings.versionsOf(typeUrl).get(name) ?? '';
+      const resource = this.#newest(typeUrl, name, version);
+      yield {
+        typeUrl,
+        name,
+        version,
+        state: 'nacked',
+        refused: { version: refusedVersion, message: reason },
+        resource,
+      };
+    }
+  }
+
+  #newest(typeUrl: string, name: string, version: string): EncodedResource | undefined {
+    const { cache } = this.#options;
+    const owner = typeUrl === typeUrls.name ? cache.service(cache.ownerOfName(name) ?? '') : undefined;
+    const current = owner ? resourceOf(owner, typeUrl, name) : cache.resource(typeUrl, name);
+    return current?.version === version ? current : undefined;
   }
 
   onRequest(request: Request): Effect[] {

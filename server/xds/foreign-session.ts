@@ -8,7 +8,7 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
-import type { Effect, Interest, Request, Response, Session } from './session.ts';
+import type { Effect, HeldResource, Interest, Request, Response, Session } from './session.ts';
 import { type NameChange, type Protocol, Subscription, type Verdict } from './subscription.ts';
 
 const INVALID_ARGUMENT = 3;
@@ -120,6 +120,10 @@ export class ForeignSession implements Session {
       return [typeUrl, new Map(versions)] as const;
     });
     return new Map(byType);
+  }
+
+  *resources(): Generator<HeldResource> {
+    for (const subscription of this.#subscriptions.values()) yield* heldIn(subscription);
   }
 
   close(): void {
@@ -294,6 +298,24 @@ export class ForeignSession implements Session {
     const nonce = String(++this.#nonce);
     subscription.onSent({ nonce, resources, isWhole: this.#isWhole(subscription.typeUrl), ...this.#flushed });
     return { typeUrl: subscription.typeUrl, nonce, version: versionOf(subscription), resources, removed };
+  }
+}
+
+function* heldIn({ typeUrl, names, sent, unanswered, refused }: Subscription): Generator<HeldResource> {
+  const underWay = new Set([...unanswered.values()].flatMap(({ resources }) => resources.map(({ name }) => name)));
+  const refusedVersions = new Map(refused?.response.resources.map(({ name, version }) => [name, version]));
+  for (const [name, { version, resource }] of sent) {
+    const held = { typeUrl, name, version: version ?? '', refused: undefined, resource };
+    if (version === null) yield { ...held, state: 'requested' };
+    else if (underWay.has(name)) yield { ...held, state: 'sent' };
+    else if (refused && refusedVersions.get(name) === version) {
+      yield { ...held, state: 'nacked', refused: { version, message: refused.message } };
+    } else yield { ...held, state: 'acked' };
+  }
+  for (const name of names) {
+    if (!sent.has(name)) {
+      yield { typeUrl, name, version: '', state: 'requested', refused: undefined, resource: undefined };
+    }
   }
 }
 

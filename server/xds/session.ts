@@ -62,6 +62,20 @@ export interface Interest {
   releaseName(name: string): void;
 }
 
+/** What a client has of one resource, as far as its answers say. */
+export interface HeldResource {
+  readonly typeUrl: string;
+  readonly name: string;
+  /** Of what it was sent last, or holds; '' when there is nothing. */
+  readonly version: string;
+  /** - `requested`: nothing was sent yet, or there is none; `sent`: not answered yet; `nacked`: see `refused`. */
+  readonly state: 'requested' | 'sent' | 'acked' | 'nacked';
+  /** What it could not use, and why; undefined unless `nacked`. */
+  readonly refused: { readonly version: string; readonly message: string } | undefined;
+  /** What it was sent, where that is still known. */
+  readonly resource: EncodedResource | undefined;
+}
+
 export interface Session {
   onRequest(request: Request): Effect[];
   /** Only notes what has changed; `flush` sends it. */
@@ -70,4 +84,6 @@ export interface Session {
   flush(): Effect[];
   /** An answer is overdue: go on without it where that is safe. */
   onOverdue(): Effect[];
+  /** All that the client asked for or has, for people to look at. */
+  resources(): Iterable<HeldResource>;
 }

@@ -17,6 +17,12 @@ export interface SentResponse {
   readonly isWhole: boolean;
 }
 
+/** A response that was refused, and what the client said. */
+export interface Refused {
+  readonly response: SentResponse;
+  readonly message: string;
+}
+
 /** What a request is, when its names are left aside. */
 export interface Verdict {
   readonly is: 'none' | 'ack' | 'nack';
@@ -52,7 +58,7 @@ export class Subscription {
   readonly unanswered = new Map<string, SentResponse>();
   /** Responses whose verdict is no longer waited for: it may still come. */
   readonly #overdue = new Map<string, SentResponse>();
-  #refused: SentResponse | undefined;
+  #refused: Refused | undefined;
   isFirst = true;
 
   constructor(typeUrl: string, protocol: Protocol, mayBeLegacyWildcard: boolean) {
@@ -78,8 +84,13 @@ export class Subscription {
   /** Until the type is sent again, or nothing of what was refused is left. */
   get #isRefused(): boolean {
     if (!this.#refused) return false;
-    const { resources } = this.#refused;
+    const { resources } = this.#refused.response;
     return resources.length === 0 || resources.some(({ name, version }) => this.sent.get(name)?.version === version);
+  }
+
+  /** The last refusal, until the type is sent again. */
+  get refused(): Refused | undefined {
+    return this.#refused;
   }
 
   onSent(response: SentResponse): void {
@@ -110,7 +121,7 @@ export class Subscription {
     // In state of the world the answer to the newest response is the answer to all before it.
     if (this.#protocol === 'sotw' && !isStale) this.#overdue.clear();
     this.#overdue.delete(nonce);
-    if (error && !(isStale && response.isWhole)) this.#refused = response;
+    if (error && !(isStale && response.isWhole)) this.#refused = { response, message: error.message };
     return { is: error ? 'nack' : 'ack', response, isStale };
   }
 

@@ -17,6 +17,7 @@ interface RefusedVersion {
   readonly wasSent: boolean;
   /** The version that was refused; undefined when the resource was not there. */
   readonly version: string | undefined;
+  readonly reason: string;
 }
 
 export class Withheld implements HoldingsView {
@@ -38,10 +39,10 @@ export class Withheld implements HoldingsView {
    * meanwhile may be the repair.
    */
   refuse(resources: readonly RefusedResource[], sent: ReadonlyMap<string, string>): readonly RefusedResource[] {
-    const refused = resources.map(({ typeUrl, name }) => {
+    const refused = resources.map(({ typeUrl, name, reason }) => {
       const version = sent.get(resourceKey(typeUrl, name));
       const wasSent = version !== undefined;
-      return { typeUrl, name, wasSent, version: wasSent ? version : this.#currentVersion(typeUrl, name) };
+      return { typeUrl, name, reason, wasSent, version: wasSent ? version : this.#currentVersion(typeUrl, name) };
     });
     const standing = (each: RefusedVersion) => this.#currentVersion(each.typeUrl, each.name) === each.version;
     const known = new Map([...this.#refused, ...refused].map((each) => [resourceKey(each.typeUrl, each.name), each]));
@@ -55,6 +56,11 @@ export class Withheld implements HoldingsView {
     return this.#refused.some(
       (each) => each.wasSent && each.typeUrl === typeUrl && each.name === name && each.version === version,
     );
+  }
+
+  /** What was refused and is still so. */
+  get refused(): readonly RefusedVersion[] {
+    return this.#refused;
   }
 
   withholdService(snapshot: ServiceSnapshot): void {

@@ -345,6 +345,25 @@ spec: { service: ratings, rules: [ { backends: [ { service: reviews } ] } ] }
       expect(agent.held.revision).to.equal(1);
     });
 
+    it('shows an operator what was refused and why, and what it goes on with', () => {
+      const mesh = meshWith('reviews');
+      const agent = connected(mesh, 'reviews.default');
+      const seen = () =>
+        new Map([...agent.session.resources()].map((resource) => [resource.name, resource] as const)).get(
+          'reviews.default:80',
+        );
+      const good = seen();
+      agent.refuseNext(refuseRoutes);
+      mesh.apply(split(90, 10));
+      const refused = mesh.cache.resource(typeUrls.routeConfiguration, 'reviews.default:80')?.version;
+      expect(good).to.deep.include({ state: 'acked', refused: undefined });
+      expect(seen()).to.deep.include({
+        state: 'nacked',
+        version: good?.version,
+        refused: { version: refused, message: 'cannot be used' },
+      });
+    });
+
     it('is given everything when the refused resource changes', () => {
       const mesh = meshWith('reviews', 'ratings');
       const agent = connected(mesh, 'reviews.default', 'ratings.default');

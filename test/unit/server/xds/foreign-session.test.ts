@@ -26,6 +26,41 @@ function meshWith(...services: string[]): ModelMesh {
 }
 
 describe('the stream of a foreign client', () => {
+  describe('as an operator sees it', () => {
+    for (const protocol of ['sotw', 'delta'] as const) {
+      const seen = ({ session }: FakeClient) =>
+        [...session.resources()].map(({ name, state, refused }) => [name, state, refused?.message ?? '']).sort();
+
+      it(`says of each resource whether it was taken (${protocol})`, () => {
+        const client = new FakeClient(meshWith('a'), protocol);
+        client.isPrompt = false;
+        client.ask('endpoint', a, b);
+        expect(seen(client)).to.deep.equal([
+          [a, 'sent', ''],
+          [b, 'requested', ''],
+        ]);
+        client.ack('endpoint');
+        expect(seen(client)[0]).to.deep.equal([a, 'acked', '']);
+      });
+
+      it(`says what the client refuses and why, until it is sent anew (${protocol})`, () => {
+        const mesh = meshWith('a', 'b');
+        const client = new FakeClient(mesh, protocol);
+        client.ask('endpoint', a, b);
+        client.isPrompt = false;
+        mesh.put(instanceOf('a', 'a-2'));
+        client.nack('endpoint');
+        expect(seen(client)).to.deep.equal([
+          [a, 'nacked', 'no such endpoint'],
+          [b, 'acked', ''],
+        ]);
+        client.isPrompt = true;
+        mesh.put(instanceOf('a', 'a-3'));
+        expect(seen(client)[0]).to.deep.equal([a, 'acked', '']);
+      });
+    }
+  });
+
   describe('in state of the world', () => {
     const sotw = (mesh: ModelMesh) => new FakeClient(mesh, 'sotw');
 
