@@ -30,6 +30,11 @@ export interface Any {
   readonly value: Uint8Array;
 }
 
+/** envoy.config.listener.v3.ApiListener */
+export interface ApiListener {
+  readonly apiListener: Any | null;
+}
+
 /** envoy.config.core.v3.ApiVersion */
 export const ApiVersion = {
   AUTO: 0,
@@ -81,6 +86,8 @@ export interface Cluster {
   readonly metadata: Metadata | null;
   readonly commonLbConfig: ClusterCommonLbConfig | null;
   readonly commonHttpProtocolOptions: HttpProtocolOptions | null;
+  readonly loadBalancingPolicy: LoadBalancingPolicy | null;
+  readonly lrsServer: ConfigSource | null;
   /** Which of the fields is set. */
   readonly clusterDiscoveryType?: 'type';
 }
@@ -127,10 +134,11 @@ export interface ClusterLoadAssignment {
 /** envoy.config.core.v3.ConfigSource */
 export interface ConfigSource {
   readonly ads: AggregatedConfigSource | null;
+  readonly self: SelfConfigSource | null;
   readonly initialFetchTimeout: Duration | null;
   readonly resourceApiVersion: ApiVersion;
   /** Which of the fields is set. */
-  readonly configSourceSpecifier?: 'ads';
+  readonly configSourceSpecifier?: 'ads' | 'self';
 }
 
 /** envoy.config.core.v3.ControlPlane */
@@ -207,9 +215,10 @@ export interface Endpoint {
 /** envoy.extensions.filters.http.fault.v3.FaultAbort */
 export interface FaultAbort {
   readonly httpStatus: number;
+  readonly grpcStatus: number;
   readonly percentage: FractionalPercent | null;
   /** Which of the fields is set. */
-  readonly errorType?: 'httpStatus';
+  readonly errorType?: 'httpStatus' | 'grpcStatus';
 }
 
 /** envoy.extensions.filters.common.fault.v3.FaultDelay */
@@ -218,6 +227,20 @@ export interface FaultDelay {
   readonly percentage: FractionalPercent | null;
   /** Which of the fields is set. */
   readonly faultDelaySecifier?: 'fixedDelay';
+}
+
+/** envoy.config.listener.v3.Filter */
+export interface Filter {
+  readonly name: string;
+  readonly typedConfig: Any | null;
+  /** Which of the fields is set. */
+  readonly configType?: 'typedConfig';
+}
+
+/** envoy.config.listener.v3.FilterChain */
+export interface FilterChain {
+  readonly filters: readonly Filter[];
+  readonly name: string;
 }
 
 /** google.protobuf.FloatValue */
@@ -248,10 +271,14 @@ export interface HTTPFault {
 /** envoy.config.route.v3.HeaderMatcher */
 export interface HeaderMatcher {
   readonly name: string;
+  readonly exactMatch: string;
+  readonly prefixMatch: string;
+  readonly safeRegexMatch: RegexMatcher | null;
   readonly presentMatch: boolean;
   readonly stringMatch: StringMatcher | null;
+  readonly invertMatch: boolean;
   /** Which of the fields is set. */
-  readonly headerMatchSpecifier?: 'presentMatch' | 'stringMatch';
+  readonly headerMatchSpecifier?: 'exactMatch' | 'prefixMatch' | 'safeRegexMatch' | 'presentMatch' | 'stringMatch';
 }
 
 /** envoy.config.core.v3.HeaderValue */
@@ -334,6 +361,24 @@ export interface Hello {
   readonly names: readonly string[];
 }
 
+/** envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager */
+export interface HttpConnectionManager {
+  readonly statPrefix: string;
+  readonly rds: Rds | null;
+  readonly routeConfig: RouteConfiguration | null;
+  readonly httpFilters: readonly HttpFilter[];
+  /** Which of the fields is set. */
+  readonly routeSpecifier?: 'rds' | 'routeConfig';
+}
+
+/** envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter */
+export interface HttpFilter {
+  readonly name: string;
+  readonly typedConfig: Any | null;
+  /** Which of the fields is set. */
+  readonly configType?: 'typedConfig';
+}
+
 /** envoy.config.core.v3.HttpProtocolOptions */
 export interface HttpProtocolOptions {
   readonly idleTimeout: Duration | null;
@@ -369,6 +414,11 @@ export interface LbEndpoint {
   readonly hostIdentifier?: 'endpoint';
 }
 
+/** envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest */
+export interface LeastRequest {
+
+}
+
 /** google.protobuf.ListValue */
 export interface ListValue {
   readonly values: readonly Value[];
@@ -378,8 +428,20 @@ export interface ListValue {
 export interface Listener {
   readonly name: string;
   readonly address: Address | null;
+  readonly filterChains: readonly FilterChain[];
   readonly metadata: Metadata | null;
   readonly trafficDirection: TrafficDirection;
+  readonly apiListener: ApiListener | null;
+}
+
+/** envoy.config.cluster.v3.LoadBalancingPolicy */
+export interface LoadBalancingPolicy {
+  readonly policies: readonly LoadBalancingPolicyPolicy[];
+}
+
+/** envoy.config.cluster.v3.LoadBalancingPolicy.Policy */
+export interface LoadBalancingPolicyPolicy {
+  readonly typedExtensionConfig: TypedExtensionConfig | null;
 }
 
 /** envoy.config.core.v3.Locality */
@@ -420,6 +482,11 @@ export interface Node {
   readonly clientFeatures: readonly string[];
   /** Which of the fields is set. */
   readonly userAgentVersionType?: 'userAgentVersion';
+}
+
+/** envoy.config.route.v3.NonForwardingAction */
+export interface NonForwardingAction {
+
 }
 
 /** google.protobuf.NullValue */
@@ -473,6 +540,12 @@ export interface QueryParameterMatcher {
   readonly presentMatch: boolean;
   /** Which of the fields is set. */
   readonly queryParameterMatchSpecifier?: 'stringMatch' | 'presentMatch';
+}
+
+/** envoy.extensions.filters.network.http_connection_manager.v3.Rds */
+export interface Rds {
+  readonly configSource: ConfigSource | null;
+  readonly routeConfigName: string;
 }
 
 /** envoy.config.route.v3.RedirectAction */
@@ -564,11 +637,17 @@ export interface Revision {
   readonly sequence: Int64;
 }
 
+/** envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin */
+export interface RoundRobin {
+
+}
+
 /** envoy.config.route.v3.Route */
 export interface Route {
   readonly match: RouteMatch | null;
   readonly route: RouteAction | null;
   readonly redirect: RedirectAction | null;
+  readonly nonForwardingAction: NonForwardingAction | null;
   readonly requestHeadersToAdd: readonly HeaderValueOption[];
   readonly responseHeadersToAdd: readonly HeaderValueOption[];
   readonly responseHeadersToRemove: readonly string[];
@@ -576,7 +655,7 @@ export interface Route {
   readonly typedPerFilterConfig: Record<string, Any>;
   readonly name: string;
   /** Which of the fields is set. */
-  readonly action?: 'route' | 'redirect';
+  readonly action?: 'route' | 'redirect' | 'nonForwardingAction';
 }
 
 /** envoy.config.route.v3.RouteAction */
@@ -590,6 +669,7 @@ export interface RouteAction {
   readonly hashPolicy: readonly RouteActionHashPolicy[];
   readonly requestMirrorPolicies: readonly RouteActionRequestMirrorPolicy[];
   readonly regexRewrite: RegexMatchAndSubstitute | null;
+  readonly maxStreamDuration: RouteActionMaxStreamDuration | null;
   /** Which of the fields is set. */
   readonly clusterSpecifier?: 'cluster' | 'weightedClusters';
   /** Which of the fields is set. */
@@ -602,8 +682,10 @@ export interface RouteActionHashPolicy {
   readonly cookie: RouteActionHashPolicyCookie | null;
   readonly connectionProperties: RouteActionHashPolicyConnectionProperties | null;
   readonly queryParameter: RouteActionHashPolicyQueryParameter | null;
+  readonly filterState: RouteActionHashPolicyFilterState | null;
+  readonly terminal: boolean;
   /** Which of the fields is set. */
-  readonly policySpecifier?: 'header' | 'cookie' | 'connectionProperties' | 'queryParameter';
+  readonly policySpecifier?: 'header' | 'cookie' | 'connectionProperties' | 'queryParameter' | 'filterState';
 }
 
 /** envoy.config.route.v3.RouteAction.HashPolicy.ConnectionProperties */
@@ -618,6 +700,11 @@ export interface RouteActionHashPolicyCookie {
   readonly path: string;
 }
 
+/** envoy.config.route.v3.RouteAction.HashPolicy.FilterState */
+export interface RouteActionHashPolicyFilterState {
+  readonly key: string;
+}
+
 /** envoy.config.route.v3.RouteAction.HashPolicy.Header */
 export interface RouteActionHashPolicyHeader {
   readonly headerName: string;
@@ -626,6 +713,11 @@ export interface RouteActionHashPolicyHeader {
 /** envoy.config.route.v3.RouteAction.HashPolicy.QueryParameter */
 export interface RouteActionHashPolicyQueryParameter {
   readonly name: string;
+}
+
+/** envoy.config.route.v3.RouteAction.MaxStreamDuration */
+export interface RouteActionMaxStreamDuration {
+  readonly maxStreamDuration: Duration | null;
 }
 
 /** envoy.config.route.v3.RouteAction.RequestMirrorPolicy */
@@ -652,9 +744,19 @@ export interface RouteMatch {
   readonly pathSpecifier?: 'prefix' | 'path' | 'safeRegex' | 'pathSeparatedPrefix';
 }
 
+/** envoy.extensions.filters.http.router.v3.Router */
+export interface Router {
+
+}
+
 /** envoy.config.core.v3.RuntimeFractionalPercent */
 export interface RuntimeFractionalPercent {
   readonly defaultValue: FractionalPercent | null;
+}
+
+/** envoy.config.core.v3.SelfConfigSource */
+export interface SelfConfigSource {
+  readonly transportApiVersion: ApiVersion;
 }
 
 /** sluice.v1.ServerMessage */
@@ -719,6 +821,12 @@ export const TrafficDirection = {
 } as const;
 export type TrafficDirection = (typeof TrafficDirection)[keyof typeof TrafficDirection];
 
+/** envoy.config.core.v3.TypedExtensionConfig */
+export interface TypedExtensionConfig {
+  readonly name: string;
+  readonly typedConfig: Any | null;
+}
+
 /** google.protobuf.UInt32Value */
 export interface UInt32Value {
   readonly value: number;
@@ -769,10 +877,16 @@ export interface Welcome {
   readonly serverId: string;
 }
 
+/** envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality */
+export interface WrrLocality {
+  readonly endpointPickingPolicy: LoadBalancingPolicy | null;
+}
+
 export const Address = messageType<Address>('envoy.config.core.v3.Address');
 export const AgentMessage = messageType<AgentMessage>('sluice.v1.AgentMessage');
 export const AggregatedConfigSource = messageType<AggregatedConfigSource>('envoy.config.core.v3.AggregatedConfigSource');
 export const Any = messageType<Any>('google.protobuf.Any');
+export const ApiListener = messageType<ApiListener>('envoy.config.listener.v3.ApiListener');
 export const BoolValue = messageType<BoolValue>('google.protobuf.BoolValue');
 export const BytesValue = messageType<BytesValue>('google.protobuf.BytesValue');
 export const CircuitBreakers = messageType<CircuitBreakers>('envoy.config.cluster.v3.CircuitBreakers');
@@ -791,6 +905,8 @@ export const Duration = messageType<Duration>('google.protobuf.Duration');
 export const Endpoint = messageType<Endpoint>('envoy.config.endpoint.v3.Endpoint');
 export const FaultAbort = messageType<FaultAbort>('envoy.extensions.filters.http.fault.v3.FaultAbort');
 export const FaultDelay = messageType<FaultDelay>('envoy.extensions.filters.common.fault.v3.FaultDelay');
+export const Filter = messageType<Filter>('envoy.config.listener.v3.Filter');
+export const FilterChain = messageType<FilterChain>('envoy.config.listener.v3.FilterChain');
 export const FloatValue = messageType<FloatValue>('google.protobuf.FloatValue');
 export const FractionalPercent = messageType<FractionalPercent>('envoy.type.v3.FractionalPercent');
 export const HTTPFault = messageType<HTTPFault>('envoy.extensions.filters.http.fault.v3.HTTPFault');
@@ -800,24 +916,30 @@ export const HeaderValueOption = messageType<HeaderValueOption>('envoy.config.co
 export const Health = messageType<Health>('sluice.v1.Health');
 export const HealthCheck = messageType<HealthCheck>('envoy.config.core.v3.HealthCheck');
 export const Hello = messageType<Hello>('sluice.v1.Hello');
+export const HttpConnectionManager = messageType<HttpConnectionManager>('envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager');
+export const HttpFilter = messageType<HttpFilter>('envoy.extensions.filters.network.http_connection_manager.v3.HttpFilter');
 export const HttpProtocolOptions = messageType<HttpProtocolOptions>('envoy.config.core.v3.HttpProtocolOptions');
 export const Instance = messageType<Instance>('sluice.v1.Instance');
 export const Int32Value = messageType<Int32Value>('google.protobuf.Int32Value');
 export const Int64Value = messageType<Int64Value>('google.protobuf.Int64Value');
 export const LbEndpoint = messageType<LbEndpoint>('envoy.config.endpoint.v3.LbEndpoint');
+export const LeastRequest = messageType<LeastRequest>('envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest');
 export const ListValue = messageType<ListValue>('google.protobuf.ListValue');
 export const Listener = messageType<Listener>('envoy.config.listener.v3.Listener');
+export const LoadBalancingPolicy = messageType<LoadBalancingPolicy>('envoy.config.cluster.v3.LoadBalancingPolicy');
 export const Locality = messageType<Locality>('envoy.config.core.v3.Locality');
 export const LocalityLbEndpoints = messageType<LocalityLbEndpoints>('envoy.config.endpoint.v3.LocalityLbEndpoints');
 export const Metadata = messageType<Metadata>('envoy.config.core.v3.Metadata');
 export const Name = messageType<Name>('sluice.v1.Name');
 export const Node = messageType<Node>('envoy.config.core.v3.Node');
+export const NonForwardingAction = messageType<NonForwardingAction>('envoy.config.route.v3.NonForwardingAction');
 export const OutlierDetection = messageType<OutlierDetection>('envoy.config.cluster.v3.OutlierDetection');
 export const Percent = messageType<Percent>('envoy.type.v3.Percent');
 export const Ping = messageType<Ping>('sluice.v1.Ping');
 export const Pong = messageType<Pong>('sluice.v1.Pong');
 export const PreviousHostsPredicate = messageType<PreviousHostsPredicate>('envoy.extensions.retry.host.previous_hosts.v3.PreviousHostsPredicate');
 export const QueryParameterMatcher = messageType<QueryParameterMatcher>('envoy.config.route.v3.QueryParameterMatcher');
+export const Rds = messageType<Rds>('envoy.extensions.filters.network.http_connection_manager.v3.Rds');
 export const RedirectAction = messageType<RedirectAction>('envoy.config.route.v3.RedirectAction');
 export const Refusal = messageType<Refusal>('sluice.v1.Refusal');
 export const RegexMatchAndSubstitute = messageType<RegexMatchAndSubstitute>('envoy.type.matcher.v3.RegexMatchAndSubstitute');
@@ -826,20 +948,25 @@ export const Report = messageType<Report>('sluice.v1.Report');
 export const Resource = messageType<Resource>('envoy.service.discovery.v3.Resource');
 export const RetryPolicy = messageType<RetryPolicy>('envoy.config.route.v3.RetryPolicy');
 export const Revision = messageType<Revision>('sluice.v1.Revision');
+export const RoundRobin = messageType<RoundRobin>('envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin');
 export const Route = messageType<Route>('envoy.config.route.v3.Route');
 export const RouteAction = messageType<RouteAction>('envoy.config.route.v3.RouteAction');
 export const RouteConfiguration = messageType<RouteConfiguration>('envoy.config.route.v3.RouteConfiguration');
 export const RouteMatch = messageType<RouteMatch>('envoy.config.route.v3.RouteMatch');
+export const Router = messageType<Router>('envoy.extensions.filters.http.router.v3.Router');
 export const RuntimeFractionalPercent = messageType<RuntimeFractionalPercent>('envoy.config.core.v3.RuntimeFractionalPercent');
+export const SelfConfigSource = messageType<SelfConfigSource>('envoy.config.core.v3.SelfConfigSource');
 export const ServerMessage = messageType<ServerMessage>('sluice.v1.ServerMessage');
 export const SocketAddress = messageType<SocketAddress>('envoy.config.core.v3.SocketAddress');
 export const Status = messageType<Status>('google.rpc.Status');
 export const StringMatcher = messageType<StringMatcher>('envoy.type.matcher.v3.StringMatcher');
 export const StringValue = messageType<StringValue>('google.protobuf.StringValue');
 export const Struct = messageType<Struct>('google.protobuf.Struct');
+export const TypedExtensionConfig = messageType<TypedExtensionConfig>('envoy.config.core.v3.TypedExtensionConfig');
 export const UInt32Value = messageType<UInt32Value>('google.protobuf.UInt32Value');
 export const UInt64Value = messageType<UInt64Value>('google.protobuf.UInt64Value');
 export const Value = messageType<Value>('google.protobuf.Value');
 export const VirtualHost = messageType<VirtualHost>('envoy.config.route.v3.VirtualHost');
 export const WeightedCluster = messageType<WeightedCluster>('envoy.config.route.v3.WeightedCluster');
 export const Welcome = messageType<Welcome>('sluice.v1.Welcome');
+export const WrrLocality = messageType<WrrLocality>('envoy.extensions.load_balancing_policies.wrr_locality.v3.WrrLocality');
