@@ -6,6 +6,8 @@ export const typeUrls = {
   endpoint: ClusterLoadAssignment.typeUrl,
   listener: Listener.typeUrl,
   routeConfiguration: RouteConfiguration.typeUrl,
+  scopedRoute: 'type.googleapis.com/envoy.config.route.v3.ScopedRouteConfiguration',
+  secret: 'type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.Secret',
   name: Name.typeUrl,
   /** The commit mark. */
   mark: Revision.typeUrl,

@@ -21,7 +21,7 @@ export interface ClientView {
   /** Types that it serves, in the order in which they are to be sent: what is referred to before what refers to it. */
   readonly typeUrls: readonly string[];
   resource(typeUrl: string, name: string): EncodedResource | undefined;
-  /** All of the type that a wildcard means. */
+  /** All of the type that `resource` answers: what a wildcard means. */
   resources(typeUrl: string): Iterable<EncodedResource>;
   /** What the change changes for these clients, each resource once. Answers the same list for the same change. */
   changes(change: SnapshotChange): readonly ResourceChange[];

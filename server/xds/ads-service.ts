@@ -20,8 +20,7 @@ import { ClientViews } from './client-views.ts';
 import { ForeignSession } from './foreign-session.ts';
 import { identityOf, longestText, type StreamIdentity } from './identity.ts';
 import { PushQueue } from './push-queue.ts';
-import type { RefusedResource, Request } from './session.ts';
-import type { Protocol } from './subscription.ts';
+import type { Protocol, RefusedResource, Request } from './session.ts';
 import { SubscriptionIndex } from './subscription-index.ts';
 
 export interface AdsServiceOptions {
@@ -143,19 +142,20 @@ export class AdsService {
       report: openReport(identity),
       index: this.index,
     });
-    const interest = this.index.interestOf(stream);
+    const view = this.#views.viewOf(identity);
     stream.start(
       identity.kind === 'agent'
         ? new AgentSession({
             cache,
-            interest,
+            interest: this.index.interestOf(stream),
             ownService: identity.hasApp ? `${identity.service}.${identity.namespace}` : undefined,
             presented: identity.presented,
           })
         : new ForeignSession({
             cache,
-            view: this.#views.viewOf(identity),
-            interest,
+            view,
+            member: stream,
+            setsOf: (typeUrl) => this.index.namesOf(view, typeUrl),
             protocol,
             allowsLegacyWildcard: identity.kind !== 'grpc',
           }),

@@ -6,8 +6,7 @@ import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
 import type { ForeignSession } from './foreign-session.ts';
 import type { StreamIdentity } from './identity.ts';
-import type { Effect, HeldResource, Request, Response } from './session.ts';
-import type { Protocol } from './subscription.ts';
+import type { Effect, HeldResource, Protocol, Request, Response } from './session.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
 
 /** A client that reads nothing is let go when this much lies in wait for it. */
@@ -45,7 +44,7 @@ export interface AdsStreamOptions {
 
 export class AdsStream {
   readonly #options: AdsStreamOptions;
-  #session: AgentSession | ForeignSession | undefined;
+  #session: AgentSession | ForeignSession<AdsStream> | undefined;
   #unreadBytes = 0;
   #overdue: NodeJS.Timeout | undefined;
 
@@ -53,7 +52,7 @@ export class AdsStream {
     this.#options = options;
   }
 
-  start(session: AgentSession | ForeignSession): void {
+  start(session: AgentSession | ForeignSession<AdsStream>): void {
     this.#session = session;
     this.#options.index.holdEverything(this);
     this.#settle();
@@ -180,7 +179,7 @@ export class AdsStream {
     else this.#stopWaiting();
   }
 
-  #onOverdue(session: ForeignSession): void {
+  #onOverdue(session: ForeignSession<AdsStream>): void {
     this.#stopWaiting();
     this.#perform(session.onOverdue());
     this.#settle();

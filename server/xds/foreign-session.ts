@@ -3,13 +3,16 @@
  * client applies each type as it comes, so the order counts: clusters, endpoints, then routes; what is taken away goes
  * last (xds.md 1.5, 1.6, 1.9). No I/O here.
  */
-import { createHash } from 'node:crypto';
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
-import type { Effect, HeldResource, Interest, Request, Response, Session } from './session.ts';
-import { type NameChange, type Protocol, Subscription, type Verdict } from './subscription.ts';
+import { contentVersion, fullResponses, isTooMuch, isWholeSet } from './full-responses.ts';
+import { heldResources } from './held-resources.ts';
+import type { NameSets } from './name-sets.ts';
+import type { Effect, HeldResource, Protocol, Request, Response, Session } from './session.ts';
+import { Subscription } from './subscription.ts';
+import type { Verdict } from './verdicts.ts';
 
 const INVALID_ARGUMENT = 3;
 
@@ -20,28 +23,32 @@ const mostNames = 100_000;
 const mostUnanswered = 8;
 
 /** These wait until the client has taken the clusters that they name. Endpoints never wait: clusters wait for them. */
-const waitsForClusters: ReadonlySet<string> = new Set([typeUrls.listener, typeUrls.routeConfiguration]);
+const waitsForClusters: ReadonlySet<string> = new Set([
+  typeUrls.listener,
+  typeUrls.scopedRoute,
+  typeUrls.routeConfiguration,
+]);
 
-/** A response of these types is the whole set: what it leaves out is deleted. */
-const isWholeSet: ReadonlySet<string> = new Set([typeUrls.cluster, typeUrls.listener]);
-
-export interface ForeignSessionOptions {
+export interface ForeignSessionOptions<Member> {
   readonly cache: Pick<SnapshotCache, 'revision' | 'sequence'>;
   /** What the client is served; types that it asks for and the view does not have are never answered. */
   readonly view: ClientView;
-  readonly interest: Interest;
   readonly protocol: Protocol;
   /** gRPC clients never mean everything by an empty list. */
   readonly allowsLegacyWildcard: boolean;
+  /** Who asks for names. */
+  readonly member: Member;
+  /** Where the names of a type are kept. */
+  readonly setsOf: (typeUrl: string) => NameSets<Member>;
 }
 
-export class ForeignSession implements Session {
-  readonly #options: ForeignSessionOptions;
-  readonly #subscriptions = new Map<string, Subscription>();
-  /** Names to look at, by type. */
-  readonly #dirty = new Map<string, Set<string>>();
+export class ForeignSession<Member = unknown> implements Session {
+  readonly #options: ForeignSessionOptions<Member>;
+  readonly #subscriptions = new Map<string, Subscription<Member>>();
   /** Types that must be answered even if nothing of them differs. */
   readonly #owed = new Set<string>();
+  /** Clusters that changed on this stream before it asked for endpoints. */
+  #changedClusters: Set<string> | undefined;
   /** The answer to the clusters is overdue: routes go on without it. */
   #isClusterWaitOver = false;
   #nonce = 0;
@@ -49,45 +56,37 @@ export class ForeignSession implements Session {
   #flushed = { revision: 0, sequence: 0 };
   /** The state that was last reported as applied; none since a refusal. */
   #reported: { readonly revision: number; readonly sequence: number } | undefined;
-  /** Service key -> how many of the names belong to it. */
-  readonly #owners = new Map<string, number>();
-  #nameCount = 0;
 
-  constructor(options: ForeignSessionOptions) {
+  constructor(options: ForeignSessionOptions<Member>) {
     this.#options = options;
   }
 
   onRequest(request: Request): Effect[] {
     if (!this.#options.view.typeUrls.includes(request.typeUrl)) return [];
     const subscription = this.#subscription(request.typeUrl);
-    const isFirst = subscription.isFirst;
+    const { isFirst } = subscription;
     const verdict = subscription.verdict(request);
-    const refusals = this.#onVerdict(verdict, request);
+    const refusals = this.#onVerdict(subscription, verdict, request);
     if (verdict.isStale) return [...refusals, ...this.flush()];
-    const { asked, ...names } = subscription.update(request);
-    this.#follow(request.typeUrl, names);
-    if (this.#nameCount > mostNames) {
-      return [
-        ...refusals,
-        { is: 'close', code: INVALID_ARGUMENT, message: `more than ${mostNames} names on one stream` },
-      ];
+    subscription.update(request);
+    if (this.#nameCount() > mostNames) {
+      const message = `more than ${mostNames} names on one stream`;
+      return [...refusals, { is: 'close', code: INVALID_ARGUMENT, message }];
     }
-    for (const name of asked) this.#mark(request.typeUrl, name);
-    if (asked.includes('*')) this.#markAll(subscription);
-    if (isFirst) for (const name of subscription.sent.keys()) this.#mark(request.typeUrl, name);
+    if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#changedClusters ?? []);
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
     if (isFirst && subscription.isWildcard) this.#owed.add(request.typeUrl);
     return [...refusals, ...this.flush()];
   }
 
   onChange(change: SnapshotChange): void {
-    for (const { typeUrl, name } of this.#options.view.changes(change)) this.#mark(typeUrl, name);
+    for (const each of this.#options.view.changes(change)) this.#subscriptions.get(each.typeUrl)?.onChange(each);
   }
 
   flush(): Effect[] {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
     const order = this.#options.view.typeUrls;
-    const responses = order.flatMap((typeUrl) => this.#respond(typeUrl) ?? []);
+    const responses = order.flatMap((typeUrl) => this.#respond(typeUrl));
     const removals = this.#mayRemove() ? [...order].reverse().flatMap((typeUrl) => this.#remove(typeUrl) ?? []) : [];
     const sends = [...responses, ...removals].map((response): Effect => ({ is: 'send', response }));
     return [...sends, ...this.#progress()];
@@ -95,7 +94,7 @@ export class ForeignSession implements Session {
 
   onOverdue(): Effect[] {
     this.#isClusterWaitOver = true;
-    for (const subscription of this.#subscriptions.values()) subscription.onOverdue();
+    for (const { verdicts } of this.#subscriptions.values()) verdicts.onOverdue();
     return this.flush();
   }
 
@@ -107,7 +106,7 @@ export class ForeignSession implements Session {
   }
 
   get isWaiting(): boolean {
-    return [...this.#subscriptions.values()].some(({ unanswered }) => unanswered.size > 0);
+    return [...this.#subscriptions.values()].some(({ verdicts }) => verdicts.unanswered > 0);
   }
 
   get isWildcard(): boolean {
@@ -115,35 +114,41 @@ export class ForeignSession implements Session {
   }
 
   versions(): ReadonlyMap<string, ReadonlyMap<string, string>> {
-    const byType = [...this.#subscriptions.values()].map(({ typeUrl, sent }) => {
-      const versions = [...sent].map(([name, { version }]): [string, string] => [name, version ?? '']);
-      return [typeUrl, new Map(versions)] as const;
-    });
-    return new Map(byType);
+    const byType = new Map<string, Map<string, string>>();
+    for (const { typeUrl, name, version, state } of this.resources()) {
+      const versions = byType.get(typeUrl) ?? new Map<string, string>();
+      byType.set(typeUrl, versions);
+      if (state !== 'requested') versions.set(name, version);
+    }
+    return byType;
   }
 
   *resources(): Generator<HeldResource> {
-    for (const subscription of this.#subscriptions.values()) yield* heldIn(subscription);
+    for (const subscription of this.#subscriptions.values()) yield* heldResources(subscription);
   }
 
   close(): void {
-    for (const owner of this.#owners.keys()) this.#options.interest.releaseService(owner);
-    this.#owners.clear();
+    for (const subscription of this.#subscriptions.values()) subscription.close();
   }
 
-  #subscription(typeUrl: string): Subscription {
-    const { protocol, allowsLegacyWildcard } = this.#options;
+  #subscription(typeUrl: string): Subscription<Member> {
+    const { protocol, view, member, allowsLegacyWildcard, setsOf } = this.#options;
     const present = this.#subscriptions.get(typeUrl);
-    const subscription =
-      present ?? new Subscription(typeUrl, protocol, allowsLegacyWildcard && isWholeSet.has(typeUrl));
+    if (present !== undefined) return present;
+    const mayBeLegacyWildcard = allowsLegacyWildcard && hasLegacyWildcard.has(typeUrl);
+    const sets = setsOf(typeUrl);
+    const subscription = new Subscription<Member>({ typeUrl, protocol, view, member, sets, mayBeLegacyWildcard });
     this.#subscriptions.set(typeUrl, subscription);
     return subscription;
   }
 
-  #onVerdict({ is, response }: Verdict, { error }: Request): Effect[] {
+  #onVerdict(subscription: Subscription<Member>, { is, response, isStale }: Verdict, { error }: Request): Effect[] {
     if (is === 'ack' && !this.isWaiting) this.#isClusterWaitOver = false;
+    if (is === 'ack' && response?.isWhole) subscription.refusals.onWholeTaken();
     if (!response || !error) return [];
     this.#reported = undefined;
+    // Of a whole set only the newest counts.
+    if (!(isStale && response.isWhole)) subscription.onRefused(response, error.message);
     return [{ is: 'refused', revision: response.revision, ...error }];
   }
 
@@ -157,92 +162,92 @@ export class ForeignSession implements Session {
     return [{ is: 'applied', revision, sequence }];
   }
 
-  /** Keeps the index of who is concerned by what in step with the names. */
-  #follow(typeUrl: string, { added, dropped }: Pick<NameChange, 'added' | 'dropped'>): void {
-    const { interest, view } = this.#options;
-    this.#nameCount += added.length - dropped.length;
-    for (const name of added) {
-      const owner = view.ownerOf(typeUrl, name);
-      const count = this.#owners.get(owner) ?? 0;
-      if (count === 0) interest.holdService(owner);
-      this.#owners.set(owner, count + 1);
+  #nameCount(): number {
+    let count = 0;
+    for (const { names } of this.#subscriptions.values()) count += names.size;
+    return count;
+  }
+
+  #respond(typeUrl: string): Response[] {
+    const subscription = this.#subscriptions.get(typeUrl);
+    if (!subscription || !(subscription.isBehind || this.#owed.has(typeUrl)) || !this.#maySend(subscription)) return [];
+    return subscription.hasNothing ? this.#respondFully(subscription) : this.#respondWithNews(subscription);
+  }
+
+  /** The client has nothing: what clients with the same names get is put together once for all of them. */
+  #respondFully(subscription: Subscription<Member>): Response[] {
+    const { view, protocol } = this.#options;
+    const full = fullResponses(view, subscription, protocol, this.#flushed.sequence);
+    if (full === undefined) {
+      subscription.spellOut();
+      return this.#respondWithNews(subscription);
     }
-    for (const name of dropped) {
-      const owner = view.ownerOf(typeUrl, name);
-      const count = (this.#owners.get(owner) ?? 0) - 1;
-      if (count > 0) {
-        this.#owners.set(owner, count);
-      } else {
-        this.#owners.delete(owner);
-        interest.releaseService(owner);
+    const { resources, absent, version } = full;
+    subscription.allInStep();
+    const isOwed = this.#owed.delete(subscription.typeUrl);
+    if (resources.length + absent.length === 0 && !isOwed) return [];
+    if (subscription.typeUrl === typeUrls.cluster) this.#forceEndpoints(namesOf(resources));
+    return [this.#response(subscription, { resources, removed: absent, version, changed: resources })];
+  }
+
+  #respondWithNews(subscription: Subscription<Member>): Response[] {
+    const { typeUrl } = subscription;
+    const { changed, absent, isPart } = this.#takeNews(subscription);
+    if (changed.length + absent.length === 0 && !this.#owed.has(typeUrl)) return [];
+    this.#owed.delete(typeUrl);
+    const replaced = this.#isWhole(typeUrl) ? heldOf(subscription, changed) : undefined;
+    for (const { name } of changed) subscription.inStep(name);
+    for (const name of absent) subscription.inStep(name);
+    if (typeUrl === typeUrls.cluster) this.#forceEndpoints(namesOf(changed));
+    const resources = this.#isWhole(typeUrl) ? this.#wholeSet(subscription) : changed;
+    const version = contentVersion(resources);
+    const response = this.#response(subscription, { resources, removed: absent, version, changed, replaced });
+    // In delta the rest may follow at once; in state of the world it waits for its turn.
+    return isPart && this.#maySend(subscription) ? [response, ...this.#respondWithNews(subscription)] : [response];
+  }
+
+  /** What to send of what the client is behind with, as much as one message takes; forgets what has become equal again. */
+  #takeNews(subscription: Subscription<Member>) {
+    const { view, protocol } = this.#options;
+    const changed: EncodedResource[] = [];
+    const absent: string[] = [];
+    let bytes = 0;
+    let isPart = false;
+    for (const [name, held] of [...subscription.behind()]) {
+      const resource = view.resource(subscription.typeUrl, name);
+      if (resource === undefined) {
+        // Said once, in delta: there is nothing under a name that was asked for. What is gone goes last.
+        if (held?.version === null && protocol === 'delta') absent.push(name);
+        else if (held === undefined || held.version === null) subscription.inStep(name);
+      } else if (!subscription.covers(name) || held?.version === resource.version) {
+        subscription.inStep(name);
+      } else if (!subscription.refusals.has(resource)) {
+        isPart = !this.#isWhole(subscription.typeUrl) && isTooMuch(bytes, resource);
+        if (isPart) break;
+        bytes += resource.framedDelta.length;
+        changed.push(resource);
       }
     }
-  }
-
-  /** What the client neither asked for nor has does not count. */
-  #mark(typeUrl: string, name: string): void {
-    const subscription = this.#subscriptions.get(typeUrl);
-    if (name === '*' || !(subscription?.covers(name) || subscription?.sent.has(name))) return;
-    const names = this.#dirty.get(typeUrl) ?? new Set<string>();
-    this.#dirty.set(typeUrl, names.add(name));
-  }
-
-  #markAll({ typeUrl }: Subscription): void {
-    for (const { name } of this.#options.view.resources(typeUrl)) this.#mark(typeUrl, name);
-  }
-
-  #resource(typeUrl: string, name: string): EncodedResource | undefined {
-    return this.#options.view.resource(typeUrl, name);
-  }
-
-  #respond(typeUrl: string): Response | undefined {
-    const subscription = this.#subscriptions.get(typeUrl);
-    if (!subscription || !this.#maySend(subscription)) return undefined;
-    const dirty = [...(this.#dirty.get(typeUrl) ?? [])].filter((name) => subscription.covers(name));
-    const changed = dirty.flatMap((name) => {
-      const resource = this.#resource(typeUrl, name);
-      return resource && subscription.sent.get(name)?.version !== resource.version ? [resource] : [];
-    });
-    const absent = this.#options.protocol === 'delta' ? this.#absent(subscription, dirty) : [];
-    if (changed.length + absent.length === 0 && !this.#owed.has(typeUrl)) return undefined;
-    this.#owed.delete(typeUrl);
-    this.#keepGone(typeUrl, subscription);
-    for (const resource of changed) subscription.sent.set(resource.name, { version: resource.version, resource });
-    for (const name of absent) subscription.sent.delete(name);
-    if (typeUrl === typeUrls.cluster) this.#forceEndpoints(changed);
-    return this.#response(subscription, this.#isWhole(typeUrl) ? this.#wholeSet(subscription) : changed, absent);
+    return { changed, absent, isPart };
   }
 
   /** A bounded number of responses under way per type, one in state of the world; routes wait for their clusters. */
-  #maySend({ typeUrl, unanswered }: Subscription): boolean {
-    if (unanswered.size >= (this.#options.protocol === 'sotw' ? 1 : mostUnanswered)) return false;
-    const clusters = this.#subscriptions.get(typeUrls.cluster);
-    const isClusterPending = (clusters?.unanswered.size ?? 0) > 0 && !this.#isClusterWaitOver;
-    return !(waitsForClusters.has(typeUrl) && isClusterPending);
-  }
-
-  /** Names that were asked for and are not there: said once, in delta. */
-  #absent(subscription: Subscription, dirty: readonly string[]): string[] {
-    return dirty.filter(
-      (name) => subscription.sent.get(name)?.version === null && !this.#resource(subscription.typeUrl, name),
-    );
-  }
-
-  /** What is dirty but gone stays dirty until it may be removed. */
-  #keepGone(typeUrl: string, { sent }: Subscription): void {
-    const gone = [...(this.#dirty.get(typeUrl) ?? [])].filter(
-      (name) => sent.has(name) && !this.#resource(typeUrl, name),
-    );
-    this.#dirty.set(typeUrl, new Set(gone));
+  #maySend({ typeUrl, verdicts }: Subscription<Member>): boolean {
+    if (verdicts.unanswered >= (this.#options.protocol === 'sotw' ? 1 : mostUnanswered)) return false;
+    if (!waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return true;
+    return (this.#subscriptions.get(typeUrls.cluster)?.verdicts.unanswered ?? 0) === 0;
   }
 
   /** A changed cluster warms until it gets its endpoints again, although the client does not ask (xds.md 5.2). */
-  #forceEndpoints(clusters: readonly EncodedResource[]): void {
+  #forceEndpoints(clusters: Iterable<string>): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
-    for (const { name } of clusters) {
-      this.#mark(typeUrls.endpoint, name);
-      if (endpoints?.covers(name)) endpoints.sent.set(name, { version: null });
+    if (endpoints === undefined) {
+      this.#changedClusters ??= new Set();
+      for (const name of clusters) this.#changedClusters.add(name);
+      return;
     }
+    for (const name of clusters) endpoints.force(name);
+    this.#changedClusters = undefined;
   }
 
   #isWhole(typeUrl: string): boolean {
@@ -250,8 +255,13 @@ export class ForeignSession implements Session {
   }
 
   /** All that the client shall have now: what is gone too, until the routes have let go of it. */
-  #wholeSet({ sent }: Subscription): EncodedResource[] {
-    return [...sent.values()].flatMap(({ resource }) => resource ?? []);
+  #wholeSet(subscription: Subscription<Member>): EncodedResource[] {
+    const { refusals } = subscription;
+    const present = [...subscription.covered()].flatMap((resource) => refusals.inPlaceOf(resource) ?? []);
+    const gone = [...subscription.behind()].flatMap(([name, held]) =>
+      this.#options.view.resource(subscription.typeUrl, name) === undefined ? (held?.resource ?? []) : [],
+    );
+    return [...present, ...gone];
   }
 
   /** Nothing is taken away before all that replaces it has been taken. */
@@ -259,69 +269,79 @@ export class ForeignSession implements Session {
     if (this.#isClusterWaitOver) return true;
     return [...waitsForClusters].every((typeUrl) => {
       const subscription = this.#subscriptions.get(typeUrl);
-      if (!subscription) return true;
-      return subscription.unanswered.size === 0 && !this.#hasNews(subscription);
+      return !subscription || (subscription.verdicts.unanswered === 0 && !this.#hasNews(subscription));
     });
   }
 
   /** Whether something that the client asked for waits to be sent. */
-  #hasNews(subscription: Subscription): boolean {
-    const { typeUrl, sent } = subscription;
-    return [...(this.#dirty.get(typeUrl) ?? [])].some((name) => {
-      const resource = this.#resource(typeUrl, name);
-      return resource && subscription.covers(name) && sent.get(name)?.version !== resource.version;
-    });
+  #hasNews(subscription: Subscription<Member>): boolean {
+    if (subscription.hasNothing) return true;
+    for (const [name, held] of subscription.behind()) {
+      const resource = this.#options.view.resource(subscription.typeUrl, name);
+      const isNews = resource && subscription.covers(name) && held?.version !== resource.version;
+      if (isNews && !subscription.refusals.has(resource)) return true;
+    }
+    return false;
   }
 
   /** Whether anything of the type, an empty answer or a removal included, waits to be sent. */
-  #isBehind(subscription: Subscription): boolean {
-    const { typeUrl, sent } = subscription;
-    const isGone = (name: string) => sent.has(name) && !this.#resource(typeUrl, name);
-    return this.#owed.has(typeUrl) || this.#hasNews(subscription) || [...(this.#dirty.get(typeUrl) ?? [])].some(isGone);
+  #isBehind(subscription: Subscription<Member>): boolean {
+    if (this.#owed.has(subscription.typeUrl) || this.#hasNews(subscription)) return true;
+    for (const [name, held] of subscription.behind()) {
+      if (held !== undefined && !this.#options.view.resource(subscription.typeUrl, name)) return true;
+    }
+    return false;
   }
 
   #remove(typeUrl: string): Response | undefined {
     const subscription = this.#subscriptions.get(typeUrl);
-    if (!subscription || !this.#maySend(subscription)) return undefined;
-    const gone = [...(this.#dirty.get(typeUrl) ?? [])].filter(
-      (name) => subscription.sent.has(name) && !this.#resource(typeUrl, name),
+    if (!subscription?.isBehind || !this.#maySend(subscription)) return undefined;
+    const gone = [...subscription.behind()].flatMap(([name]) =>
+      this.#options.view.resource(typeUrl, name) === undefined ? [name] : [],
     );
-    this.#dirty.delete(typeUrl);
     if (gone.length === 0) return undefined;
-    for (const name of gone) subscription.sent.delete(name);
-    if (this.#options.protocol === 'delta') return this.#response(subscription, [], gone);
-    // State of the world says so by leaving out; endpoints and routes that nobody names need no word.
-    return isWholeSet.has(typeUrl) ? this.#response(subscription, this.#wholeSet(subscription), []) : undefined;
-  }
-
-  #response(subscription: Subscription, resources: readonly EncodedResource[], removed: readonly string[]): Response {
-    const nonce = String(++this.#nonce);
-    subscription.onSent({ nonce, resources, isWhole: this.#isWhole(subscription.typeUrl), ...this.#flushed });
-    return { typeUrl: subscription.typeUrl, nonce, version: versionOf(subscription), resources, removed };
-  }
-}
-
-function* heldIn({ typeUrl, names, sent, unanswered, refused }: Subscription): Generator<HeldResource> {
-  const underWay = new Set([...unanswered.values()].flatMap(({ resources }) => resources.map(({ name }) => name)));
-  const refusedVersions = new Map(refused?.response.resources.map(({ name, version }) => [name, version]));
-  for (const [name, { version, resource }] of sent) {
-    const held = { typeUrl, name, version: version ?? '', refused: undefined, resource };
-    if (version === null) yield { ...held, state: 'requested' };
-    else if (underWay.has(name)) yield { ...held, state: 'sent' };
-    else if (refused && refusedVersions.get(name) === version) {
-      yield { ...held, state: 'nacked', refused: { version, message: refused.message } };
-    } else yield { ...held, state: 'acked' };
-  }
-  for (const name of names) {
-    if (!sent.has(name)) {
-      yield { typeUrl, name, version: '', state: 'requested', refused: undefined, resource: undefined };
+    for (const name of gone) subscription.inStep(name);
+    if (this.#options.protocol === 'delta') {
+      return this.#response(subscription, { resources: [], removed: gone, version: '', changed: [] });
     }
+    // State of the world says so by leaving out; endpoints and routes that nobody names need no word.
+    if (!isWholeSet.has(typeUrl)) return undefined;
+    const resources = this.#wholeSet(subscription);
+    const version = contentVersion(resources);
+    return this.#response(subscription, { resources, removed: [], version, changed: [] });
+  }
+
+  #response(
+    subscription: Subscription<Member>,
+    parts: Pick<Response, 'resources' | 'removed' | 'version'> & {
+      readonly changed: readonly EncodedResource[];
+      readonly replaced?: ReadonlyMap<string, EncodedResource> | undefined;
+    },
+  ): Response {
+    const { changed, replaced, ...content } = parts;
+    const nonce = String(++this.#nonce);
+    const isWhole = this.#isWhole(subscription.typeUrl);
+    subscription.onSent({ nonce, changed, replaced, isWhole, ...this.#flushed });
+    return { typeUrl: subscription.typeUrl, nonce, ...content };
   }
 }
 
-/** Of a whole type: the hash of what the client has of it, the same on every server. */
-function versionOf({ sent }: Subscription): string {
-  const hash = createHash('sha256');
-  for (const [name, { version }] of [...sent].sort(([a], [b]) => (a < b ? -1 : 1))) hash.update(`${name} ${version}\n`);
-  return hash.digest('hex').slice(0, 16);
+/** An empty first request for these means everything. */
+const hasLegacyWildcard: ReadonlySet<string> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoute]);
+
+function namesOf(resources: readonly EncodedResource[]): string[] {
+  return resources.map(({ name }) => name);
+}
+
+/** What the client has in place of these, as far as this server sent it. */
+function heldOf(
+  subscription: Subscription<unknown>,
+  resources: readonly EncodedResource[],
+): ReadonlyMap<string, EncodedResource> {
+  return new Map(
+    resources.flatMap(({ name }): [string, EncodedResource][] => {
+      const resource = subscription.held(name)?.resource;
+      return resource === undefined ? [] : [[name, resource]];
+    }),
+  );
 }

@@ -1,8 +1,9 @@
 /** Who is on the other end of a stream, as the node of its first message says. */
+
 import { fromStruct, type Json } from '../../proto/struct.ts';
 import type { Node } from '../../proto/types.ts';
 import type { ForeignKind } from '../compile/compiled-variant.ts';
-import type { Protocol } from './subscription.ts';
+import type { Protocol } from './session.ts';
 
 export interface StreamIdentity {
   readonly id: string;

@@ -5,6 +5,9 @@
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 
+/** State of the world, or delta. */
+export type Protocol = 'sotw' | 'delta';
+
 /** A resource that a client could not use, and why. */
 export interface RefusedResource {
   readonly typeUrl: string;

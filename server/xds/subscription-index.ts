@@ -1,12 +1,17 @@
 /** Who is concerned by what: services and names -> subscribers, so that a change finds its streams without a search. */
 import { typeUrls } from '../../proto/type-urls.ts';
+import type { ClientView } from '../snapshot/client-view.ts';
 import { resourcesOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import { type NameSet, NameSets, type SetIndex } from './name-sets.ts';
 import type { Interest } from './session.ts';
 
-export class SubscriptionIndex<Subscriber> {
+export class SubscriptionIndex<Subscriber> implements SetIndex<Subscriber> {
   readonly #services = new Map<string, Set<Subscriber>>();
   readonly #names = new Map<string, Set<Subscriber>>();
+  /** Service -> sets of names that speak of it. */
+  readonly #sets = new Map<string, Set<NameSet<Subscriber>>>();
+  readonly #namesOf = new WeakMap<ClientView, Map<string, NameSets<Subscriber>>>();
   readonly #everything = new Set<Subscriber>();
   readonly #onUnused: (service: string) => void;
 
@@ -19,13 +24,30 @@ export class SubscriptionIndex<Subscriber> {
     return {
       holdService: (key) => add(this.#services, key, subscriber),
       releaseService: (key) => {
-        if (remove(this.#services, key, subscriber)) this.#onUnused(key);
+        if (remove(this.#services, key, subscriber) && !this.#sets.has(key)) this.#onUnused(key);
       },
       holdName: (name) => add(this.#names, name, subscriber),
       releaseName: (name) => {
         remove(this.#names, name, subscriber);
       },
     };
+  }
+
+  /** The names of a type that clients with this view ask for. */
+  namesOf(view: ClientView, typeUrl: string): NameSets<Subscriber> {
+    const ofView = this.#namesOf.get(view) ?? new Map<string, NameSets<Subscriber>>();
+    this.#namesOf.set(view, ofView);
+    const sets = ofView.get(typeUrl) ?? new NameSets<Subscriber>(typeUrl, view, this);
+    ofView.set(typeUrl, sets);
+    return sets;
+  }
+
+  holdServiceBy(service: string, set: NameSet<Subscriber>): void {
+    add(this.#sets, service, set);
+  }
+
+  releaseServiceBy(service: string, set: NameSet<Subscriber>): void {
+    if (remove(this.#sets, service, set) && !this.#services.has(service)) this.#onUnused(service);
   }
 
   /** Every change concerns it: a wildcard subscription, or a stream that waits for the server to catch up. */
@@ -40,7 +62,7 @@ export class SubscriptionIndex<Subscriber> {
   concernedBy({ services }: SnapshotChange): Set<Subscriber> {
     const found = new Set(this.#everything);
     for (const { key, before, after, isRuleChange } of services) {
-      for (const subscriber of this.#services.get(key) ?? []) found.add(subscriber);
+      this.#addHolders(key, found);
       if (!isRuleChange) continue;
       for (const { name } of [...resourcesOf(before, typeUrls.name), ...resourcesOf(after, typeUrls.name)]) {
         for (const subscriber of this.#names.get(name) ?? []) found.add(subscriber);
@@ -50,20 +72,27 @@ export class SubscriptionIndex<Subscriber> {
   }
 
   holdersOf(service: string): ReadonlySet<Subscriber> {
-    return this.#services.get(service) ?? new Set();
+    const found = new Set<Subscriber>();
+    this.#addHolders(service, found);
+    return found;
+  }
+
+  #addHolders(service: string, found: Set<Subscriber>): void {
+    for (const subscriber of this.#services.get(service) ?? []) found.add(subscriber);
+    for (const { members } of this.#sets.get(service) ?? []) for (const member of members) found.add(member);
   }
 }
 
-function add<Subscriber>(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subscriber): void {
+function add<Member>(index: Map<string, Set<Member>>, key: string, member: Member): void {
   const present = index.get(key);
-  if (present) present.add(subscriber);
-  else index.set(key, new Set([subscriber]));
+  if (present) present.add(member);
+  else index.set(key, new Set([member]));
 }
 
 /** True when nobody is left. */
-function remove<Subscriber>(index: Map<string, Set<Subscriber>>, key: string, subscriber: Subscriber): boolean {
+function remove<Member>(index: Map<string, Set<Member>>, key: string, member: Member): boolean {
   const present = index.get(key);
-  if (!present?.delete(subscriber) || present.size > 0) return false;
+  if (!present?.delete(member) || present.size > 0) return false;
   index.delete(key);
   return true;
 }

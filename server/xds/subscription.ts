@@ -1,193 +1,294 @@
 /**
- * What one stream asked for and was sent, for one type, in either protocol. Knows nothing of sockets or snapshots.
- * The algebra of names is that of the xDS protocol document (xds.md 1.7).
+ * What one stream asked for of one type, what it was sent, and its verdicts, in either protocol. The algebra of names is that
+ * of the xDS protocol document (xds.md 1.7).
+ *
+ * What the client has is not written down: it is what the view has of the names that it covers. Only where it differs, because
+ * something changed and was not sent yet, or is gone and not taken away yet, there is an entry. So a client that is in step
+ * costs the same whether it has ten resources or ten thousand.
  */
 import type { EncodedResource } from '../compile/encoded-resource.ts';
-import type { Request } from './session.ts';
+import type { ClientView, ResourceChange } from '../snapshot/client-view.ts';
+import type { NameSet, NameSets } from './name-sets.ts';
+import { Refusals } from './refusals.ts';
+import type { Protocol, Request } from './session.ts';
+import { type SentResponse, type Verdict, Verdicts } from './verdicts.ts';
 
-export type Protocol = 'sotw' | 'delta';
-
-/** A response that was sent, and the state it was cut from. */
-export interface SentResponse {
-  readonly nonce: string;
-  readonly revision: number;
-  readonly sequence: number;
-  readonly resources: readonly EncodedResource[];
-  /** Whether a newer response of the type replaces all of it. */
-  readonly isWhole: boolean;
+/** What the client has in place of what the view has. A null version: to be sent again, whatever it has. */
+export interface Held {
+  readonly version: string | null;
+  /** Known when this server sent it on this stream. */
+  readonly resource?: EncodedResource;
 }
 
-/** A response that was refused, and what the client said. */
-export interface Refused {
-  readonly response: SentResponse;
-  readonly message: string;
-}
-
-/** What a request is, when its names are left aside. */
-export interface Verdict {
-  readonly is: 'none' | 'ack' | 'nack';
-  /** The response that it is about. */
-  readonly response?: SentResponse;
-  /** Its names say nothing: the client repeats them with its answer to what it was sent since. */
-  readonly isStale: boolean;
-}
-
-/** How a request changed the names. */
-export interface NameChange {
-  /** Asked for anew (delta: also what is held already). */
-  readonly asked: readonly string[];
-  readonly added: readonly string[];
-  readonly dropped: readonly string[];
-}
-
-/** Overdue responses of one type whose late verdict still counts. */
-const mostOverdue = 16;
-
-export class Subscription {
+export interface SubscriptionOptions<Member> {
   readonly typeUrl: string;
-  readonly #protocol: Protocol;
-  /** Listeners and clusters: an empty first request means everything. */
+  readonly protocol: Protocol;
+  readonly view: ClientView;
+  /** An empty first request means everything: listeners and clusters, but not of gRPC clients. */
+  readonly mayBeLegacyWildcard: boolean;
+  /** Whose names they are. */
+  readonly member: Member;
+  readonly sets: NameSets<Member>;
+}
+
+export class Subscription<Member = unknown> {
+  readonly typeUrl: string;
+  readonly verdicts: Verdicts;
+  readonly refusals = new Refusals();
+  readonly #options: SubscriptionOptions<Member>;
   #mayBeLegacyWildcard: boolean;
   #wildcard = false;
-  readonly names = new Set<string>();
-  /** What the client has, or will have when it takes what is under way. A null version: to be sent again, whatever it is. */
-  readonly sent = new Map<string, { readonly version: string | null; readonly resource?: EncodedResource }>();
-  /** Nonce of the last response sent; '' before the first. */
-  nonceSent = '';
-  /** Responses, by nonce, that were sent and have no verdict yet. State of the world allows one. */
-  readonly unanswered = new Map<string, SentResponse>();
-  /** Responses whose verdict is no longer waited for: it may still come. */
-  readonly #overdue = new Map<string, SentResponse>();
-  #refused: Refused | undefined;
+  #names: NameSet<Member>;
+  /** What the client has, where that is not what the view has; undefined: it has nothing. */
+  #behind: Map<string, Held | undefined> | undefined;
+  /** It has nothing of all that it covers. */
+  #hasNothing = false;
+  /** A response that changes nothing was refused, and none was sent since. */
+  #isEmptyRefused = false;
   isFirst = true;
 
-  constructor(typeUrl: string, protocol: Protocol, mayBeLegacyWildcard: boolean) {
-    this.typeUrl = typeUrl;
-    this.#protocol = protocol;
-    this.#mayBeLegacyWildcard = mayBeLegacyWildcard;
+  constructor(options: SubscriptionOptions<Member>) {
+    this.#options = options;
+    this.typeUrl = options.typeUrl;
+    this.verdicts = new Verdicts(options.protocol);
+    this.#mayBeLegacyWildcard = options.mayBeLegacyWildcard;
+    this.#names = options.sets.empty;
   }
 
   get isWildcard(): boolean {
     return this.#wildcard;
   }
 
+  /** The names that were asked for, wildcards aside. */
+  get names(): ReadonlySet<string> {
+    return this.#names.names;
+  }
+
+  /** Another object whenever the names are others; streams with the same names have the same. */
+  get content(): object {
+    return this.#names.content;
+  }
+
   covers(name: string): boolean {
-    return this.#wildcard || this.names.has(name);
+    return this.#wildcard || this.#names.names.has(name);
+  }
+
+  get isConcerned(): boolean {
+    return this.#wildcard || this.#names.names.size > 0;
+  }
+
+  /** Whether the client has nothing of what it covers: all of it is to be sent. */
+  get hasNothing(): boolean {
+    return this.#hasNothing;
+  }
+
+  /** The names to look at: what the client has of them may differ from what the view has. */
+  behind(): Iterable<[name: string, held: Held | undefined]> {
+    return this.#behind ?? [];
+  }
+
+  get isBehind(): boolean {
+    return this.#hasNothing || (this.#behind?.size ?? 0) > 0;
+  }
+
+  /** The present resources that it covers. */
+  *covered(): Generator<EncodedResource> {
+    const { view } = this.#options;
+    if (this.#wildcard) {
+      yield* view.resources(this.typeUrl);
+      return;
+    }
+    for (const name of this.names) {
+      const resource = view.resource(this.typeUrl, name);
+      if (resource !== undefined) yield resource;
+    }
+  }
+
+  /** What the client has under this name, or will have when it takes what is under way. */
+  held(name: string): Held | undefined {
+    if (this.#behind?.has(name)) return this.#behind.get(name);
+    if (this.#hasNothing || !this.covers(name)) return undefined;
+    const resource = this.#options.view.resource(this.typeUrl, name);
+    return resource && { version: resource.version, resource };
+  }
+
+  /** The view has changed. */
+  onChange({ name, before, after }: ResourceChange): void {
+    this.refusals.onChange(name, after);
+    if (this.#hasNothing || !this.covers(name) || this.#behind?.has(name)) return;
+    this.#setBehind(name, before && { version: before.version, resource: before });
+  }
+
+  /** The client has of this name what the view has. */
+  inStep(name: string): void {
+    this.#behind?.delete(name);
+    if (this.#behind?.size === 0) this.#behind = undefined;
+  }
+
+  /** The client has all that the view has of what it covers, or of names that are gone nothing. */
+  allInStep(): void {
+    this.#behind = undefined;
+    this.#hasNothing = false;
+  }
+
+  /** To be sent again, whatever the client has. */
+  force(name: string): void {
+    if (this.covers(name) && !this.#hasNothing) this.#setBehind(name, { version: null });
+  }
+
+  /** Written down name by name, to be sent in parts. */
+  spellOut(): void {
+    if (!this.#hasNothing) return;
+    this.#hasNothing = false;
+    this.#behind = new Map();
+    for (const { name } of this.covered()) this.#behind.set(name, undefined);
+    if (this.#options.protocol === 'sotw') return;
+    for (const name of this.#names.names) if (!this.#behind.has(name)) this.#behind.set(name, { version: null });
   }
 
   /** Whether the client has taken all that it was sent, as far as it still wants it. */
   get isTaken(): boolean {
-    const isConcerned = this.#wildcard || this.names.size > 0;
-    return !isConcerned || (this.unanswered.size + this.#overdue.size === 0 && !this.#isRefused);
+    return !this.isConcerned || (this.verdicts.isSettled && this.refusals.isEmpty && !this.#isEmptyRefused);
   }
 
-  /** Until the type is sent again, or nothing of what was refused is left. */
-  get #isRefused(): boolean {
-    if (!this.#refused) return false;
-    const { resources } = this.#refused.response;
-    return resources.length === 0 || resources.some(({ name, version }) => this.sent.get(name)?.version === version);
-  }
-
-  /** The last refusal, until the type is sent again. */
-  get refused(): Refused | undefined {
-    return this.#refused;
+  /** What the request says of an earlier response. A nonce does not outlive its stream: on the first request it is another's. */
+  verdict(request: Request): Verdict {
+    return this.isFirst ? { is: 'none', isStale: false } : this.verdicts.take(request);
   }
 
   onSent(response: SentResponse): void {
-    this.nonceSent = response.nonce;
-    this.unanswered.set(response.nonce, response);
-    this.#refused = undefined;
+    this.verdicts.onSent(response);
+    this.#isEmptyRefused = false;
   }
 
-  /** No longer waits for the verdicts that have not come. */
-  onOverdue(): void {
-    for (const [nonce, response] of this.unanswered) this.#overdue.set(nonce, response);
-    this.unanswered.clear();
-    const surplus = Math.max(0, this.#overdue.size - mostOverdue);
-    for (const nonce of [...this.#overdue.keys()].slice(0, surplus)) this.#overdue.delete(nonce);
+  /** The response was refused: what of it the client does not have is not sent again as it is. */
+  onRefused(response: SentResponse, message: string): void {
+    this.#isEmptyRefused = response.changed.length === 0;
+    this.refusals.add(
+      response,
+      message,
+      (name) => this.covers(name) && this.#options.view.resource(this.typeUrl, name),
+    );
   }
 
-  /**
-   * What the request says of an earlier response. In state of the world the names of a verdict on an older response say
-   * nothing: the client repeats them with its next one. In delta the names always count.
-   */
-  verdict({ nonce, error }: Request): Verdict {
-    // A nonce does not outlive its stream: on the first request it is left over from another.
-    if (this.isFirst || nonce === '') return { is: 'none', isStale: false };
-    const isStale = this.#protocol === 'sotw' && nonce !== this.nonceSent;
-    const response = this.unanswered.get(nonce) ?? this.#overdue.get(nonce);
-    if (!response) return { is: 'none', isStale };
-    this.unanswered.delete(nonce);
-    // In state of the world the answer to the newest response is the answer to all before it.
-    if (this.#protocol === 'sotw' && !isStale) this.#overdue.clear();
-    this.#overdue.delete(nonce);
-    if (error && !(isStale && response.isWhole)) this.#refused = { response, message: error.message };
-    return { is: error ? 'nack' : 'ack', response, isStale };
-  }
-
-  /** Brings the names up to date. */
-  update(request: Request): NameChange {
-    const change = this.#protocol === 'sotw' ? this.#replaceNames(request) : this.#changeNames(request);
-    this.isFirst = false;
-    return change;
-  }
-
-  #replaceNames({ subscribe }: Request): NameChange {
-    const wanted = new Set(subscribe.filter((name) => name !== '*'));
+  /** Brings the names up to date. Answers whether everything was asked for that was not before. */
+  update(request: Request): { readonly isWildcardNew: boolean } {
     const wasWildcard = this.#wildcard;
+    if (this.#options.protocol === 'sotw') this.#replaceNames(request);
+    else this.#changeNames(request);
+    this.isFirst = false;
+    this.refusals.keepOnly((name) => this.covers(name));
+    return { isWildcardNew: this.#wildcard && !wasWildcard };
+  }
+
+  close(): void {
+    this.#options.sets.leave(this.#options.member, this.#names);
+  }
+
+  #setBehind(name: string, held: Held | undefined): void {
+    this.#behind ??= new Map();
+    this.#behind.set(name, held);
+  }
+
+  #change(added: readonly string[], dropped: readonly string[]): void {
+    const { sets, member } = this.#options;
+    this.#names = sets.change(member, this.#names, added, dropped);
+  }
+
+  #replaceNames({ subscribe }: Request): void {
+    const wanted = new Set(subscribe);
+    const isWildcard = wanted.delete('*');
     this.#mayBeLegacyWildcard &&= subscribe.length === 0;
-    this.#wildcard = subscribe.includes('*') || this.#mayBeLegacyWildcard;
     const added = [...wanted].filter((name) => !this.names.has(name));
     const dropped = wanted.size === this.names.size + added.length ? [] : this.#namesOutside(wanted);
-    for (const name of added) this.names.add(name);
-    for (const name of dropped) this.names.delete(name);
-    // Who drops a name and asks for it again is sent it again.
-    const uncovered = wasWildcard && !this.#wildcard ? [...this.sent.keys()] : dropped;
-    for (const name of uncovered) if (!this.covers(name)) this.sent.delete(name);
-    return { asked: this.#wildcard && !wasWildcard ? ['*', ...added] : added, added, dropped };
+    // What a wildcard covered already the client has.
+    const isNew = this.#wildcard ? [] : added;
+    const hadNothing = this.#hadNothing;
+    const switchesOn = !this.#wildcard && (isWildcard || this.#mayBeLegacyWildcard);
+    const before = this.names;
+    this.#wildcard = isWildcard || this.#mayBeLegacyWildcard;
+    this.#change(added, dropped);
+    this.#forgetUncovered();
+    this.#owe(isNew, { hadNothing, before: switchesOn ? before : undefined });
+  }
+
+  /** These names, and with `before` all that the wildcard brings beside those, are covered from now on and not held. */
+  #owe(
+    names: readonly string[],
+    { hadNothing, before }: { readonly hadNothing: boolean; readonly before: ReadonlySet<string> | undefined },
+  ): void {
+    if (hadNothing) {
+      this.#hasNothing = this.isConcerned;
+      return;
+    }
+    for (const name of names) this.#setBehind(name, undefined);
+    if (before === undefined) return;
+    for (const { name } of this.#options.view.resources(this.typeUrl)) {
+      if (!before.has(name) && !this.#behind?.has(name)) this.#setBehind(name, undefined);
+    }
+  }
+
+  /** Before the names change: what it will cover beyond them it does not have. */
+  get #hadNothing(): boolean {
+    return this.#behind === undefined && (this.#hasNothing || !this.isConcerned);
   }
 
   #namesOutside(wanted: ReadonlySet<string>): string[] {
     return [...this.names].filter((name) => !wanted.has(name));
   }
 
-  #changeNames({ subscribe, unsubscribe, initialVersions }: Request): NameChange {
-    const asked = new Set<string>();
-    const added: string[] = [];
-    if (this.isFirst) {
-      for (const [name, version] of Object.entries(initialVersions)) this.sent.set(name, { version });
-      if (subscribe.length === 0 && this.#mayBeLegacyWildcard) asked.add('*');
-    }
-    for (const name of [...asked, ...subscribe]) {
-      asked.add(name);
-      if (name === '*') {
-        this.#wildcard = true;
-        continue;
-      }
-      if (!this.names.has(name)) added.push(name);
-      this.names.add(name);
-      // Asking again means: send it, even if you believe that I have it. Not so beside the versions of the first request.
-      if (!(this.isFirst && this.sent.has(name))) this.sent.set(name, { version: null });
-    }
-    const dropped = unsubscribe.filter((name) => this.#dropName(name, asked));
-    return { asked: [...asked], added, dropped };
+  #forgetUncovered(): void {
+    for (const [name] of this.behind()) if (!this.covers(name)) this.inStep(name);
+    if (!this.isConcerned) this.#hasNothing = false;
   }
 
-  /** Whether it was among the names. */
-  #dropName(name: string, asked: Set<string>): boolean {
-    if (name === '*') {
-      this.#wildcard = false;
-      for (const held of this.sent.keys()) if (!this.names.has(held)) this.sent.delete(held);
-      return false;
+  #changeNames(request: Request): void {
+    const subscribe = [...new Set(request.subscribe)];
+    if (this.isFirst) this.#begin(subscribe, request.initialVersions);
+    else this.#subscribe(subscribe);
+    if (request.unsubscribe.length > 0) this.#unsubscribe([...new Set(request.unsubscribe)]);
+  }
+
+  /** The first request: with it may come what the client has from another stream. */
+  #begin(subscribe: readonly string[], initialVersions: Request['initialVersions']): void {
+    const named = subscribe.filter((name) => name !== '*');
+    this.#wildcard = named.length < subscribe.length || (subscribe.length === 0 && this.#mayBeLegacyWildcard);
+    this.#change(named, []);
+    this.#hasNothing = this.isConcerned;
+    const presented = Object.entries(initialVersions);
+    if (presented.length === 0) return;
+    this.spellOut();
+    for (const [name, version] of presented) {
+      const resource = this.#options.view.resource(this.typeUrl, name);
+      if (resource === undefined) this.#setBehind(name, { version });
+      else if (!this.covers(name)) continue;
+      else if (resource.version === version) this.inStep(name);
+      else this.#setBehind(name, { version });
     }
-    if (!this.names.delete(name)) return false;
-    if (!this.#wildcard) {
-      this.sent.delete(name);
-      return true;
-    }
+  }
+
+  /** Asking again means: send it, even if you believe that I have it. */
+  #subscribe(subscribe: readonly string[]): void {
+    if (subscribe.length === 0) return;
+    const named = subscribe.filter((name) => name !== '*');
+    const hadNothing = this.#hadNothing;
+    const switchesOn = named.length < subscribe.length && !this.#wildcard;
+    const before = this.names;
+    this.#wildcard ||= named.length < subscribe.length;
+    this.#change(
+      named.filter((name) => !before.has(name)),
+      [],
+    );
+    this.#owe([], { hadNothing, before: switchesOn ? before : undefined });
+    if (!hadNothing) for (const name of named) this.force(name);
+  }
+
+  #unsubscribe(unsubscribe: readonly string[]): void {
+    const dropped = unsubscribe.filter((name) => name !== '*' && this.names.has(name));
+    if (unsubscribe.includes('*')) this.#wildcard = false;
+    this.#change([], dropped);
     // Still covered by the wildcard: the protocol asks for an answer all the same.
-    this.sent.set(name, { version: null });
-    asked.add(name);
-    return true;
+    if (this.#wildcard) for (const name of dropped) this.force(name);
+    this.#forgetUncovered();
   }
 }

@@ -2,15 +2,15 @@
 import { expect } from 'chai';
 import { typeUrls } from '../../proto/type-urls.ts';
 import { ForeignSession } from '../../server/xds/foreign-session.ts';
-import type { Effect, Request, Response } from '../../server/xds/session.ts';
-import type { Protocol } from '../../server/xds/subscription.ts';
+import { NameSets, type SetIndex } from '../../server/xds/name-sets.ts';
+import type { Effect, Protocol, Request, Response } from '../../server/xds/session.ts';
 import type { ModelMesh } from './model-mesh.ts';
 
 export type Type = keyof typeof typeUrls;
 const wholeSets: readonly Type[] = ['cluster', 'listener'];
 
 export class FakeClient {
-  readonly session: ForeignSession;
+  readonly session: ForeignSession<FakeClient>;
   readonly #protocol: Protocol;
   /** Every response, as "cluster +a +b -c", in order. */
   readonly log: string[] = [];
@@ -20,7 +20,7 @@ export class FakeClient {
   /** Responses without an answer, oldest first. */
   readonly pending: Response[] = [];
   /** What the session wants to hear of, and how often it said so. */
-  readonly heldServices = new Set<string>();
+  readonly heldServices = new Map<string, number>();
   interestCalls = 0;
   /** ACK at once what comes; else `ack` and `nack` do. */
   isPrompt = true;
@@ -30,21 +30,34 @@ export class FakeClient {
   readonly #answered = new Map<Type, string>();
 
   constructor(mesh: ModelMesh, protocol: Protocol, allowsLegacyWildcard = true) {
-    const nothing = () => {};
-    const interest = {
-      holdService: (key: string) => {
-        this.interestCalls++;
-        this.heldServices.add(key);
-      },
-      releaseService: (key: string) => {
-        this.interestCalls++;
-        this.heldServices.delete(key);
-      },
-      holdName: nothing,
-      releaseName: nothing,
-    };
     this.#protocol = protocol;
-    this.session = new ForeignSession({ cache: mesh.cache, view: mesh.view, interest, protocol, allowsLegacyWildcard });
+    const index: SetIndex<FakeClient> = {
+      holdServiceBy: (key) => {
+        this.interestCalls++;
+        this.heldServices.set(key, (this.heldServices.get(key) ?? 0) + 1);
+      },
+      releaseServiceBy: (key) => {
+        this.interestCalls++;
+        const count = (this.heldServices.get(key) ?? 0) - 1;
+        if (count > 0) this.heldServices.set(key, count);
+        else this.heldServices.delete(key);
+      },
+    };
+    const sets = new Map<string, NameSets<FakeClient>>();
+    const setsOf = (typeUrl: string) => {
+      const present = sets.get(typeUrl) ?? new NameSets<FakeClient>(typeUrl, mesh.view, index);
+      sets.set(typeUrl, present);
+      return present;
+    };
+    const { cache, view } = mesh;
+    this.session = new ForeignSession<FakeClient>({
+      cache,
+      view,
+      protocol,
+      allowsLegacyWildcard,
+      member: this,
+      setsOf,
+    });
     mesh.onChange((change) => {
       this.session.onChange(change);
       this.#perform(this.session.flush());

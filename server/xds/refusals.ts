@@ -1,0 +1,91 @@
+/**
+ * What a client refused of one type, until it changes: it is not sent again as it is. In a set that is sent as a whole the last
+ * good version stands in its place when the client said which resource it means, so that everything else goes on to flow.
+ */
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import type { SentResponse } from './verdicts.ts';
+
+export interface Refusal {
+  readonly version: string;
+  /** What the client said. */
+  readonly message: string;
+  /** Whether the client named it, so that it can be left out alone. */
+  readonly isNamed: boolean;
+  /** What it had before; undefined: nothing, or not known to this server. */
+  readonly good: EncodedResource | undefined;
+}
+
+const none: ReadonlyMap<string, Refusal> = new Map();
+
+export class Refusals {
+  #byName: Map<string, Refusal> | undefined;
+
+  get isEmpty(): boolean {
+    return this.#byName === undefined;
+  }
+
+  /** By resource name. */
+  get all(): ReadonlyMap<string, Refusal> {
+    return this.#byName ?? none;
+  }
+
+  /** What stands for the resource in a set that is sent as a whole; undefined: nothing does. */
+  inPlaceOf(resource: EncodedResource): EncodedResource | undefined {
+    const refusal = this.#byName?.get(resource.name);
+    return refusal?.isNamed && refusal.version === resource.version ? refusal.good : resource;
+  }
+
+  /** Whether it is refused just as it is. */
+  has({ name, version }: EncodedResource): boolean {
+    return this.#byName?.get(name)?.version === version;
+  }
+
+  /**
+   * A response was refused. Clients say in the message which of its resources they mean; when they do not, all that it changed
+   * may be meant. `present`: what there is under a name that the client still wants.
+   */
+  add(
+    { changed, replaced }: SentResponse,
+    message: string,
+    present: (name: string) => EncodedResource | false | undefined,
+  ): void {
+    const named = changed.filter(({ name }) => stands(name, message));
+    const isNamed = named.length > 0;
+    for (const { name, version } of isNamed ? named : changed) {
+      const now = present(name);
+      // What has changed meanwhile may be the repair.
+      if (!now || now.version !== version) continue;
+      this.#byName ??= new Map();
+      this.#byName.set(name, { version, message, isNamed, good: replaced?.get(name) });
+    }
+  }
+
+  /** There is another version under the name, or nothing any more. */
+  onChange(name: string, after: EncodedResource | undefined): void {
+    if (this.#byName?.get(name)?.version !== after?.version) this.#forget(name);
+  }
+
+  /** The client takes a set as a whole: with everything in it that was not left out. */
+  onWholeTaken(): void {
+    for (const [name, { isNamed }] of this.all) if (!isNamed) this.#forget(name);
+  }
+
+  /** The client asks for less. */
+  keepOnly(isWanted: (name: string) => boolean): void {
+    for (const name of this.all.keys()) if (!isWanted(name)) this.#forget(name);
+  }
+
+  #forget(name: string): void {
+    this.#byName?.delete(name);
+    if (this.#byName?.size === 0) this.#byName = undefined;
+  }
+}
+
+/** As a whole: `a.default|http|` is no part of what says `a.default|http|v1`. */
+function stands(name: string, message: string): boolean {
+  const isPart = (character: string | undefined) => character !== undefined && /[\w|/-]/.test(character);
+  for (let at = message.indexOf(name); at >= 0; at = message.indexOf(name, at + 1)) {
+    if (!isPart(message[at - 1]) && !isPart(message[at + name.length])) return true;
+  }
+  return false;
+}

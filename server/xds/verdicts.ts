@@ -1,0 +1,88 @@
+/** The responses of one type that a stream was sent, and what the client said of them. */
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import type { Protocol, Request } from './session.ts';
+
+/** A response that was sent, and the state it was cut from. */
+export interface SentResponse {
+  readonly nonce: string;
+  readonly revision: number;
+  readonly sequence: number;
+  /** What it changes for the client; of a whole set the rest of it is left out. */
+  readonly changed: readonly EncodedResource[];
+  /** Of a whole set: what the client had in place of what it changes. */
+  readonly replaced: ReadonlyMap<string, EncodedResource> | undefined;
+  /** Whether a newer response of the type replaces all of it. */
+  readonly isWhole: boolean;
+}
+
+/** What a request is, when its names are left aside. */
+export interface Verdict {
+  readonly is: 'none' | 'ack' | 'nack';
+  /** The response that it is about. */
+  readonly response?: SentResponse;
+  /** Its names say nothing: the client repeats them with its answer to what it was sent since. */
+  readonly isStale: boolean;
+}
+
+/** Overdue responses of one type whose late verdict still counts. */
+const mostOverdue = 16;
+const none: ReadonlyMap<string, SentResponse> = new Map();
+
+export class Verdicts {
+  readonly #protocol: Protocol;
+  /** Nonce of the last response sent; '' before the first. */
+  #nonceSent = '';
+  /** Responses, by nonce, that were sent and have no verdict yet. State of the world allows one. */
+  #unanswered: Map<string, SentResponse> | undefined;
+  /** Responses whose verdict is no longer waited for: it may still come. */
+  #overdue: Map<string, SentResponse> | undefined;
+
+  constructor(protocol: Protocol) {
+    this.#protocol = protocol;
+  }
+
+  /** How many responses are waited for. */
+  get unanswered(): number {
+    return this.#unanswered?.size ?? 0;
+  }
+
+  /** Whether every response has its verdict, those included that nobody waits for any more. */
+  get isSettled(): boolean {
+    return this.unanswered + (this.#overdue?.size ?? 0) === 0;
+  }
+
+  /** Of resources whose newest version has no verdict yet. */
+  namesUnderWay(): ReadonlySet<string> {
+    return new Set([...(this.#unanswered ?? none).values()].flatMap(({ changed }) => changed.map(({ name }) => name)));
+  }
+
+  onSent(response: SentResponse): void {
+    this.#nonceSent = response.nonce;
+    this.#unanswered ??= new Map();
+    this.#unanswered.set(response.nonce, response);
+  }
+
+  /** No longer waits for the verdicts that have not come. */
+  onOverdue(): void {
+    const overdue = [...(this.#overdue ?? none), ...(this.#unanswered ?? none)];
+    this.#overdue = new Map(overdue.slice(-mostOverdue));
+    this.#unanswered = undefined;
+  }
+
+  /**
+   * What the request says of an earlier response. In state of the world the names of a verdict on an older response say
+   * nothing: the client repeats them with its next one. In delta the names always count.
+   */
+  take({ nonce, error }: Request): Verdict {
+    if (nonce === '') return { is: 'none', isStale: false };
+    const isStale = this.#protocol === 'sotw' && nonce !== this.#nonceSent;
+    const response = this.#unanswered?.get(nonce) ?? this.#overdue?.get(nonce);
+    if (!response) return { is: 'none', isStale };
+    this.#unanswered?.delete(nonce);
+    if (this.#unanswered?.size === 0) this.#unanswered = undefined;
+    // In state of the world the answer to the newest response is the answer to all before it.
+    if (this.#protocol === 'sotw' && !isStale) this.#overdue = undefined;
+    this.#overdue?.delete(nonce);
+    return { is: error ? 'nack' : 'ack', response, isStale };
+  }
+}
