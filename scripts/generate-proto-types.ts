@@ -16,9 +16,16 @@ const scalars: Record<string, string> = {
   uint64: 'Int64',
 };
 
+/** Two messages of Envoy have one name: one of them is called otherwise here. */
+const renamed: Record<string, string> = {
+  '.envoy.extensions.upstreams.http.v3.HttpProtocolOptions': 'UpstreamProtocolOptions',
+};
+
 /** `envoy.config.route.v3.RouteAction.HashPolicy` -> `RouteActionHashPolicy`: the path below the package. */
 function typeName(object: protobuf.ReflectionObject): string {
   const parent = object.parent;
+  const other = renamed[object.fullName];
+  if (other !== undefined) return other;
   return parent instanceof protobuf.Type ? typeName(parent) + object.name : object.name;
 }
 

@@ -9,6 +9,8 @@ import { renderTypes } from '../../../scripts/generate-proto-types.ts';
 /** Fields that are newer than the protos inside @grpc/grpc-js-xds 1.14, each with where it stands upstream. */
 const newerFields: Record<string, string> = {
   '.envoy.config.route.v3.WeightedCluster.useHashPolicy': '5 optional google.protobuf.BoolValue', // data-plane-api 2025, route_components.proto, oneof random_value_specifier
+  '.envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig.hashPolicy':
+    '3 repeated envoy.config.route.v3.RouteAction.HashPolicy', // data-plane-api 2025, common.proto
 };
 
 const require = createRequire(import.meta.url);
@@ -38,6 +40,12 @@ function loadOfficial(): protobuf.Root {
     'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
     'envoy/extensions/load_balancing_policies/least_request/v3/least_request.proto',
     'envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.proto',
+    'envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.proto',
+    'envoy/extensions/load_balancing_policies/maglev/v3/maglev.proto',
+    'envoy/extensions/filters/http/lua/v3/lua.proto',
+    'envoy/extensions/filters/network/tcp_proxy/v3/tcp_proxy.proto',
+    'envoy/extensions/upstreams/http/v3/http_protocol_options.proto',
+    'envoy/config/route/v3/scoped_route.proto',
     'envoy/extensions/load_balancing_policies/wrr_locality/v3/wrr_locality.proto',
   ]);
 }
