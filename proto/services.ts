@@ -4,6 +4,7 @@
  */
 
 import type { Input, MessageType } from './load.ts';
+import { typeUrls } from './type-urls.ts';
 import {
   AgentMessage,
   DeltaDiscoveryRequest,
@@ -54,15 +55,26 @@ function streamMethod<Request, Response>(
 
 const aggregated = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
 
-/** ADS as the server speaks it: responses are bytes (`DeltaDiscoveryResponse` or `DiscoveryResponse`, encoded). */
-export const aggregatedDiscoveryServer = {
-  streamAggregatedResources: streamMethod(`${aggregated}/StreamAggregatedResources`, typed(DiscoveryRequest), encoded),
-  deltaAggregatedResources: streamMethod(
-    `${aggregated}/DeltaAggregatedResources`,
-    typed(DeltaDiscoveryRequest),
-    encoded,
-  ),
-};
+/** One discovery service as the server speaks it: responses are bytes (`DeltaDiscoveryResponse` or `DiscoveryResponse`, encoded). */
+function discoveryService(path: string, subject: string) {
+  return {
+    stream: streamMethod(`${path}/Stream${subject}`, typed(DiscoveryRequest), encoded),
+    delta: streamMethod(`${path}/Delta${subject}`, typed(DeltaDiscoveryRequest), encoded),
+  };
+}
+
+/** ADS as the server speaks it. */
+export const aggregatedDiscoveryServer = discoveryService(aggregated, 'AggregatedResources');
+
+/** The services of one type each, by that type (xds.md 1.1). */
+export const typedDiscoveryServers = [
+  [typeUrls.listener, discoveryService('/envoy.service.listener.v3.ListenerDiscoveryService', 'Listeners')],
+  [typeUrls.scopedRoute, discoveryService('/envoy.service.route.v3.ScopedRoutesDiscoveryService', 'ScopedRoutes')],
+  [typeUrls.routeConfiguration, discoveryService('/envoy.service.route.v3.RouteDiscoveryService', 'Routes')],
+  [typeUrls.cluster, discoveryService('/envoy.service.cluster.v3.ClusterDiscoveryService', 'Clusters')],
+  [typeUrls.endpoint, discoveryService('/envoy.service.endpoint.v3.EndpointDiscoveryService', 'Endpoints')],
+  [typeUrls.secret, discoveryService('/envoy.service.secret.v3.SecretDiscoveryService', 'Secrets')],
+] as const;
 
 /** ADS as a client speaks it. */
 export const aggregatedDiscoveryClient = {

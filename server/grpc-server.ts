@@ -8,7 +8,7 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { formatHostPort, type HostPort } from '../process/host-port.ts';
-import { agentService, aggregatedDiscoveryServer, tolerant } from '../proto/services.ts';
+import { agentService, aggregatedDiscoveryServer, tolerant, typedDiscoveryServers } from '../proto/services.ts';
 import type { ControlPlane } from './control-plane.ts';
 
 /** An agent that reconnects lists every resource it holds, with its version. */
@@ -41,13 +41,11 @@ export async function startGrpcServer(
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
-  server.addService(
-    {
-      streamAggregatedResources: tolerant(aggregatedDiscoveryServer.streamAggregatedResources),
-      deltaAggregatedResources: tolerant(aggregatedDiscoveryServer.deltaAggregatedResources),
-    },
-    { streamAggregatedResources: plane.ads.handleSotw, deltaAggregatedResources: plane.ads.handleDelta },
-  );
+  const { stream, delta } = aggregatedDiscoveryServer;
+  server.addService({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers());
+  for (const [typeUrl, { stream, delta }] of typedDiscoveryServers) {
+    server.addService({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers(typeUrl));
+  }
   server.addService({ connect: tolerant(agentService.connect) }, { connect: plane.agents.handle });
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(formatHostPort(listen), ServerCredentials.createInsecure(), (error, bound) => {

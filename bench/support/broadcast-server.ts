@@ -12,7 +12,7 @@ const calls = new Set<Call>();
 let isWaiting = 0;
 const server = new Server();
 server.addService(
-  { deltaAggregatedResources: aggregatedDiscoveryServer.deltaAggregatedResources },
+  { deltaAggregatedResources: aggregatedDiscoveryServer.delta },
   {
     deltaAggregatedResources: (call: Call) => {
       calls.add(call);

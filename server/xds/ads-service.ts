@@ -1,5 +1,5 @@
 /**
- * The aggregated discovery service on gRPC: turns messages into requests, performs the effects of the sessions, and
+ * The discovery services on gRPC, aggregated and of one type each: turns messages into requests, performs the effects of the sessions, and
  * reports what came of them. The protocol itself is in the sessions.
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
@@ -14,6 +14,7 @@ import {
   type Status,
 } from '../../proto/types.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import { Admission } from './admission.ts';
 import { AdsStream, type AdsStreamOptions, type StreamReport } from './ads-stream.ts';
 import { AgentSession } from './agent-session.ts';
 import { ClientViews } from './client-views.ts';
@@ -34,6 +35,16 @@ export interface AdsServiceOptions {
   readonly onUnused: (service: string) => void;
 }
 
+/** How often streams are looked at that take nothing. */
+const watchMs = 5_000;
+
+/** The method that a stream came by. */
+interface Door {
+  readonly protocol: Protocol;
+  /** '' for the aggregated service. */
+  readonly typeUrl: string;
+}
+
 type Call<Message> = ServerDuplexStream<Received<Message>, Buffer>;
 
 export class AdsService {
@@ -41,19 +52,27 @@ export class AdsService {
   readonly #streams = new Set<AdsStream>();
   readonly #queue: PushQueue;
   readonly #views: ClientViews;
+  readonly #admission: Admission;
   readonly index: SubscriptionIndex<AdsStream>;
   #isServing = false;
+  /** Written to all streams and not taken yet. */
+  #unreadBytes = 0;
+  #watch: NodeJS.Timeout | undefined;
 
   constructor(options: AdsServiceOptions) {
     this.#options = options;
     this.#queue = new PushQueue(options.clock);
     this.#views = new ClientViews(options.cache);
+    this.#admission = new Admission({ clock: options.clock, unreadBytes: () => this.#unreadBytes });
     this.index = new SubscriptionIndex(options.onUnused);
   }
 
   /** Streams are refused with UNAVAILABLE before this: an empty answer would erase what agents have. */
   start(): void {
     this.#isServing = true;
+    this.#watch = setInterval(() => {
+      for (const stream of [...this.#streams]) stream.checkStandstill();
+    }, watchMs).unref();
   }
 
   get streams(): ReadonlySet<AdsStream> {
@@ -76,46 +95,64 @@ export class AdsService {
     this.#queue.add(streams);
   }
 
-  readonly handleDelta = (call: Call<DeltaDiscoveryRequest>): void => {
-    this.#accept(call, 'delta', deltaRequest);
-  };
-
-  readonly handleSotw = (call: Call<DiscoveryRequest>): void => {
-    this.#accept(call, 'sotw', sotwRequest);
-  };
+  /** Of the aggregated service; with a type, of the service of that type alone, whose requests need not name it. */
+  handlers(typeUrl = '') {
+    return {
+      stream: (call: Call<DiscoveryRequest>) => this.#accept(call, { protocol: 'sotw', typeUrl }, sotwRequest),
+      delta: (call: Call<DeltaDiscoveryRequest>) => this.#accept(call, { protocol: 'delta', typeUrl }, deltaRequest),
+    };
+  }
 
   /** Ends all streams with status OK: clients come back, to this server or another. */
   close(): void {
     this.#isServing = false;
+    clearInterval(this.#watch);
     for (const stream of [...this.#streams]) stream.end();
+  }
+
+  #onUnread(bytes: number): void {
+    this.#unreadBytes += bytes;
+    if (bytes < 0) this.#admission.onTaken();
   }
 
   #accept<Message extends { readonly node: Node | null }>(
     call: Call<Message>,
-    protocol: Protocol,
+    door: Door,
     read: (message: Message) => Request,
   ): void {
     let stream: AdsStream | undefined;
+    let leaveQueue: (() => void) | undefined;
     // grpc-js reports an end in several ways, some of them twice.
     const onOver = () => {
+      leaveQueue?.();
       if (!stream) return;
       this.#streams.delete(stream);
       this.#queue.remove(stream);
       stream.close();
       stream = undefined;
     };
-    call.on('data', (received: Received<Message>) => {
+    const handle = (received: Received<Message>) => {
       try {
         if ('fault' in received) {
           refuse(call, status.INVALID_ARGUMENT, `a message cannot be decoded: ${received.fault}`);
           return;
         }
-        stream ??= this.#open(call, protocol, received.message.node);
-        stream?.onRequest(read(received.message));
+        stream ??= this.#open(call, door, received.message.node);
+        stream?.onRequest(typedBy(door, read(received.message)));
       } catch (error) {
         this.#options.log.error({ err: error }, 'a message of an xDS stream could not be handled');
         refuse(call, status.INTERNAL, 'the message could not be handled; the log of the server says why');
       }
+    };
+    // What comes after the first message waits with it.
+    call.once('data', (first: Received<Message>) => {
+      call.pause();
+      leaveQueue = this.#admission.add(() => {
+        handle(first);
+        call.on('data', handle);
+        call.resume();
+      });
+      if (leaveQueue === undefined) refuse(call, status.UNAVAILABLE, 'too many streams wait to be let in: try again');
     });
     call.on('end', () => {
       onOver();
@@ -126,21 +163,25 @@ export class AdsService {
     call.on('error', onOver);
   }
 
-  #open(call: AdsStreamOptions['call'], protocol: Protocol, node: Node | null): AdsStream | undefined {
+  #open(call: AdsStreamOptions['call'], { protocol, typeUrl }: Door, node: Node | null): AdsStream | undefined {
     if (!this.#isServing) return refuse(call, status.UNAVAILABLE, 'the server is loading or shutting down');
-    const identity = identityOf(node, protocol);
+    const identity = identityOf(node, typeUrl === '' ? protocol : undefined);
     if (identity === undefined) {
       return refuse(call, status.INVALID_ARGUMENT, 'the first message of a stream needs a node with an id');
     }
-    const { cache, serverId, log, openReport } = this.#options;
+    const { cache, serverId, log, clock, openReport } = this.#options;
     const stream = new AdsStream({
       call,
       identity,
       protocol,
+      typeUrl,
       serverId,
       log,
       report: openReport(identity),
       index: this.index,
+      clock,
+      onUnread: (bytes) => this.#onUnread(bytes),
+      onReady: (ready) => this.#queue.add([ready]),
     });
     const view = this.#views.viewOf(identity);
     stream.start(
@@ -172,6 +213,11 @@ interface Refusable {
 
 function refuse(call: Refusable, code: status, details: string): undefined {
   call.emit('error', { code, details });
+}
+
+/** On the service of one type a request may leave it out. */
+function typedBy({ typeUrl }: Door, request: Request): Request {
+  return request.typeUrl === '' ? { ...request, typeUrl } : request;
 }
 
 function deltaRequest(message: DeltaDiscoveryRequest): Request {

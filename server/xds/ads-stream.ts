@@ -9,8 +9,14 @@ import type { StreamIdentity } from './identity.ts';
 import type { Effect, HeldResource, Protocol, Request, Response } from './session.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
 
-/** A client that reads nothing is let go when this much lies in wait for it. */
+/** A client that asks for more and more, and reads nothing, is let go when this much lies in wait for it. */
 const mostUnreadBytes = 64 * 1024 * 1024;
+
+/** A client for which more than this lies in wait is sent nothing new until it has taken it: then the newest state. */
+const enoughUnreadBytes = 1024 * 1024;
+
+/** Who takes nothing for so long of what lies in wait is gone, or might as well be. */
+export const mostStandstillMs = 30_000;
 
 /** A foreign client that does not answer for this long is sent the routes without its word on the clusters. */
 const overdueMs = 5_000;
@@ -36,16 +42,28 @@ export interface AdsStreamOptions {
   };
   readonly identity: StreamIdentity;
   readonly protocol: Protocol;
+  /** The only type of the stream; '' for the aggregated service, which has all. */
+  readonly typeUrl: string;
   readonly serverId: string;
   readonly log: Logger;
   readonly report: StreamReport;
   readonly index: SubscriptionIndex<AdsStream>;
+  /** Milliseconds, rising. */
+  readonly clock: () => number;
+  /** How many more bytes lie in wait for the client, or fewer. */
+  readonly onUnread: (bytes: number) => void;
+  /** It can be sent to again, and there may be something for it. */
+  readonly onReady: (stream: AdsStream) => void;
 }
 
 export class AdsStream {
   readonly #options: AdsStreamOptions;
   #session: AgentSession | ForeignSession<AdsStream> | undefined;
   #unreadBytes = 0;
+  /** When the client last took something, or began to have something to take. */
+  #takenMs = 0;
+  /** It would have been sent something, had it not so much to take already. */
+  #isHeldUp = false;
   #overdue: NodeJS.Timeout | undefined;
 
   constructor(options: AdsStreamOptions) {
@@ -80,6 +98,11 @@ export class AdsStream {
       this.#refuse(status.INVALID_ARGUMENT, 'a request of an aggregated stream needs a type_url');
       return;
     }
+    const { typeUrl } = this.#options;
+    if (typeUrl !== '' && request.typeUrl !== typeUrl) {
+      this.#refuse(status.INVALID_ARGUMENT, `this service has ${typeUrl} alone, not ${request.typeUrl.slice(0, 200)}`);
+      return;
+    }
     this.#perform(this.#session?.onRequest(request) ?? []);
     this.#settle();
   }
@@ -98,6 +121,10 @@ export class AdsStream {
 
   /** A fault in one session ends that stream, and nobody else's. */
   flush(): void {
+    if (this.#unreadBytes > enoughUnreadBytes) {
+      this.#isHeldUp = true;
+      return;
+    }
     try {
       this.#perform(this.#session?.flush() ?? []);
       this.#settle();
@@ -105,6 +132,15 @@ export class AdsStream {
       this.#options.log.error({ err: error }, 'an xDS stream could not be sent to');
       this.#refuse(status.INTERNAL, 'the server failed on this stream; its log says why');
     }
+  }
+
+  /** Lets go of a client that has stopped to read. To be called every few seconds. */
+  checkStandstill(): void {
+    if (this.#unreadBytes === 0 || this.#options.clock() - this.#takenMs < mostStandstillMs) return;
+    this.#refuse(
+      status.RESOURCE_EXHAUSTED,
+      `the client has taken nothing for ${mostStandstillMs / 1_000} s of what it was sent`,
+    );
   }
 
   /** Ends it from this side, as planned. */
@@ -119,6 +155,7 @@ export class AdsStream {
     clearTimeout(this.#overdue);
     this.#session.close();
     this.#session = undefined;
+    this.#count(-this.#unreadBytes);
     this.#options.index.releaseEverything(this);
     this.#options.report.closed();
   }
@@ -145,13 +182,27 @@ export class AdsStream {
 
   #send(response: Response): void {
     const bytes = encodeResponse(response, this.#options.protocol, this.#options.serverId);
-    this.#unreadBytes += bytes.length;
-    this.#options.call.write(bytes, () => {
-      this.#unreadBytes -= bytes.length;
-    });
+    if (this.#unreadBytes === 0) this.#takenMs = this.#options.clock();
+    this.#count(bytes.length);
+    this.#options.call.write(bytes, () => this.#onTaken(bytes.length));
     if (this.#unreadBytes > mostUnreadBytes) {
       this.#refuse(status.RESOURCE_EXHAUSTED, 'the client does not read what it is sent');
     }
+  }
+
+  #onTaken(bytes: number): void {
+    this.#takenMs = this.#options.clock();
+    // Of a stream that is over nothing waits any more.
+    if (this.#session === undefined) return;
+    this.#count(-bytes);
+    if (!this.#isHeldUp || this.#unreadBytes > enoughUnreadBytes) return;
+    this.#isHeldUp = false;
+    this.#options.onReady(this);
+  }
+
+  #count(bytes: number): void {
+    this.#unreadBytes += bytes;
+    this.#options.onUnread(bytes);
   }
 
   #refuse(code: number, details: string): void {

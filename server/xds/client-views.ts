@@ -5,7 +5,15 @@ import type { SnapshotCache } from '../snapshot/snapshot-cache.ts';
 import type { StreamIdentity } from './identity.ts';
 
 /** Clusters before what is sent to them; listeners before the routes that they name. */
-const order = [typeUrls.cluster, typeUrls.endpoint, typeUrls.listener, typeUrls.routeConfiguration];
+const order = [
+  typeUrls.cluster,
+  typeUrls.endpoint,
+  // There are none yet: who asks is told so.
+  typeUrls.secret,
+  typeUrls.listener,
+  typeUrls.scopedRoute,
+  typeUrls.routeConfiguration,
+];
 
 export class ClientViews {
   readonly #envoy: ClientView;

@@ -26,8 +26,8 @@ export const ownUserAgent = 'sluice';
 /** Longer texts are absurd, and would be kept for as long as the stream. */
 export const longestText = 253;
 
-/** Undefined when there is no node, or none with a usable id. */
-export function identityOf(node: Node | null, protocol: Protocol): StreamIdentity | undefined {
+/** `protocol`: of an aggregated stream. Answers undefined when there is no node, or none with a usable id. */
+export function identityOf(node: Node | null, protocol: Protocol | undefined): StreamIdentity | undefined {
   if (!node || node.id === '' || node.id.length > longestText) return undefined;
   const own = fromStruct(node.metadata).sluice;
   const said = isRecord(own) ? own : {};
@@ -49,7 +49,7 @@ export function identityOf(node: Node | null, protocol: Protocol): StreamIdentit
 }
 
 /** gRPC libraries call themselves "gRPC Go", "gRPC C-core linux Python" and so on. An unknown client is taken for an Envoy. */
-function kindOf(userAgent: string, protocol: Protocol): StreamIdentity['kind'] {
+function kindOf(userAgent: string, protocol: Protocol | undefined): StreamIdentity['kind'] {
   if (userAgent === ownUserAgent && protocol === 'delta') return 'agent';
   return /^grpc/i.test(userAgent) ? 'grpc' : 'envoy';
 }

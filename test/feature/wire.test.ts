@@ -1,7 +1,7 @@
 /** What comes over the wire that no agent of ours would send, and how streams end. */
 import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
-import { agentService, aggregatedDiscoveryClient } from '../../proto/services.ts';
+import { agentService, aggregatedDiscoveryClient, typedDiscoveryServers } from '../../proto/services.ts';
 import { markName, typeUrls } from '../../proto/type-urls.ts';
 import { DeltaDiscoveryRequest, type DeltaDiscoveryResponse } from '../../proto/types.ts';
 import { type Mesh, route, startMesh } from '../support/start-mesh.ts';
@@ -106,6 +106,23 @@ describe('on the wire', () => {
     stream.cancel();
     await ended;
   });
+
+  for (const [typeUrl, service] of typedDiscoveryServers) {
+    const subject = typeUrl.slice(typeUrl.lastIndexOf('.') + 1);
+
+    it(`the service of ${subject} alone answers requests that do not name the type, and no other type`, async () => {
+      const { stream, ended } = openRaw(mesh, service.delta.path);
+      stream.on('data', () => {});
+      const answer = new Promise<DeltaDiscoveryResponse>((resolve) => stream.once('data', resolve));
+      stream.write(request({ node: { id: 'envoy-1', userAgentName: 'envoy' }, resourceNamesSubscribe: ['absent'] }));
+      const { typeUrl: answered, removedResources } = await answer;
+      expect({ answered, removedResources }).to.deep.equal({ answered: typeUrl, removedResources: ['absent'] });
+      stream.write(request({ typeUrl: typeUrls.mark, resourceNamesSubscribe: ['mesh'] }));
+      const { code, details } = await ended;
+      expect(status[code]).to.equal('INVALID_ARGUMENT');
+      expect(details).to.contain(typeUrl);
+    });
+  }
 
   it('metadata that is no map of ours, or nested deep, is passed over', async () => {
     let value: object = { stringValue: 'x' };

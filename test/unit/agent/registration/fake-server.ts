@@ -45,7 +45,7 @@ export class FakeServer {
       },
       { connect: (call: ServerDuplexStream<AgentMessage, Input<ServerMessage>>) => this.#onSession(call) },
     );
-    const { deltaAggregatedResources } = aggregatedDiscoveryServer;
+    const { delta: deltaAggregatedResources } = aggregatedDiscoveryServer;
     this.#server.addService(
       { deltaAggregatedResources },
       { deltaAggregatedResources: (call: ServerDuplexStream<DeltaDiscoveryRequest, Buffer>) => this.#onAds(call) },
