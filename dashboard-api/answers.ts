@@ -91,6 +91,26 @@ export const diffAnswer = named('Diff', z.object({ from: z.int(), to: z.int(), c
 
 export const storedAnswer = named('Stored', z.object({ revision: z.int(), resource: resourceSchema }));
 
+const load = z.object({
+  requestsPerSecond: z.number().meta({ description: 'Requests that ended, as their senders report' }),
+  errorsPerSecond: z.number(),
+  inProgress: z.number(),
+});
+
+export const clusterLoadAnswer = named(
+  'ClusterLoad',
+  load.extend({
+    cluster: z.string(),
+    service: z.string().meta({ description: 'Empty, like the next three, for a cluster that is not of this mesh' }),
+    namespace: z.string(),
+    port: z.string(),
+    subset: z.string(),
+    clients: z.int().meta({ description: 'How many have reported on it' }),
+    droppedPerSecond: z.number().meta({ description: 'Requests that their senders sent to nobody' }),
+    localities: z.array(load.extend({ region: z.string(), zone: z.string(), subZone: z.string() })),
+  }),
+);
+
 const counts = z.object({
   starting: z.int(),
   passing: z.int(),

@@ -10,6 +10,7 @@ import { agentEndpoints } from './routes/agents.ts';
 import { applyEndpoints } from './routes/apply.ts';
 import { eventEndpoints } from './routes/events.ts';
 import { instanceEndpoints } from './routes/instances.ts';
+import { loadEndpoints } from './routes/load.ts';
 import { operationEndpoints } from './routes/operations.ts';
 import { listEndpoint, resourceEndpoints } from './routes/resources.ts';
 import { revisionEndpoints } from './routes/revisions.ts';
@@ -57,6 +58,7 @@ export function createApi(controlPlane: ControlPlane, options: ApiOptions): Expr
     ...resourceEndpoints(controlPlane, { kind: 'TrafficPolicy' }),
     ...instanceEndpoints(controlPlane),
     ...agentEndpoints(controlPlane),
+    ...loadEndpoints(controlPlane),
     ...revisionEndpoints(controlPlane),
     ...eventEndpoints(controlPlane, hub),
   ];

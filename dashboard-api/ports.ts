@@ -153,6 +153,41 @@ export interface AgentsPort {
   waitFor(revision: number, timeoutMs: number, signal: AbortSignal): Promise<Rollout>;
 }
 
+/** What clients send, as they report it themselves: requests that ended, per second. */
+export interface Load {
+  readonly requestsPerSecond: number;
+  /** Those of them that ended with an error. */
+  readonly errorsPerSecond: number;
+  /** Requests under way. */
+  readonly inProgress: number;
+}
+
+export interface LocalityLoad extends Load {
+  /** All three are '' for clients that do not count by locality. */
+  readonly region: string;
+  readonly zone: string;
+  readonly subZone: string;
+}
+
+export interface ClusterLoad extends Load {
+  readonly cluster: string;
+  /** As the name of the cluster says; all four are '' for one that is not of this mesh. */
+  readonly service: string;
+  readonly namespace: string;
+  readonly port: string;
+  readonly subset: string;
+  /** How many clients have reported on it. */
+  readonly clients: number;
+  /** Requests that were sent to nobody: a circuit breaker, a fault of a rule. */
+  readonly droppedPerSecond: number;
+  readonly localities: readonly LocalityLoad[];
+}
+
+export interface LoadPort {
+  /** By the last reports of all clients, or of those with this id. Sorted by cluster. */
+  loads(filter: { readonly client?: string | undefined }): Promise<readonly ClusterLoad[]>;
+}
+
 export type MeshEvent =
   | { readonly is: 'revision'; readonly record: RevisionRecord }
   | { readonly is: 'rollout'; readonly rollout: Rollout }
@@ -175,6 +210,7 @@ export interface ControlPlane {
   readonly rules: RulesPort;
   readonly registry: RegistryPort;
   readonly agents: AgentsPort;
+  readonly loads: LoadPort;
   readonly events: EventsPort;
   readonly health: HealthPort;
   readonly defaultNamespace: string;

@@ -7,17 +7,20 @@ import type { Input, MessageType } from './load.ts';
 import { typeUrls } from './type-urls.ts';
 import {
   AgentMessage,
+  ClientStatusRequest,
   DeltaDiscoveryRequest,
   DeltaDiscoveryResponse,
   DiscoveryRequest,
   DiscoveryResponse,
+  LoadStatsRequest,
+  LoadStatsResponse,
   ServerMessage,
 } from './types.ts';
 
-interface StreamMethod<Request, Response> {
+interface Method<Request, Response> {
   readonly path: string;
-  readonly requestStream: true;
-  readonly responseStream: true;
+  readonly requestStream: boolean;
+  readonly responseStream: boolean;
   readonly requestSerialize: (message: Request) => Buffer;
   readonly requestDeserialize: (bytes: Buffer) => Request;
   readonly responseSerialize: (message: Response) => Buffer;
@@ -41,11 +44,19 @@ function streamMethod<Request, Response>(
   path: string,
   request: Codec<Request>,
   response: Codec<Response>,
-): StreamMethod<Request, Response> {
+): Method<Request, Response> {
+  return { ...unaryMethod(path, request, response), requestStream: true, responseStream: true };
+}
+
+function unaryMethod<Request, Response>(
+  path: string,
+  request: Codec<Request>,
+  response: Codec<Response>,
+): Method<Request, Response> {
   return {
     path,
-    requestStream: true,
-    responseStream: true,
+    requestStream: false,
+    responseStream: false,
     requestSerialize: (message) => request.encode(message),
     requestDeserialize: (bytes) => request.decode(bytes),
     responseSerialize: (message) => response.encode(message),
@@ -95,21 +106,40 @@ export const agentService = {
   connect: streamMethod('/sluice.v1.AgentService/Connect', typed(AgentMessage), typed(ServerMessage)),
 };
 
+/** Load reports: what clients send where, in requests. */
+export const loadReportingService = {
+  streamLoadStats: streamMethod(
+    '/envoy.service.load_stats.v3.LoadReportingService/StreamLoadStats',
+    typed(LoadStatsRequest),
+    typed(LoadStatsResponse),
+  ),
+};
+
+const clientStatus = '/envoy.service.status.v3.ClientStatusDiscoveryService';
+
+/** Who has what, as the server speaks it: responses are bytes (`ClientStatusResponse`, encoded). */
+export const clientStatusServer = {
+  streamClientStatus: streamMethod(`${clientStatus}/StreamClientStatus`, typed(ClientStatusRequest), encoded),
+  fetchClientStatus: unaryMethod(`${clientStatus}/FetchClientStatus`, typed(ClientStatusRequest), encoded),
+};
+
 /** A message as it arrived: what it says, or why its bytes are no such message. */
 export type Received<Message> = { readonly message: Message } | { readonly fault: string };
 
 /**
  * The method as a server takes it that answers garbage itself: grpc-js would end the call with an internal error of its
- * own, past all counting.
+ * own, past all counting. Messages of more than `mostBytes` are garbage too: they are not even looked at.
  */
 export function tolerant<Request, Response>(
-  method: StreamMethod<Request, Response>,
-): StreamMethod<Received<Request>, Response> {
+  method: Method<Request, Response>,
+  mostBytes = Number.POSITIVE_INFINITY,
+): Method<Received<Request>, Response> {
   return {
     ...method,
     requestSerialize: (received) =>
       'message' in received ? method.requestSerialize(received.message) : Buffer.alloc(0),
     requestDeserialize: (bytes) => {
+      if (bytes.length > mostBytes) return { fault: `${bytes.length} bytes are more than ${mostBytes}` };
       try {
         return { message: method.requestDeserialize(bytes) };
       } catch (error) {

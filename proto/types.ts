@@ -98,6 +98,45 @@ export interface CircuitBreakersThresholdsRetryBudget {
   readonly minRetryConcurrency: UInt32Value | null;
 }
 
+/** envoy.service.status.v3.ClientConfig */
+export interface ClientConfig {
+  readonly node: Node | null;
+  readonly genericXdsConfigs: readonly ClientConfigGenericXdsConfig[];
+}
+
+/** envoy.service.status.v3.ClientConfig.GenericXdsConfig */
+export interface ClientConfigGenericXdsConfig {
+  readonly typeUrl: string;
+  readonly name: string;
+  readonly versionInfo: string;
+  readonly xdsConfig: Any | null;
+  readonly configStatus: ConfigStatus;
+  readonly clientStatus: ClientResourceStatus;
+  readonly errorState: UpdateFailureState | null;
+}
+
+/** envoy.admin.v3.ClientResourceStatus */
+export const ClientResourceStatus = {
+  UNKNOWN: 0,
+  REQUESTED: 1,
+  DOES_NOT_EXIST: 2,
+  ACKED: 3,
+  NACKED: 4,
+} as const;
+export type ClientResourceStatus = (typeof ClientResourceStatus)[keyof typeof ClientResourceStatus];
+
+/** envoy.service.status.v3.ClientStatusRequest */
+export interface ClientStatusRequest {
+  readonly nodeMatchers: readonly NodeMatcher[];
+  readonly node: Node | null;
+  readonly excludeResourceContents: boolean;
+}
+
+/** envoy.service.status.v3.ClientStatusResponse */
+export interface ClientStatusResponse {
+  readonly config: readonly ClientConfig[];
+}
+
 /** envoy.config.cluster.v3.Cluster */
 export interface Cluster {
   readonly name: string;
@@ -165,6 +204,22 @@ export interface ClusterLoadAssignmentPolicy {
   readonly overprovisioningFactor: UInt32Value | null;
 }
 
+/** envoy.config.endpoint.v3.ClusterStats */
+export interface ClusterStats {
+  readonly clusterName: string;
+  readonly upstreamLocalityStats: readonly UpstreamLocalityStats[];
+  readonly totalDroppedRequests: Int64;
+  readonly loadReportInterval: Duration | null;
+  readonly droppedRequests: readonly ClusterStatsDroppedRequests[];
+  readonly clusterServiceName: string;
+}
+
+/** envoy.config.endpoint.v3.ClusterStats.DroppedRequests */
+export interface ClusterStatsDroppedRequests {
+  readonly category: string;
+  readonly droppedCount: Int64;
+}
+
 /** envoy.type.v3.CodecClientType */
 export const CodecClientType = {
   HTTP1: 0,
@@ -183,6 +238,16 @@ export interface ConfigSource {
   /** Which of the fields is set. */
   readonly configSourceSpecifier?: 'apiConfigSource' | 'ads' | 'self';
 }
+
+/** envoy.service.status.v3.ConfigStatus */
+export const ConfigStatus = {
+  UNKNOWN: 0,
+  SYNCED: 1,
+  NOT_SENT: 2,
+  STALE: 3,
+  ERROR: 4,
+} as const;
+export type ConfigStatus = (typeof ConfigStatus)[keyof typeof ConfigStatus];
 
 /** envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig */
 export interface ConsistentHashingLbConfig {
@@ -543,6 +608,20 @@ export interface LoadBalancingPolicyPolicy {
   readonly typedExtensionConfig: TypedExtensionConfig | null;
 }
 
+/** envoy.service.load_stats.v3.LoadStatsRequest */
+export interface LoadStatsRequest {
+  readonly node: Node | null;
+  readonly clusterStats: readonly ClusterStats[];
+}
+
+/** envoy.service.load_stats.v3.LoadStatsResponse */
+export interface LoadStatsResponse {
+  readonly clusters: readonly string[];
+  readonly loadReportingInterval: Duration | null;
+  readonly reportEndpointGranularity: boolean;
+  readonly sendAllClusters: boolean;
+}
+
 /** envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig */
 export interface LocalReplyConfig {
   readonly mappers: readonly ResponseMapper[];
@@ -596,6 +675,12 @@ export interface Node {
   readonly clientFeatures: readonly string[];
   /** Which of the fields is set. */
   readonly userAgentVersionType?: 'userAgentVersion';
+}
+
+/** envoy.type.matcher.v3.NodeMatcher */
+export interface NodeMatcher {
+  readonly nodeId: StringMatcher | null;
+  readonly nodeMetadatas: readonly StructMatcher[];
 }
 
 /** envoy.config.route.v3.NonForwardingAction */
@@ -1000,6 +1085,11 @@ export interface Struct {
   readonly fields: Record<string, Value>;
 }
 
+/** envoy.type.matcher.v3.StructMatcher */
+export interface StructMatcher {
+
+}
+
 /** envoy.config.core.v3.SubstitutionFormatString */
 export interface SubstitutionFormatString {
   readonly textFormatSource: DataSource | null;
@@ -1052,6 +1142,22 @@ export interface UInt32Value {
 /** google.protobuf.UInt64Value */
 export interface UInt64Value {
   readonly value: Int64;
+}
+
+/** envoy.admin.v3.UpdateFailureState */
+export interface UpdateFailureState {
+  readonly details: string;
+  readonly versionInfo: string;
+}
+
+/** envoy.config.endpoint.v3.UpstreamLocalityStats */
+export interface UpstreamLocalityStats {
+  readonly locality: Locality | null;
+  readonly totalSuccessfulRequests: Int64;
+  readonly totalRequestsInProgress: Int64;
+  readonly totalErrorRequests: Int64;
+  readonly priority: number;
+  readonly totalIssuedRequests: Int64;
 }
 
 /** envoy.extensions.upstreams.http.v3.HttpProtocolOptions */
@@ -1126,8 +1232,12 @@ export const ApiListener = messageType<ApiListener>('envoy.config.listener.v3.Ap
 export const BoolValue = messageType<BoolValue>('google.protobuf.BoolValue');
 export const BytesValue = messageType<BytesValue>('google.protobuf.BytesValue');
 export const CircuitBreakers = messageType<CircuitBreakers>('envoy.config.cluster.v3.CircuitBreakers');
+export const ClientConfig = messageType<ClientConfig>('envoy.service.status.v3.ClientConfig');
+export const ClientStatusRequest = messageType<ClientStatusRequest>('envoy.service.status.v3.ClientStatusRequest');
+export const ClientStatusResponse = messageType<ClientStatusResponse>('envoy.service.status.v3.ClientStatusResponse');
 export const Cluster = messageType<Cluster>('envoy.config.cluster.v3.Cluster');
 export const ClusterLoadAssignment = messageType<ClusterLoadAssignment>('envoy.config.endpoint.v3.ClusterLoadAssignment');
+export const ClusterStats = messageType<ClusterStats>('envoy.config.endpoint.v3.ClusterStats');
 export const ConfigSource = messageType<ConfigSource>('envoy.config.core.v3.ConfigSource');
 export const ConsistentHashingLbConfig = messageType<ConsistentHashingLbConfig>('envoy.extensions.load_balancing_policies.common.v3.ConsistentHashingLbConfig');
 export const ControlPlane = messageType<ControlPlane>('envoy.config.core.v3.ControlPlane');
@@ -1168,6 +1278,8 @@ export const LeastRequest = messageType<LeastRequest>('envoy.extensions.load_bal
 export const ListValue = messageType<ListValue>('google.protobuf.ListValue');
 export const Listener = messageType<Listener>('envoy.config.listener.v3.Listener');
 export const LoadBalancingPolicy = messageType<LoadBalancingPolicy>('envoy.config.cluster.v3.LoadBalancingPolicy');
+export const LoadStatsRequest = messageType<LoadStatsRequest>('envoy.service.load_stats.v3.LoadStatsRequest');
+export const LoadStatsResponse = messageType<LoadStatsResponse>('envoy.service.load_stats.v3.LoadStatsResponse');
 export const LocalReplyConfig = messageType<LocalReplyConfig>('envoy.extensions.filters.network.http_connection_manager.v3.LocalReplyConfig');
 export const Locality = messageType<Locality>('envoy.config.core.v3.Locality');
 export const LocalityLbEndpoints = messageType<LocalityLbEndpoints>('envoy.config.endpoint.v3.LocalityLbEndpoints');
@@ -1176,6 +1288,7 @@ export const Maglev = messageType<Maglev>('envoy.extensions.load_balancing_polic
 export const Metadata = messageType<Metadata>('envoy.config.core.v3.Metadata');
 export const Name = messageType<Name>('sluice.v1.Name');
 export const Node = messageType<Node>('envoy.config.core.v3.Node');
+export const NodeMatcher = messageType<NodeMatcher>('envoy.type.matcher.v3.NodeMatcher');
 export const NonForwardingAction = messageType<NonForwardingAction>('envoy.config.route.v3.NonForwardingAction');
 export const OutlierDetection = messageType<OutlierDetection>('envoy.config.cluster.v3.OutlierDetection');
 export const Percent = messageType<Percent>('envoy.type.v3.Percent');
@@ -1212,11 +1325,14 @@ export const Status = messageType<Status>('google.rpc.Status');
 export const StringMatcher = messageType<StringMatcher>('envoy.type.matcher.v3.StringMatcher');
 export const StringValue = messageType<StringValue>('google.protobuf.StringValue');
 export const Struct = messageType<Struct>('google.protobuf.Struct');
+export const StructMatcher = messageType<StructMatcher>('envoy.type.matcher.v3.StructMatcher');
 export const SubstitutionFormatString = messageType<SubstitutionFormatString>('envoy.config.core.v3.SubstitutionFormatString');
 export const TcpProxy = messageType<TcpProxy>('envoy.extensions.filters.network.tcp_proxy.v3.TcpProxy');
 export const TypedExtensionConfig = messageType<TypedExtensionConfig>('envoy.config.core.v3.TypedExtensionConfig');
 export const UInt32Value = messageType<UInt32Value>('google.protobuf.UInt32Value');
 export const UInt64Value = messageType<UInt64Value>('google.protobuf.UInt64Value');
+export const UpdateFailureState = messageType<UpdateFailureState>('envoy.admin.v3.UpdateFailureState');
+export const UpstreamLocalityStats = messageType<UpstreamLocalityStats>('envoy.config.endpoint.v3.UpstreamLocalityStats');
 export const UpstreamProtocolOptions = messageType<UpstreamProtocolOptions>('envoy.extensions.upstreams.http.v3.HttpProtocolOptions');
 export const Value = messageType<Value>('google.protobuf.Value');
 export const VirtualHost = messageType<VirtualHost>('envoy.config.route.v3.VirtualHost');

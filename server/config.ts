@@ -1,10 +1,14 @@
 /** The settings of the server: one schema says default, unit and meaning of each (docs/configuration.md). */
 import { z } from 'zod';
+import { duration, durationMs } from '../model/duration.ts';
 import { isDnsName } from '../model/names.ts';
 import { listenAddress } from '../process/address-settings.ts';
 import { logLevels } from '../process/log.ts';
 import { wholeNumber } from '../process/setting-kinds.ts';
 import { type LoadedSettings, loadSettings, type SettingsSources } from '../process/settings.ts';
+
+/** gRPC clients report no more often than every second, whatever they are asked for. */
+const shortestReportIntervalMs = 100;
 
 export const serverSettings = z.object({
   http: listenAddress.prefault('127.0.0.1:7070').meta({
@@ -42,6 +46,10 @@ export const serverSettings = z.object({
         'For a store restored from a backup: go on above this revision, so that agents which saw it obey again.',
       placeholder: 'N',
     }),
+  loadReportInterval: duration
+    .prefault('10s')
+    .refine((text) => durationMs(text) >= shortestReportIntervalMs, 'must be at least 100ms')
+    .meta({ description: 'How often agents and clients report what they send where.', placeholder: 'DURATION' }),
   logLevel: z
     .enum(logLevels, `must be one of ${logLevels.join(', ')}`)
     .prefault('info')

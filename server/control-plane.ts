@@ -6,8 +6,12 @@
 import { MeshError } from '../model/errors.ts';
 import type { RevisionRecord } from '../model/revision.ts';
 import type { Logger } from '../process/log.ts';
+import { typeUrls } from '../proto/type-urls.ts';
 import { AgentService } from './agents/agent-service.ts';
+import { LoadReportService } from './load-reports/load-report-service.ts';
+import { LoadTable } from './load-reports/load-table.ts';
 import { absentAgentsConcernedBy, countHolders, createMeshState, hasInstance, knownServices } from './mesh-state.ts';
+import { ClientStatusService } from './operator-services/client-status.ts';
 import type { InstanceRecord } from './registry/instance.ts';
 import { Registry } from './registry/registry.ts';
 import { Rush } from './registry/rush.ts';
@@ -46,6 +50,8 @@ export interface ControlPlaneOptions {
   /** Milliseconds since 1970. */
   readonly wallClock: () => number;
   readonly observer: Observer;
+  /** How often clients report what they send where, in milliseconds. 10 s when not given. */
+  readonly loadReportIntervalMs?: number;
 }
 
 export class ControlPlane {
@@ -57,6 +63,9 @@ export class ControlPlane {
   readonly cache: SnapshotCache;
   readonly ads: AdsService;
   readonly agents: AgentService;
+  readonly loads: LoadTable;
+  readonly loadReports: LoadReportService;
+  readonly clientStatus: ClientStatusService;
   readonly #options: ControlPlaneOptions;
   readonly #rebuild: RebuildLoop;
   readonly #rush: Rush;
@@ -69,7 +78,7 @@ export class ControlPlane {
   #sweeper: NodeJS.Timeout | undefined;
 
   constructor(options: ControlPlaneOptions) {
-    const { store, log, clock, wallClock, observer, serverId, domain } = options;
+    const { store, log, clock, wallClock, observer, serverId, domain, loadReportIntervalMs = 10_000 } = options;
     this.#options = options;
     this.store = store;
     this.#rush = new Rush(clock);
@@ -124,6 +133,13 @@ export class ControlPlane {
       },
       onUnused: () => this.#rebuild.onRelease(),
     });
+    this.loads = new LoadTable({
+      clock,
+      intervalMs: loadReportIntervalMs,
+      isCluster: (name) => this.cache.resource(typeUrls.cluster, name) !== undefined,
+    });
+    this.loadReports = new LoadReportService({ table: this.loads, intervalMs: loadReportIntervalMs, clock, log });
+    this.clientStatus = new ClientStatusService({ streams: () => this.ads.streams, log });
     this.agents = new AgentService({
       meshId: store.meshId,
       serverId,
@@ -164,6 +180,7 @@ export class ControlPlane {
     this.#watch?.close();
     this.ads.close();
     this.agents.close();
+    this.loadReports.close();
   }
 
   /** How many agents and clients hold the configuration of the service. */

@@ -8,11 +8,24 @@ import {
   status,
 } from '@grpc/grpc-js';
 import { formatHostPort, type HostPort } from '../process/host-port.ts';
-import { agentService, aggregatedDiscoveryServer, tolerant, typedDiscoveryServers } from '../proto/services.ts';
+import {
+  agentService,
+  aggregatedDiscoveryServer,
+  clientStatusServer,
+  loadReportingService,
+  tolerant,
+  typedDiscoveryServers,
+} from '../proto/services.ts';
 import type { ControlPlane } from './control-plane.ts';
 
 /** An agent that reconnects lists every resource it holds, with its version. */
 const mostReceivedBytes = 16 * 1024 * 1024;
+
+/** A report of ten thousand clusters has a million bytes. */
+const mostLoadReportBytes = 2 * 1024 * 1024;
+
+/** Questions of tools are short. */
+const mostQuestionBytes = 64 * 1024;
 
 /** How long streams have to take their end before they are cut. */
 const shutdownMs = 2_000;
@@ -47,6 +60,17 @@ export async function startGrpcServer(
     server.addService({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers(typeUrl));
   }
   server.addService({ connect: tolerant(agentService.connect) }, { connect: plane.agents.handle });
+  server.addService(
+    { streamLoadStats: tolerant(loadReportingService.streamLoadStats, mostLoadReportBytes) },
+    { streamLoadStats: plane.loadReports.handle },
+  );
+  server.addService(
+    {
+      streamClientStatus: tolerant(clientStatusServer.streamClientStatus, mostQuestionBytes),
+      fetchClientStatus: tolerant(clientStatusServer.fetchClientStatus, mostQuestionBytes),
+    },
+    { streamClientStatus: plane.clientStatus.handleStream, fetchClientStatus: plane.clientStatus.handleFetch },
+  );
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(formatHostPort(listen), ServerCredentials.createInsecure(), (error, bound) => {
       if (error) reject(new Error(`cannot listen on ${formatHostPort(listen)} for gRPC: ${error.message}`));

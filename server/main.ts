@@ -1,6 +1,7 @@
 /** The server, put together: store, control plane, gRPC, REST. The only server file that handles signals or exits. */
 import { randomUUID } from 'node:crypto';
 import { type RunningApi, startApi } from '../dashboard-api/start-api.ts';
+import { durationMs } from '../model/duration.ts';
 import { isLoopback } from '../process/host-port.ts';
 import { createLog, type Logger } from '../process/log.ts';
 import { sluiceVersion } from '../process/version.ts';
@@ -9,6 +10,7 @@ import { ControlPlane } from './control-plane.ts';
 import { type RunningGrpcServer, startGrpcServer } from './grpc-server.ts';
 import { agentInfo, createAgentsPort } from './ports/agents-port.ts';
 import { MeshEvents } from './ports/event-hub.ts';
+import { createLoadPort } from './ports/load-port.ts';
 import { createRegistryPort, instanceInfo } from './ports/registry-port.ts';
 import { startFailure } from './start-failure.ts';
 import { openEmbeddedStore } from './store/embedded-store.ts';
@@ -47,6 +49,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
     log,
     clock,
     wallClock: Date.now,
+    loadReportIntervalMs: durationMs(settings.loadReportInterval),
     observer: {
       onRevision: (record) => {
         log.info({ revision: record.revision, by: record.by, changes: record.changes.length }, 'revision');
@@ -78,6 +81,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
     rules: plane.rules,
     registry: createRegistryPort(plane, toIso),
     agents: createAgentsPort(plane, toIso),
+    loads: createLoadPort(plane.loads),
     events,
     health: {
       readiness: () => ({ ready: !isDraining, body: readiness(plane, isDraining) }),

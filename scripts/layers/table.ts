@@ -91,6 +91,16 @@ export const layers: readonly Layer[] = [
     rule: "the agents' service registers and reports: it knows neither rules nor what is compiled",
   },
   {
+    path: 'server/load-reports',
+    mayImport: [...processes, 'server/xds/identity.ts'],
+    rule: 'load reports are feedback that only readers use: they steer nothing, so they know nothing of what is served',
+  },
+  {
+    path: 'server/operator-services',
+    mayImport: [...processes, 'routing', 'server/xds', 'server/compile/encoded-resource.ts'],
+    rule: 'services for tools show what streams have; they steer nothing',
+  },
+  {
     path: 'server/ports',
     mayImport: [...words, 'server', 'dashboard-api/ports.ts'],
     rule: 'ports/ shows the control plane as dashboard-api/ports.ts asks for it, and knows nothing else of the API',

@@ -1,7 +1,8 @@
-/** What the server counts, for Prometheus. Labels are bounded: states and codes, never names of services or agents. */
+/** What the server counts, for Prometheus. Labels are bounded: states and codes, never names of agents. */
 import { Counter, collectDefaultMetrics, Gauge, Registry as MetricsRegistry } from 'prom-client';
 import type { ControlPlane } from '../control-plane.ts';
 import { agentState } from '../status/agent-record.ts';
+import { addLoadMetrics } from './load-metrics.ts';
 
 export interface Metrics {
   readonly contentType: string;
@@ -16,6 +17,7 @@ export function createMetrics(plane: ControlPlane): Metrics {
   const registry = new MetricsRegistry();
   collectDefaultMetrics({ register: registry });
   const registers = [registry];
+  addLoadMetrics(registry, plane.loads);
   gauge('sluice_revision', 'Newest revision of the rules.', () => plane.rules.revision);
   gauge('sluice_instances', 'Registered instances.', () => plane.registry.size);
   gauge('sluice_services', 'Services that are served.', () => [...plane.cache.services()].length);

@@ -5,6 +5,7 @@
 
 import type {
   AgentInfo,
+  ClusterLoad,
   ControlPlane,
   InstanceInfo,
   InstanceRef,
@@ -42,6 +43,8 @@ export class FakeControlPlane {
   readonly #listeners = new Set<(event: MeshEvent) => void>();
   readonly #agents = new Map<string, AgentInfo>();
   readonly #waiting = new Set<() => void>();
+  /** What clients report; with a filter by client, nothing. */
+  loads: readonly ClusterLoad[] = [];
   /** What /readyz says. */
   ready = true;
   /** Thrown by the next change, as a store would. */
@@ -120,6 +123,7 @@ export class FakeControlPlane {
         rollout: (revision) => this.#rollout(revision),
         waitFor: (revision, timeoutMs, signal) => this.#waitFor(revision, timeoutMs, signal),
       },
+      loads: { loads: async ({ client }) => (client === undefined ? this.loads : []) },
       events: {
         subscribe: (listener) => {
           this.#listeners.add(listener);

@@ -47,6 +47,7 @@ describe('/openapi.json', () => {
       'GET /agents',
       'GET /agents/{id}',
       'GET /agents/{id}/config',
+      'GET /load',
       'GET /revisions',
       'GET /revisions/{revision}',
       'GET /revisions/{revision}/diff',

@@ -34,6 +34,9 @@ function loadOfficial(): protobuf.Root {
     'envoy/config/cluster/v3/cluster.proto',
     'envoy/config/route/v3/route.proto',
     'envoy/config/endpoint/v3/endpoint.proto',
+    'envoy/service/load_stats/v3/lrs.proto',
+    'envoy/service/status/v3/csds.proto',
+    'envoy/type/matcher/v3/node.proto',
     'envoy/extensions/filters/http/fault/v3/fault.proto',
     'envoy/extensions/retry/host/previous_hosts/v3/previous_hosts.proto',
     'envoy/extensions/filters/http/router/v3/router.proto',
@@ -127,12 +130,17 @@ describe('the own .proto files', () => {
     expect(differences(wrong, official)).to.have.lengthOf(3);
   });
 
-  it('declare the methods of the aggregated discovery service as officially', () => {
-    const name = 'envoy.service.discovery.v3.AggregatedDiscoveryService';
-    const methods = (root: protobuf.Root) =>
-      root.lookupService(name).methodsArray.map((m) => [m.name, m.requestType, m.requestStream, m.responseStream]);
-    expect(methods(loadRoot())).to.deep.equal(methods(official));
-  });
+  for (const name of [
+    'envoy.service.discovery.v3.AggregatedDiscoveryService',
+    'envoy.service.load_stats.v3.LoadReportingService',
+    'envoy.service.status.v3.ClientStatusDiscoveryService',
+  ]) {
+    it(`declare the methods of ${name} as officially`, () => {
+      const methods = (root: protobuf.Root) =>
+        root.lookupService(name).methodsArray.map((m) => [m.name, m.requestType, m.requestStream, m.responseStream]);
+      expect(methods(loadRoot())).to.deep.equal(methods(official));
+    });
+  }
 
   it('have current generated types', () => {
     expect(readFileSync('proto/types.ts', 'utf8')).to.equal(renderTypes());
