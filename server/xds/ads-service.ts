@@ -36,7 +36,7 @@ export interface AdsServiceOptions {
 }
 
 /** How often streams are looked at that take nothing. */
-const watchMs = 5_000;
+const watchMs = 1_000;
 
 /** The method that a stream came by. */
 interface Door {
@@ -55,7 +55,7 @@ export class AdsService {
   readonly #admission: Admission;
   readonly index: SubscriptionIndex<AdsStream>;
   #isServing = false;
-  /** Written to all streams and not taken yet. */
+  /** Written to streams and not taken yet, but for those that take nothing. */
   #unreadBytes = 0;
   #watch: NodeJS.Timeout | undefined;
 
@@ -113,6 +113,10 @@ export class AdsService {
   #onUnread(bytes: number): void {
     this.#unreadBytes += bytes;
     if (bytes < 0) this.#admission.onTaken();
+  }
+
+  #sendInTurn(stream: AdsStream): void {
+    if (this.#admission.add(() => stream.flush()) === undefined) this.#queue.add([stream]);
   }
 
   #accept<Message extends { readonly node: Node | null }>(
@@ -181,6 +185,7 @@ export class AdsService {
       index: this.index,
       clock,
       onUnread: (bytes) => this.#onUnread(bytes),
+      sendInTurn: (ready) => this.#sendInTurn(ready),
       onReady: (ready) => this.#queue.add([ready]),
     });
     const view = this.#views.viewOf(identity);
