@@ -11,6 +11,7 @@ import { median, percentile, printTable } from './support/figures.ts';
 
 const rounds = Number(process.env.SLUICE_BENCH_ROUNDS ?? 15);
 const warmUps = 3;
+const settleSeconds = 4;
 const support = (name: string) => join(import.meta.dirname, 'support', name);
 
 /** Own agents subscribe on demand, 20 services each; the others to everything. */
@@ -72,7 +73,11 @@ async function measure({ clients, streams, services }: Case): Promise<Record<str
   const keys = names.map((name) => `${name}.default`).join();
   const swarm = await startChild(support('swarm.ts'), [String(server.ready.grpc), String(streams), keys, clients]);
   const completeMs = Number(swarm.ready.ms);
-  await server.ask({});
+  // What the rush left behind goes back to the system within some seconds.
+  for (let second = 0; second < settleSeconds; second++) {
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await server.ask({});
+  }
   const perStream = (server.rssBytes() - before) / streams;
   const own: Round[] = [];
   let cpuMs = server.cpuMs();

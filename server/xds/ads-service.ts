@@ -4,6 +4,7 @@
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
+import { giveBackFreedMemory } from '../../process/freed-memory.ts';
 import type { Logger } from '../../process/log.ts';
 import type { Received } from '../../proto/services.ts';
 import {
@@ -38,6 +39,9 @@ export interface AdsServiceOptions {
 /** How often streams are looked at that take nothing. */
 const watchMs = 1_000;
 
+/** What was sent in large messages leaves its buffers with the allocator: from so many bytes on they are given back. */
+const worthGivingBack = 64 * 1024 * 1024;
+
 /** The method that a stream came by. */
 interface Door {
   readonly protocol: Protocol;
@@ -57,6 +61,8 @@ export class AdsService {
   #isServing = false;
   /** Written to streams and not taken yet, but for those that take nothing. */
   #unreadBytes = 0;
+  /** Since freed memory was last given back. */
+  #sentBytes = 0;
   #watch: NodeJS.Timeout | undefined;
 
   constructor(options: AdsServiceOptions) {
@@ -70,9 +76,7 @@ export class AdsService {
   /** Streams are refused with UNAVAILABLE before this: an empty answer would erase what agents have. */
   start(): void {
     this.#isServing = true;
-    this.#watch = setInterval(() => {
-      for (const stream of [...this.#streams]) stream.checkStandstill();
-    }, watchMs).unref();
+    this.#watch = setInterval(() => this.#lookAfter(), watchMs).unref();
   }
 
   get streams(): ReadonlySet<AdsStream> {
@@ -110,7 +114,15 @@ export class AdsService {
     for (const stream of [...this.#streams]) stream.end();
   }
 
+  #lookAfter(): void {
+    for (const stream of [...this.#streams]) stream.checkStandstill();
+    if (this.#sentBytes < worthGivingBack || this.#unreadBytes > 0 || this.#admission.length > 0) return;
+    this.#sentBytes = 0;
+    giveBackFreedMemory();
+  }
+
   #onUnread(bytes: number): void {
+    if (bytes > 0) this.#sentBytes += bytes;
     this.#unreadBytes += bytes;
     if (bytes < 0) this.#admission.onTaken();
   }

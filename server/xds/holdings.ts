@@ -46,8 +46,8 @@ export class Holdings {
   readonly #names = new Map<string, string>();
   /** Service -> how many names stand for it, and the snapshot from which its closure was taken. */
   readonly #services = new Map<string, { readonly uses: number; readonly snapshot: ServiceSnapshot }>();
-  /** Resource key -> how many services need it. */
-  readonly #needed = new Map<string, number>();
+  /** Type URL -> name -> how many services need it. */
+  readonly #needed = new Map<string, Map<string, number>>();
   /** Service -> how many names and clusters of it are held. */
   readonly #concerns = new Map<string, number>();
   /** Services whose endpoints the agent needs although their routes are known to it alone. */
@@ -78,7 +78,7 @@ export class Holdings {
   }
 
   isNeeded(typeUrl: string, name: string): boolean {
-    return this.#needed.has(resourceKey(typeUrl, name));
+    return this.#needed.get(typeUrl)?.has(name) === true;
   }
 
   /** The snapshot from which the closure of a held service was taken. */
@@ -236,10 +236,11 @@ export class Holdings {
   }
 
   #need(typeUrl: string, name: string, by: 1 | -1): void {
-    const key = resourceKey(typeUrl, name);
-    const count = (this.#needed.get(key) ?? 0) + by;
-    if (count === 0) this.#journal.delete(this.#needed, key);
-    else this.#journal.set(this.#needed, key, count);
+    const needed = this.#needed.get(typeUrl) ?? new Map<string, number>();
+    this.#needed.set(typeUrl, needed);
+    const count = (needed.get(name) ?? 0) + by;
+    if (count === 0) this.#journal.delete(needed, name);
+    else this.#journal.set(needed, name, count);
     this.#touch(typeUrl, name);
   }
 
