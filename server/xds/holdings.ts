@@ -102,18 +102,19 @@ export class Holdings {
     return this.#versions.get(typeUrl) ?? new Map();
   }
 
-  /** The name stands for what the view says, or is held no longer. */
-  updateName(name: string, view: HoldingsView, isWanted: boolean): void {
+  /** The name stands for what the view says, or is held no longer. Answers whether it stands for something else than before. */
+  updateName(name: string, view: HoldingsView, isWanted: boolean): boolean {
     const before = this.#names.get(name);
     const after = isWanted ? view.ownerOfName(name) : undefined;
     this.#touch(typeUrls.name, name);
-    if (before === after) return;
+    if (before === after) return false;
     if (before !== undefined) this.#use(before, -1, view);
     if (after === undefined) this.#journal.delete(this.#names, name);
     else {
       this.#journal.set(this.#names, name, after);
       this.#use(after, 1, view);
     }
+    return true;
   }
 
   /** Something of the service changed: its closure is taken anew, and what is held of it is looked at. */
