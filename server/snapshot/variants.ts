@@ -7,6 +7,8 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { CompiledService } from '../compile/compile.ts';
 import type { CompiledVariant, ForeignKind } from '../compile/compiled-variant.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { compileForEnvoy } from '../compile/envoy/compile-envoy.ts';
+import { compileEnvoyEndpoints } from '../compile/envoy/endpoints.ts';
 import type { ServiceInput } from '../compile/service-input.ts';
 import { resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
 
@@ -32,7 +34,13 @@ const own: Compiler = {
   endpoints: (snapshot) => resourcesOf(snapshot, typeUrls.endpoint),
 };
 
-const compilers: Readonly<Record<ForeignKind, Compiler>> = { envoy: own, grpc: own };
+const envoy: Compiler = {
+  compile: compileForEnvoy,
+  endpoints: (snapshot) =>
+    compileEnvoyEndpoints(resourcesOf(snapshot, typeUrls.endpoint), snapshot.instances, () => ''),
+};
+
+const compilers: Readonly<Record<ForeignKind, Compiler>> = { envoy, grpc: own };
 
 /** All but endpoints, by what it was compiled from: instances come and go more often than rules change. */
 const rules: Readonly<Record<ForeignKind, WeakMap<CompiledService, Variant>>> = {

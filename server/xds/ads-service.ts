@@ -4,7 +4,6 @@
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
-import { giveBackFreedMemory } from '../../process/freed-memory.ts';
 import type { Logger } from '../../process/log.ts';
 import type { Received } from '../../proto/services.ts';
 import {
@@ -27,6 +26,8 @@ import { SubscriptionIndex } from './subscription-index.ts';
 
 export interface AdsServiceOptions {
   readonly cache: SnapshotCache;
+  /** The suffix of full names. */
+  readonly domain: string;
   readonly serverId: string;
   readonly log: Logger;
   /** Milliseconds, rising. */
@@ -37,10 +38,7 @@ export interface AdsServiceOptions {
 }
 
 /** How often streams are looked at that take nothing. */
-const watchMs = 1_000;
-
-/** What was sent in large messages leaves its buffers with the allocator: from so many bytes on they are given back. */
-const worthGivingBack = 64 * 1024 * 1024;
+const watchMs = 5_000;
 
 /** The method that a stream came by. */
 interface Door {
@@ -59,16 +57,14 @@ export class AdsService {
   readonly #admission: Admission;
   readonly index: SubscriptionIndex<AdsStream>;
   #isServing = false;
-  /** Written to streams and not taken yet, but for those that take nothing. */
+  /** Written to all streams and not taken yet. */
   #unreadBytes = 0;
-  /** Since freed memory was last given back. */
-  #sentBytes = 0;
   #watch: NodeJS.Timeout | undefined;
 
   constructor(options: AdsServiceOptions) {
     this.#options = options;
     this.#queue = new PushQueue(options.clock);
-    this.#views = new ClientViews(options.cache);
+    this.#views = new ClientViews(options.cache, options.domain);
     this.#admission = new Admission({ clock: options.clock, unreadBytes: () => this.#unreadBytes });
     this.index = new SubscriptionIndex(options.onUnused);
   }
@@ -76,7 +72,9 @@ export class AdsService {
   /** Streams are refused with UNAVAILABLE before this: an empty answer would erase what agents have. */
   start(): void {
     this.#isServing = true;
-    this.#watch = setInterval(() => this.#lookAfter(), watchMs).unref();
+    this.#watch = setInterval(() => {
+      for (const stream of [...this.#streams]) stream.checkStandstill();
+    }, watchMs).unref();
   }
 
   get streams(): ReadonlySet<AdsStream> {
@@ -114,21 +112,9 @@ export class AdsService {
     for (const stream of [...this.#streams]) stream.end();
   }
 
-  #lookAfter(): void {
-    for (const stream of [...this.#streams]) stream.checkStandstill();
-    if (this.#sentBytes < worthGivingBack || this.#unreadBytes > 0 || this.#admission.length > 0) return;
-    this.#sentBytes = 0;
-    giveBackFreedMemory();
-  }
-
   #onUnread(bytes: number): void {
-    if (bytes > 0) this.#sentBytes += bytes;
     this.#unreadBytes += bytes;
     if (bytes < 0) this.#admission.onTaken();
-  }
-
-  #sendInTurn(stream: AdsStream): void {
-    if (this.#admission.add(() => stream.flush()) === undefined) this.#queue.add([stream]);
   }
 
   #accept<Message extends { readonly node: Node | null }>(
@@ -197,10 +183,8 @@ export class AdsService {
       index: this.index,
       clock,
       onUnread: (bytes) => this.#onUnread(bytes),
-      sendInTurn: (ready) => this.#sendInTurn(ready),
       onReady: (ready) => this.#queue.add([ready]),
     });
-    const view = this.#views.viewOf(identity);
     stream.start(
       identity.kind === 'agent'
         ? new AgentSession({
@@ -209,17 +193,26 @@ export class AdsService {
             ownService: identity.hasApp ? `${identity.service}.${identity.namespace}` : undefined,
             presented: identity.presented,
           })
-        : new ForeignSession({
-            cache,
-            view,
-            member: stream,
-            setsOf: (typeUrl) => this.index.namesOf(view, typeUrl),
-            protocol,
-            allowsLegacyWildcard: identity.kind !== 'grpc',
-          }),
+        : this.#foreignSession(stream, protocol),
     );
     this.#streams.add(stream);
     return stream;
+  }
+
+  #foreignSession(stream: AdsStream, protocol: Protocol): ForeignSession<AdsStream> {
+    const { cache, log } = this.#options;
+    const { identity } = stream;
+    const { view, problems } = this.#views.viewOf(identity);
+    const { id, namespace } = identity;
+    for (const problem of problems) log.warn({ node: id, namespace, problem }, 'a client says what cannot be used');
+    return new ForeignSession({
+      cache,
+      view,
+      member: stream,
+      setsOf: (typeUrl) => this.index.namesOf(view, typeUrl),
+      protocol,
+      allowsLegacyWildcard: identity.kind !== 'grpc',
+    });
   }
 }
 

@@ -48,7 +48,7 @@ export class ForeignSession<Member = unknown> implements Session {
   /** Types that must be answered even if nothing of them differs. */
   readonly #owed = new Set<string>();
   /** Clusters that changed on this stream before it asked for endpoints. */
-  #changedClusters: 'all' | Set<string> | undefined;
+  #changedClusters: Set<string> | undefined;
   /** The answer to the clusters is overdue: routes go on without it. */
   #isClusterWaitOver = false;
   #nonce = 0;
@@ -61,14 +61,13 @@ export class ForeignSession<Member = unknown> implements Session {
     this.#options = options;
   }
 
-  /** Takes in what the client says; `flush` answers it. */
   onRequest(request: Request): Effect[] {
     if (!this.#options.view.typeUrls.includes(request.typeUrl)) return [];
     const subscription = this.#subscription(request.typeUrl);
     const { isFirst } = subscription;
     const verdict = subscription.verdict(request);
     const refusals = this.#onVerdict(subscription, verdict, request);
-    if (verdict.isStale) return refusals;
+    if (verdict.isStale) return [...refusals, ...this.flush()];
     subscription.update(request);
     if (this.#nameCount() > mostNames) {
       const message = `more than ${mostNames} names on one stream`;
@@ -77,13 +76,7 @@ export class ForeignSession<Member = unknown> implements Session {
     if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#changedClusters ?? []);
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
     if (isFirst && subscription.isWildcard) this.#owed.add(request.typeUrl);
-    return refusals;
-  }
-
-  /** Whether all of a type is to be sent: much, as a rule. */
-  get hasMuchToSend(): boolean {
-    for (const { hasNothing } of this.#subscriptions.values()) if (hasNothing) return true;
-    return false;
+    return [...refusals, ...this.flush()];
   }
 
   onChange(change: SnapshotChange): void {
@@ -193,7 +186,7 @@ export class ForeignSession<Member = unknown> implements Session {
     subscription.allInStep();
     const isOwed = this.#owed.delete(subscription.typeUrl);
     if (resources.length + absent.length === 0 && !isOwed) return [];
-    if (subscription.typeUrl === typeUrls.cluster) this.#forceEndpoints('all');
+    if (subscription.typeUrl === typeUrls.cluster) this.#forceEndpoints(namesOf(resources));
     return [this.#response(subscription, { resources, removed: absent, version, changed: resources })];
   }
 
@@ -246,16 +239,15 @@ export class ForeignSession<Member = unknown> implements Session {
   }
 
   /** A changed cluster warms until it gets its endpoints again, although the client does not ask (xds.md 5.2). */
-  #forceEndpoints(clusters: 'all' | Iterable<string>): void {
+  #forceEndpoints(clusters: Iterable<string>): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     if (endpoints === undefined) {
-      if (clusters === 'all' || this.#changedClusters === 'all') this.#changedClusters = 'all';
-      else this.#changedClusters = new Set([...(this.#changedClusters ?? []), ...clusters]);
+      this.#changedClusters ??= new Set();
+      for (const name of clusters) this.#changedClusters.add(name);
       return;
     }
+    for (const name of clusters) endpoints.force(name);
     this.#changedClusters = undefined;
-    if (clusters === 'all') endpoints.forceAll();
-    else for (const name of clusters) endpoints.force(name);
   }
 
   #isWhole(typeUrl: string): boolean {

@@ -9,6 +9,8 @@ export interface StreamIdentity {
   readonly id: string;
   readonly namespace: string;
   readonly service: string;
+  /** Of its locality; '' when it has none. */
+  readonly zone: string;
   /** 'sluice' for own agents. */
   readonly userAgent: string;
   /** Which protocol and which resources it takes: those of own agents, of Envoy, or of gRPC libraries. */
@@ -36,6 +38,7 @@ export function identityOf(node: Node | null, protocol: Protocol | undefined): S
     id: node.id,
     namespace: text(said.namespace) || 'default',
     service: text(said.service) || node.cluster.slice(0, longestText),
+    zone: node.locality?.zone.slice(0, longestText) ?? '',
     userAgent: node.userAgentName.slice(0, longestText),
     kind: kindOf(node.userAgentName, protocol),
     version: node.userAgentVersion.slice(0, longestText),

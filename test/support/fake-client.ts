@@ -92,10 +92,7 @@ export class FakeClient {
 
   request(type: Type, parts: Partial<Request>): void {
     const empty = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
-    this.#perform([
-      ...this.session.onRequest({ ...empty, typeUrl: typeUrls[type], ...parts }),
-      ...this.session.flush(),
-    ]);
+    this.#perform(this.session.onRequest({ ...empty, typeUrl: typeUrls[type], ...parts }));
   }
 
   ack(type: Type, parts: Partial<Request> = {}): void {

@@ -130,7 +130,7 @@ describe('sluice without a server', () => {
   describe('help', () => {
     const commands = [
       ...['server', 'agent', 'demo', 'apply', 'diff', 'validate', 'get', 'delete', 'status', 'agents', 'instances'],
-      ...['history', 'rollback', 'schema', 'version'],
+      ...['history', 'rollback', 'envoy-bootstrap', 'schema', 'version'],
     ];
 
     it('lists every command and nothing that does not exist yet', async () => {

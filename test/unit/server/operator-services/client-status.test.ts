@@ -19,6 +19,7 @@ function identity(id: string): StreamIdentity {
   return {
     id,
     namespace: 'default',
+    zone: '',
     service: 'web',
     userAgent: 'envoy',
     kind: 'envoy',

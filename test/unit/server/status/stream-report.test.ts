@@ -32,6 +32,7 @@ describe('the report of a stream', () => {
         id: 'web-1',
         namespace: 'default',
         service: 'web',
+        zone: '',
         userAgent: 'sluice',
         kind: 'agent',
         metadata: {},

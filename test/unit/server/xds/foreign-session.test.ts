@@ -335,7 +335,7 @@ describe('the stream of a foreign client', () => {
 
     it('D8 leaves out what the client has, sends what changed, removes what vanished', () => {
       const mesh = meshWith('a', 'b');
-      const version = mesh.cache.resource('type.googleapis.com/envoy.config.cluster.v3.Cluster', a)?.version ?? '';
+      const version = mesh.view.resource('type.googleapis.com/envoy.config.cluster.v3.Cluster', a)?.version ?? '';
       const client = delta(mesh);
       client.subscribe('cluster', [], { [a]: version, [b]: 'another', [c]: 'gone' });
       expect(client.takeLog()).to.deep.equal([`cluster +${b}`, `cluster -${c}`]);
@@ -638,9 +638,9 @@ function perform(one: Step, mesh: ModelMesh, client: FakeClient, protocol: Proto
 }
 
 /** What the client wants of the cache, as "type name" -> version. */
-function wantedOf(client: FakeClient, { cache }: ModelMesh): Record<string, string> {
+function wantedOf(client: FakeClient, { view }: ModelMesh): Record<string, string> {
   const wanted = someTypes.flatMap((type) =>
-    [...cache.resources(typeUrls[type])]
+    [...view.resources(typeUrls[type])]
       .filter(({ name }) => client.wants(type, name))
       .map(({ name, version }) => [`${type} ${name}`, version] as const),
   );
@@ -648,12 +648,12 @@ function wantedOf(client: FakeClient, { cache }: ModelMesh): Record<string, stri
 }
 
 /** What the client has of that: state of the world does not say that endpoints and routes are gone. */
-function heldOf(client: FakeClient, { cache }: ModelMesh, protocol: Protocol): Record<string, string> {
+function heldOf(client: FakeClient, { view }: ModelMesh, protocol: Protocol): Record<string, string> {
   const held = someTypes.flatMap((type) =>
     client
       .holds(type)
       .filter((name) => client.wants(type, name))
-      .filter((name) => protocol === 'delta' || type === 'cluster' || cache.resource(typeUrls[type], name))
+      .filter((name) => protocol === 'delta' || type === 'cluster' || view.resource(typeUrls[type], name))
       .map((name) => [`${type} ${name}`, client.held.get(`${type} ${name}`) ?? ''] as const),
   );
   return Object.fromEntries(held.sort());

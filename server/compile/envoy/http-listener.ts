@@ -1,0 +1,102 @@
+/** The HTTP connection managers of an Envoy beside an application: how requests come in, and what Envoy's own answers say. */
+import type { Input } from '../../../proto/load.ts';
+import {
+  type Any,
+  type Filter,
+  HeaderValueOptionHeaderAppendAction as HeaderAction,
+  HTTPFault,
+  HttpConnectionManager,
+  type HttpFilter,
+  Lua,
+  type ResponseMapper,
+  Router,
+  HttpConnectionManagerServerHeaderTransformation as ServerHeader,
+} from '../../../proto/types.ts';
+import { faultFilter } from '../../../routing/fault-policy.ts';
+import { compileDuration } from '../duration.ts';
+import { any } from './any.ts';
+import { authorityScript, scopeHeader } from './authority.ts';
+import { ads } from './config-source.ts';
+
+/** Requests go by the route configuration of one port of one service. */
+export function routedBy(routeConfigurationName: string): Input<Filter> {
+  return manager({
+    statPrefix: routeConfigurationName,
+    rds: { configSource: ads, routeConfigName: routeConfigurationName },
+    httpFilters: [fault, router],
+  });
+}
+
+/** Requests find their service by the name that they are addressed to. */
+export function routedByAuthority(namespace: string, domain: string): Input<Filter> {
+  return manager({
+    statPrefix: 'outbound',
+    scopedRoutes: {
+      name: 'services',
+      scopeKeyBuilder: { fragments: [{ headerValueExtractor: { name: scopeHeader, index: 0 } }] },
+      rdsConfigSource: ads,
+      scopedRds: { scopedRdsConfigSource: ads },
+    },
+    httpFilters: [script(authorityScript(namespace, domain)), fault, router],
+  });
+}
+
+/** Every request goes to one cluster. */
+export function routedTo(cluster: string): Input<Filter> {
+  const routes = [{ match: { prefix: '/' }, route: { cluster, timeout: none } }];
+  return manager({
+    statPrefix: 'inbound',
+    routeConfig: { name: 'inbound', virtualHosts: [{ name: 'inbound', domains: ['*'], routes }] },
+    httpFilters: [router],
+  });
+}
+
+const none = compileDuration(0);
+
+function manager(own: Input<HttpConnectionManager>): Input<Filter> {
+  return {
+    name: 'envoy.filters.network.http_connection_manager',
+    typedConfig: any(HttpConnectionManager, {
+      ...own,
+      // The caller is the application beside it, and what it says of itself stays.
+      useRemoteAddress: { value: false },
+      generateRequestId: { value: false },
+      serverHeaderTransformation: ServerHeader.PASS_THROUGH,
+      upgradeConfigs: [{ upgradeType: 'websocket' }],
+      // Only a rule ends a request.
+      streamIdleTimeout: none,
+      localReplyConfig: { mappers },
+    }),
+  };
+}
+
+const router: Input<HttpFilter> = filter('envoy.filters.http.router', any(Router, { suppressEnvoyHeaders: true }));
+/** Does what the route says, and without a word of it nothing. */
+const fault: Input<HttpFilter> = filter(faultFilter, any(HTTPFault, {}));
+
+function script(text: string): Input<HttpFilter> {
+  return filter('envoy.filters.http.lua', any(Lua, { defaultSourceCode: { inlineString: text } }));
+}
+
+function filter(name: string, typedConfig: Input<Any>): Input<HttpFilter> {
+  return { name, typedConfig };
+}
+
+/** Envoy's flags of an answer that it makes itself, and what own agents call the same (docs/agent.md). */
+const reasons: readonly (readonly [reason: string, flags: readonly string[], body?: string])[] = [
+  ['no-route', ['NR'], '%REQ(:AUTHORITY)% is no service of the mesh, or no rule of it takes this request\n'],
+  ['fault', ['FI']],
+  ['overflow', ['UO']],
+  ['no-healthy-instance', ['UH', 'NC']],
+  ['timeout', ['UT']],
+  ['upstream-connect-failure', ['UF']],
+  ['upstream-malformed', ['UPE']],
+  ['upstream-reset', ['UC', 'UR', 'LR']],
+  ['bad-request', ['DPE']],
+];
+
+const mappers: readonly Input<ResponseMapper>[] = reasons.map(([value, flags, body]) => ({
+  filter: { responseFlagFilter: { flags } },
+  headersToAdd: [{ header: { key: 'x-sluice-reason', value }, appendAction: HeaderAction.OVERWRITE_IF_EXISTS_OR_ADD }],
+  bodyFormatOverride: body === undefined ? undefined : { textFormatSource: { inlineString: body } },
+}));

@@ -1,0 +1,123 @@
+/**
+ * What an Envoy says of itself in `node.metadata.sluice`. Everything may be left out; what cannot be used is left out too, and
+ * told in whole sentences.
+ */
+import { isIP } from 'node:net';
+import { isDnsName, parseServiceKey, serviceKey } from '../../model/names.ts';
+import { formatHostPort, parseHostPort } from '../../process/host-port.ts';
+import type { Json } from '../../proto/struct.ts';
+import type { SocketName } from '../compile/envoy/listeners.ts';
+import type { EnvoyNode, EnvoyUpstream } from '../snapshot/envoy-view.ts';
+import type { StreamIdentity } from './identity.ts';
+
+/** More of one node are absurd, and would cost this server memory. */
+const mostUpstreams = 1_000;
+const mostServices = 10_000;
+
+const defaultOutbound: SocketName = { host: '127.0.0.1', port: 15_001 };
+
+export interface ReadNode {
+  readonly node: EnvoyNode;
+  readonly problems: readonly string[];
+}
+
+/** `domain`: the suffix of full names. */
+export function readEnvoyNode(identity: StreamIdentity, domain: string): ReadNode {
+  const { metadata, namespace, service, zone } = identity;
+  const problems: string[] = [];
+  const outbound = readAddress('outbound', metadata.outbound, problems) ?? defaultOutbound;
+  const at = readAddress('inbound', metadata.inbound, problems);
+  const app = readAddress('app', metadata.app, problems);
+  if ((at === undefined) !== (app === undefined)) {
+    problems.push(
+      'metadata.sluice has one of inbound and app: the other one is missing, so it has no inbound listener',
+    );
+  }
+  const names: Names = { namespace, domain };
+  const upstreams = readUpstreams(metadata.upstreams, names, problems);
+  const listeners = [outbound, ...(at && app ? [at] : []), ...upstreams.map((upstream) => upstream.at)];
+  const taken = new Set<string>();
+  for (const name of listeners.map(formatHostPort)) {
+    if (taken.has(name) && !name.endsWith(':0')) problems.push(`metadata.sluice has two listeners at ${name}`);
+    taken.add(name);
+  }
+  const services = readServices(metadata.services, names, problems);
+  const inbound = at && app ? { at, app } : undefined;
+  return { node: { namespace, service, zone, outbound, inbound, upstreams, services }, problems };
+}
+
+function readAddress(key: string, value: Json | undefined, problems: string[]): SocketName | undefined {
+  if (value === undefined) return undefined;
+  const address = typeof value === 'string' ? parseHostPort(value) : undefined;
+  const host = address?.host === 'localhost' ? '127.0.0.1' : (address?.host ?? '');
+  if (address === undefined || isIP(host) === 0) {
+    problems.push(`metadata.sluice.${key} is ${show(value)}, which is no IP address and port such as 127.0.0.1:15001`);
+    return undefined;
+  }
+  return { host, port: address.port };
+}
+
+interface Names {
+  readonly namespace: string;
+  readonly domain: string;
+}
+
+function readUpstreams(value: Json | undefined, names: Names, problems: string[]): EnvoyUpstream[] {
+  if (value === undefined) return [];
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    problems.push(`metadata.sluice.upstreams is ${show(value)}, not addresses by service`);
+    return [];
+  }
+  const entries = Object.entries(value);
+  if (entries.length > mostUpstreams) {
+    problems.push(
+      `metadata.sluice.upstreams has ${entries.length} entries; those behind the first ${mostUpstreams} do not count`,
+    );
+  }
+  return entries.slice(0, mostUpstreams).flatMap(([text, address]) => {
+    const [, host = '', digits] = /^([^:]*)(?::(\d{1,5}))?$/.exec(text) ?? [];
+    const service = readService(host, names);
+    const port = digits === undefined ? undefined : Number(digits);
+    if (service === undefined || port === 0 || (port ?? 1) > 65_535) {
+      problems.push(
+        `metadata.sluice.upstreams names ${show(text)}, which is no service such as reviews or reviews:9080`,
+      );
+      return [];
+    }
+    const at = readAddress(`upstreams["${text.slice(0, 100)}"]`, address, problems);
+    return at ? [{ service, port, at }] : [];
+  });
+}
+
+function readServices(value: Json | undefined, names: Names, problems: string[]): readonly string[] | undefined {
+  if (value === undefined) return undefined;
+  if (!Array.isArray(value)) {
+    problems.push(`metadata.sluice.services is ${show(value)}, not a list of names; it is served all of its namespace`);
+    return undefined;
+  }
+  const list: readonly Json[] = value;
+  if (list.length > mostServices) {
+    problems.push(
+      `metadata.sluice.services has ${list.length} entries; those behind the first ${mostServices} do not count`,
+    );
+  }
+  const keys = list.slice(0, mostServices).flatMap((name) => {
+    const key = typeof name === 'string' ? readService(name, names) : undefined;
+    if (key === undefined) problems.push(`metadata.sluice.services names ${show(name)}, which is no service`);
+    return key ?? [];
+  });
+  return [...new Set(keys)].sort();
+}
+
+/** "reviews", "reviews.default", "reviews.default.mesh.local" -> "reviews.default". */
+function readService(text: string, { namespace, domain }: Names): string | undefined {
+  const name = text.toLowerCase();
+  if (!isDnsName(name)) return undefined;
+  const key = name.endsWith(`.${domain}`) ? name.slice(0, -domain.length - 1) : name;
+  const full = key.includes('.') ? key : serviceKey(namespace, key);
+  return parseServiceKey(full) ? full : undefined;
+}
+
+function show(value: Json): string {
+  return JSON.stringify(value).slice(0, 100);
+}
