@@ -5,6 +5,7 @@ import type { Logger } from '../process/log.ts';
 import type { WorkReport } from './admin/agent-report.ts';
 import type { AgentSettings } from './config.ts';
 import type { ListeningPort } from './registration/instance.ts';
+import type { RequestCounts } from './telemetry/request-counts.ts';
 import type { Directory } from './xds/directory.ts';
 
 export interface DataPlaneOptions {
@@ -35,6 +36,8 @@ export interface DataPlane {
   reopenAccessLog(): void;
   /** Within a second. */
   report(): Promise<WorkReport>;
+  /** By cluster, since the start; within a second, and at less cost than a report. */
+  requestCounts(): Promise<ReadonlyMap<string, RequestCounts>>;
   /** No more requests for the application; those under way finish, within the drain timeout. */
   closeInbound(): Promise<void>;
   /** Ends everything; requests under way finish first, within the drain timeout. */

@@ -11,6 +11,7 @@ import { startOutbound, startUpstream } from './proxy/outbound.ts';
 import type { PoolState } from './proxy/pools.ts';
 import type { ListeningPort } from './registration/instance.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
+import type { RequestCounts } from './telemetry/request-counts.ts';
 import { createStatistics, type ListenerTraffic, type Statistics } from './telemetry/statistics.ts';
 import type { MeshDirectory } from './view/mesh-directory.ts';
 import { meshName } from './view/mesh-name.ts';
@@ -44,6 +45,8 @@ export interface Listeners {
   /** Those that are open now, over all ports. */
   readonly connections: number;
   traffic(): Record<string, ListenerTraffic>;
+  /** By listener and cluster, at far less cost. */
+  counts(): Iterable<readonly [cluster: string, counts: RequestCounts]>;
   /** The connections of all listeners to an instance. */
   poolOf(load: Load): PoolState;
   /** No more requests for the application; those under way finish, within the drain timeout. */
@@ -122,6 +125,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
         return started.reduce((sum, { listener }) => sum + listener.connections, 0);
       },
       traffic: () => Object.fromEntries(started.map((each) => [each.name, trafficOf(each)])),
+      counts: () => started.flatMap(({ statistics }) => [...statistics.counts()]),
       poolOf: (load) => poolState(started.flatMap(({ listener }) => listener.poolOf(load) ?? [])),
       closeInbound: async () => {
         await Promise.all(inbound.map(({ listener }) => listener.close()));

@@ -5,6 +5,7 @@ import type { DataPlane, DataPlaneOptions } from './data-plane.ts';
 import { startInstanceWatch } from './health-checks/instance-watch.ts';
 import { probeInstance } from './health-checks/probe.ts';
 import { startListeners } from './listeners.ts';
+import { addUpCounts } from './telemetry/request-counts.ts';
 
 const noLines = { written: 0, dropped: 0 };
 
@@ -37,6 +38,7 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
       workers: [],
       droppedConnections: 0,
     }),
+    requestCounts: async () => addUpCounts(listeners.counts()),
     closeInbound: () => listeners.closeInbound(),
     close: async () => {
       await listeners.close();

@@ -116,6 +116,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       directory,
       createView,
       onceInUse: (then) => plane.onceInUse(then),
+      requestCounts: () => plane.requestCounts(),
       clock,
       random,
       log,

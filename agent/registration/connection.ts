@@ -1,6 +1,6 @@
 /**
  * One connection to the control plane, from hello to its end: first the registration, after the welcome the resources.
- * The two streams live and end together.
+ * The two streams live and end together; a third, for load reports, matters to neither.
  */
 import { type Client, status } from '@grpc/grpc-js';
 import type { Clock } from '../../process/clock.ts';
@@ -12,6 +12,8 @@ import { type AgentIdentity, type CreateView, DeltaSession } from '../xds/delta-
 import type { Directory } from '../xds/directory.ts';
 import { holdsRoutes } from '../xds/resources.ts';
 import type { AppState } from './health-check.ts';
+import type { CountsByCluster, LoadLedger } from './load-ledger.ts';
+import { type LoadReporter, startLoadReporter } from './load-reporter.ts';
 import { type Condition, type SessionStream, startSessionStream } from './session-stream.ts';
 
 export interface ConnectionOptions {
@@ -27,6 +29,9 @@ export interface ConnectionOptions {
   readonly createView: CreateView;
   /** Calls back once all requests are routed by what the directory has now. */
   readonly onceInUse: (then: () => void) => void;
+  /** What of the agent's requests has been reported. */
+  readonly ledger: LoadLedger;
+  readonly requestCounts: () => Promise<CountsByCluster>;
   readonly clock: Clock;
   readonly log: Logger;
   readonly onRegistered: (welcome: Welcome) => void;
@@ -45,6 +50,7 @@ export class Connection {
   readonly #session: SessionStream;
   readonly #cancelDeadline: () => void;
   #ads: AdsStream | undefined;
+  #loads: LoadReporter | undefined;
   #welcomedAt: number | undefined;
   #condition: Condition = '';
   #isOpen = true;
@@ -81,6 +87,7 @@ export class Connection {
     this.#cancelDeadline();
     this.#options.directory.disconnected();
     this.#ads?.close();
+    this.#loads?.close();
     this.#session.close();
     this.#options.client.close();
   }
@@ -97,6 +104,7 @@ export class Connection {
     this.#cancelDeadline();
     this.#welcomedAt = this.#options.clock.now();
     this.#options.onRegistered(welcome);
+    this.#loads = startLoadReporter(this.#options);
     const { acceptMesh, directory } = this.#options;
     const { held } = directory;
     if (!holdsRoutes(held)) this.#openAds(undefined);

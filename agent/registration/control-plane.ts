@@ -12,6 +12,7 @@ import { type Attempt, type Ended, firstAttempt, nextAttempt } from './backoff.t
 import { createChannel } from './channel.ts';
 import { Connection } from './connection.ts';
 import type { AppState } from './health-check.ts';
+import { type CountsByCluster, LoadLedger } from './load-ledger.ts';
 import { type Condition, healthStates } from './session-stream.ts';
 
 export interface ControlPlaneOptions {
@@ -28,6 +29,8 @@ export interface ControlPlaneOptions {
   readonly createView: CreateView;
   /** Calls back once all requests are routed by what the directory has now. */
   readonly onceInUse: (then: () => void) => void;
+  /** Requests by cluster since the start, for load reports. */
+  readonly requestCounts: () => Promise<CountsByCluster>;
   readonly clock: Clock;
   readonly random: Random;
   readonly log: Logger;
@@ -70,6 +73,7 @@ export class ControlPlane {
     lastEnd: '',
   };
   #attempt: Attempt;
+  readonly #ledger: LoadLedger;
   #connection: Connection | undefined;
   #cancelRetry = () => {};
   #isClosed = false;
@@ -79,6 +83,7 @@ export class ControlPlane {
 
   constructor(options: ControlPlaneOptions) {
     this.#options = options;
+    this.#ledger = new LoadLedger(options.clock.elapsed());
     this.#attempt = firstAttempt(options.servers.length, options.random);
   }
 
@@ -143,6 +148,7 @@ export class ControlPlane {
     if (this.#isClosed) return;
     this.#connection = new Connection({
       ...options,
+      ledger: this.#ledger,
       log,
       instance: instance && { ...instance, health: { state: healthStates[appState()] } },
       client: createChannel(server),

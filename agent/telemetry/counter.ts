@@ -23,7 +23,8 @@ export interface Ended {
   readonly bytesOut: number;
 }
 
-export interface Counters {
+/** How many there were, and how they ended. */
+export interface Outcomes {
   /** All that began. */
   readonly requests: number;
   /** Those of them that have not ended. */
@@ -33,6 +34,9 @@ export interface Counters {
   /** Answers that the agent made, by reason. */
   readonly refused: Readonly<Partial<Record<Reason, number>>>;
   readonly brokenOff: number;
+}
+
+export interface Counters extends Outcomes {
   readonly clientGone: number;
   /**
    * All answers that came to their end, whoever made them, by the first digit of their status; `none`: connections, which have
@@ -105,16 +109,23 @@ export class Counter {
     const passed = this.#byDigit(slot.passed);
     const own = this.#byDigit(slot.own);
     return {
-      requests: this.#read(slot.requests),
-      active: this.#read(slot.active),
-      passed: byClass(passed),
-      refused: Object.fromEntries(this.#refused),
-      brokenOff: this.#read(slot.brokenOff),
+      ...this.outcomes(),
       clientGone: this.#read(slot.clientGone),
       answered: byClassOrRefused(passed, own),
       bytesIn: this.#read(slot.bytesIn),
       bytesOut: this.#read(slot.bytesOut),
       durations: this.#durations.snapshot(),
+    };
+  }
+
+  /** A part of the snapshot that is to be had at far less cost. */
+  outcomes(): Outcomes {
+    return {
+      requests: this.#read(slot.requests),
+      active: this.#read(slot.active),
+      passed: byClass(this.#byDigit(slot.passed)),
+      refused: Object.fromEntries(this.#refused),
+      brokenOff: this.#read(slot.brokenOff),
     };
   }
 

@@ -3,6 +3,7 @@
  * long as the agent runs: those that are gone are added up, so that what is kept is bounded by what there is.
  */
 import { Counter, type Counters } from './counter.ts';
+import { addCounts, countsOf, noCounts, type RequestCounts } from './request-counts.ts';
 import type { RoutedBy } from './request-facts.ts';
 
 /** What led to another attempt: see `attempts`. */
@@ -60,6 +61,11 @@ export class RouteCounters {
   snapshot(): Record<string, ClusterCounters> {
     const byName = [...this.#clusters].sort(([a], [b]) => (a < b ? -1 : 1));
     return Object.fromEntries(byName.map(([name, counter]) => [name, counter.snapshot()]));
+  }
+
+  /** By cluster; what load reports want to know. */
+  *counts(): Generator<readonly [cluster: string, counts: RequestCounts]> {
+    for (const [name, counter] of this.#clusters) yield [name, counter.counts()];
   }
 
   #find({ cluster, rule }: RoutedBy): Counter {
@@ -148,6 +154,12 @@ class ClusterCounter {
       this.of(other).add(counter);
     }
     for (const attempt of attempts) this.attempts[attempt] += gone.attempts[attempt];
+  }
+
+  counts(): RequestCounts {
+    let counts = noCounts;
+    for (const counter of this.rules.values()) counts = addCounts(counts, countsOf(counter.outcomes()));
+    return counts;
   }
 
   snapshot(): ClusterCounters {

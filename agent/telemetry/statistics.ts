@@ -3,6 +3,7 @@
  * Counted per request, read by the admin server; kept across swaps.
  */
 import { Counter, type Counters } from './counter.ts';
+import type { RequestCounts } from './request-counts.ts';
 import type { RoutedBy } from './request-facts.ts';
 import {
   type Attempt,
@@ -41,6 +42,8 @@ export interface Statistics {
   countMirror(what: MirrorOutcome): void;
   countConnection(what: 'accepted' | 'refused'): void;
   snapshot(): StatisticsSnapshot;
+  /** By cluster, at far less cost; what load reports want to know. */
+  counts(): Iterable<readonly [cluster: string, counts: RequestCounts]>;
 }
 
 /** `inView`: the rules by which requests are routed now. Asked seldom: it may take its time. */
@@ -63,6 +66,7 @@ export function createStatistics(inView: () => RoutesInView): Statistics {
     countConnection(what) {
       connections[what]++;
     },
+    counts: () => routes.counts(),
     snapshot() {
       return {
         ...total.snapshot(),

@@ -6,6 +6,7 @@ import type { DataPlane, DataPlaneOptions } from '../data-plane.ts';
 import { HealthChecks } from '../health-checks/health-checks.ts';
 import { probeInstance } from '../health-checks/probe.ts';
 import { verdictOn, verdictsOf } from '../health-checks/verdicts.ts';
+import { addUpCounts, countsOf } from '../telemetry/request-counts.ts';
 import { nothingHeld } from '../xds/resources.ts';
 import { combine, nothingDone, retire } from './combine.ts';
 import { HandOver } from './hand-over.ts';
@@ -143,6 +144,12 @@ export async function startWorkers(options: WorkersOptions): Promise<DataPlane> 
         workers,
         droppedConnections: handOver.dropped,
       };
+    },
+    requestCounts: async () => {
+      await pool.askForReports();
+      const { traffic } = combine([], [past, ...pool.reports]);
+      const clusters = Object.values(traffic).flatMap((listener) => Object.entries(listener.clusters));
+      return addUpCounts(clusters.map(([cluster, counters]) => [cluster, countsOf(counters)]));
     },
     closeInbound: async () => {
       ports.closeInbound();

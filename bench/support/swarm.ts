@@ -1,68 +1,143 @@
 /**
- * Many agents in one process: each a gRPC connection of its own that speaks the own agents' protocol (names, batches,
- * marks) without decoding what it is sent. Arguments: address, how many, names (comma list), 'floor' for the plain server.
+ * Many clients in one process, each a gRPC connection of its own, none of which decodes what it is sent. Arguments: address,
+ * how many, services (comma list), and what they are:
+ *
+ * - `agents`: own agents with these names; a round is over when each has its mark.
+ * - `delta`, `sotw`: foreign clients subscribed to everything: all clusters, and endpoints and routes by name; a round is over
+ *   when each has new routes.
+ * - `floor`: take what a plain server sends; a round is over when each has its last message.
  */
 import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
-import type { Input } from '../../proto/load.ts';
 import { aggregatedDiscoveryClient } from '../../proto/services.ts';
 import { toStruct } from '../../proto/struct.ts';
 import { markName, typeUrls } from '../../proto/type-urls.ts';
-import { DeltaDiscoveryRequest, type DeltaDiscoveryResponse } from '../../proto/types.ts';
+import { DeltaDiscoveryRequest, DiscoveryRequest } from '../../proto/types.ts';
+import { type ResponseHead, readHead } from './response-head.ts';
 
-const [address = '', count = '1', nameList = '', mode = 'agents'] = process.argv.slice(2);
-const names = nameList === '' ? [] : nameList.split(',');
-const isFloor = mode === 'floor';
+type Mode = 'agents' | 'delta' | 'sotw' | 'floor';
+type Message = { readonly head: ResponseHead; readonly raw: Buffer };
+type Stream = ClientDuplexStream<Buffer, Message>;
 
-/** When each agent saw its mark, in the round that is under way. */
+const [address = '', countText = '1', serviceList = '', modeText = 'agents', lastType = ''] = process.argv.slice(2);
+const count = Number(countText);
+const services = serviceList === '' ? [] : serviceList.split(',');
+const mode = modeText as Mode;
+
+const clusters = services.flatMap((service) => ['', 'v1', 'v2'].map((subset) => `${service}|http|${subset}`));
+const routes = services.map((service) => `${service}:80`);
+/** The type whose message ends a client's part of a round. */
+const ending = mode === 'agents' ? typeUrls.mark : mode === 'floor' ? lastType : typeUrls.routeConfiguration;
+const wantedNames: Readonly<Record<string, readonly string[]>> = {
+  [typeUrls.cluster]: [],
+  [typeUrls.endpoint]: clusters,
+  [typeUrls.routeConfiguration]: routes,
+};
+
+/** When each client had it, in the round that is under way. */
 let arrivals: number[] = [];
+/** What the first client was sent in it, for the floor to send the same. */
 let bytes: Buffer[] = [];
+let received = 0;
 let waiting = 0;
 let onComplete = () => {};
 
-type Stream = ClientDuplexStream<DeltaDiscoveryRequest, DeltaDiscoveryResponse & { readonly raw?: Buffer }>;
+/** In state of the world each answer repeats all names: put together once. */
+const answers = new Map<string, Buffer>();
+function answerTo({ typeUrl, nonce }: ResponseHead): Buffer {
+  if (mode !== 'sotw') return DeltaDiscoveryRequest.encode({ typeUrl, responseNonce: nonce });
+  const names = answers.get(typeUrl) ?? DiscoveryRequest.encode({ typeUrl, resourceNames: wantedNames[typeUrl] ?? [] });
+  answers.set(typeUrl, names);
+  return Buffer.concat([names, DiscoveryRequest.encode({ responseNonce: nonce, versionInfo: 'x' })]);
+}
 
 function open(index: number): void {
   const client = new Client(address, credentials.createInsecure(), {
     'grpc.use_local_subchannel_pool': 1,
     'grpc.max_receive_message_length': -1,
   });
-  const { path, requestSerialize, responseDeserialize } = aggregatedDiscoveryClient.deltaAggregatedResources;
-  const stream: Stream = client.makeBidiStreamRequest(path, requestSerialize, (raw: Buffer) =>
-    Object.assign(responseDeserialize(raw), { raw }),
+  const { streamAggregatedResources, deltaAggregatedResources } = aggregatedDiscoveryClient;
+  const { path } = mode === 'sotw' ? streamAggregatedResources : deltaAggregatedResources;
+  const stream: Stream = client.makeBidiStreamRequest(
+    path,
+    (request: Buffer) => request,
+    (raw: Buffer) => ({ head: readHead(raw), raw }),
   );
-  const send = (message: Input<DeltaDiscoveryRequest>) =>
-    stream.write(DeltaDiscoveryRequest.decode(DeltaDiscoveryRequest.encode(message)));
   stream.on('error', () => {});
-  stream.on('data', ({ typeUrl, nonce, raw }) => {
-    if (index === 0 && raw) bytes.push(raw);
-    const isMark = typeUrl === typeUrls.mark;
-    if (isFloor && !isMark) return;
-    send({ typeUrl, responseNonce: nonce });
-    if (!isMark) return;
-    arrivals.push(performance.now());
-    if (--waiting === 0) onComplete();
+  const seen = new Set<string>();
+  stream.on('data', ({ head, raw }: Message) => {
+    received += raw.length;
+    if (index === 0) bytes.push(raw);
+    if (mode === 'floor') {
+      if (head.typeUrl === ending) stream.write(answerTo(head));
+    } else {
+      stream.write(answerTo(head));
+    }
+    if (mode === 'delta' || mode === 'sotw') askNext(stream, head.typeUrl, seen);
+    if (head.typeUrl === ending) arrive();
   });
+  begin(stream, index);
+}
+
+function arrive(): void {
+  arrivals.push(performance.now());
+  if (--waiting === 0) onComplete();
+}
+
+function begin(stream: Stream, index: number): void {
+  const isOwn = mode === 'agents' || mode === 'floor';
   const metadata = toStruct({
     sluice: { namespace: 'default', service: 'bench', app: false, meshId: '', revision: 0 },
   });
-  send({ node: { id: `bench-${index}`, userAgentName: 'sluice', metadata }, typeUrl: typeUrls.cluster });
-  if (isFloor) return;
-  send({ typeUrl: typeUrls.name, resourceNamesSubscribe: names });
-  send({ typeUrl: typeUrls.mark, resourceNamesSubscribe: [markName] });
+  const node = { id: `bench-${index}`, userAgentName: isOwn ? 'sluice' : 'bench', metadata };
+  if (mode === 'sotw') {
+    stream.write(DiscoveryRequest.encode({ node, typeUrl: typeUrls.cluster }));
+    return;
+  }
+  stream.write(DeltaDiscoveryRequest.encode({ node, typeUrl: typeUrls.cluster }));
+  if (mode !== 'agents') return;
+  const names = mine(index);
+  stream.write(DeltaDiscoveryRequest.encode({ typeUrl: typeUrls.name, resourceNamesSubscribe: names }));
+  stream.write(DeltaDiscoveryRequest.encode({ typeUrl: typeUrls.mark, resourceNamesSubscribe: [markName] }));
 }
 
-function expectRound(): Promise<{ arrivals: number[]; bytes: string[] }> {
+/** The first service, which every round changes, and 19 others. */
+function mine(index: number): string[] {
+  const others = services.slice(1);
+  const from = (index * 19) % Math.max(1, others.length);
+  return [...services.slice(0, 1), ...[...others, ...others].slice(from, from + Math.min(19, others.length))];
+}
+
+/** As an Envoy does: endpoints when it has the clusters, then routes. */
+function askNext(stream: Stream, typeUrl: string, seen: Set<string>): void {
+  const next = typeUrl === typeUrls.cluster ? typeUrls.endpoint : typeUrls.routeConfiguration;
+  if (typeUrl === typeUrls.routeConfiguration || seen.has(next)) return;
+  seen.add(next);
+  const names = wantedNames[next] ?? [];
+  stream.write(
+    mode === 'sotw'
+      ? DiscoveryRequest.encode({ typeUrl: next, resourceNames: names })
+      : DeltaDiscoveryRequest.encode({ typeUrl: next, resourceNamesSubscribe: names }),
+  );
+}
+
+interface Round {
+  readonly arrivals: readonly number[];
+  readonly bytes: readonly string[];
+}
+
+function expectRound(): Promise<Round> {
   arrivals = [];
   bytes = [];
-  waiting = Number(count);
+  waiting = count;
   return new Promise((resolve) => {
     onComplete = () => resolve({ arrivals, bytes: bytes.map((raw) => raw.toString('base64')) });
   });
 }
 
-/** Starts a round by applying a document, and tells when each agent had its mark. */
+/** Starts a round by applying a document, and tells when each client had it. */
 async function applyRound({ url, document }: { url: string; document: string }): Promise<Record<string, unknown>> {
   const round = expectRound();
+  const before = received;
   const startedMs = performance.now();
   const response = await fetch(url, {
     method: 'POST',
@@ -72,7 +147,8 @@ async function applyRound({ url, document }: { url: string; document: string }):
   const answer = (await response.json()) as { rollout?: { applied: number; agents: number } };
   const restMs = performance.now() - startedMs;
   const done = await round;
-  return { restMs, answer, times: done.arrivals.map((at) => at - startedMs), bytes: done.bytes };
+  const bytesPerClient = (received - before) / count;
+  return { restMs, answer, times: done.arrivals.map((at) => at - startedMs), bytes: done.bytes, bytesPerClient };
 }
 
 process.on('message', (question: { url: string; document: string } | { passive: true }) => {
@@ -86,11 +162,12 @@ process.on('message', (question: { url: string; document: string } | { passive: 
 process.once('SIGTERM', () => process.exit(0));
 
 const first = expectRound();
-for (let index = 0; index < Number(count); index++) {
+const startedMs = performance.now();
+for (let index = 0; index < count; index++) {
   open(index);
   // A connection storm would measure the accept queue of the kernel.
-  if (index % 50 === 49) await new Promise((resolve) => setTimeout(resolve, 20));
+  if (index % 100 === 99) await new Promise((resolve) => setTimeout(resolve, 5));
 }
-if (!isFloor) await first;
-else await new Promise((resolve) => setTimeout(resolve, 500 + Number(count)));
-process.send?.({ connected: true });
+if (mode !== 'floor') await first;
+else await new Promise((resolve) => setTimeout(resolve, 500 + count));
+process.send?.({ connected: true, ms: performance.now() - startedMs });

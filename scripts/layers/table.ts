@@ -155,7 +155,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'agent/registration',
-    mayImport: [...processes, 'agent/xds', 'agent/config.ts'],
+    mayImport: [...processes, 'routing/duration.ts', 'agent/xds', 'agent/config.ts'],
     rule: 'registration/ keeps the agent connected; it knows nothing of proxied requests',
   },
   {
@@ -215,6 +215,7 @@ export const layers: readonly Layer[] = [
       'agent/listeners.ts',
       'agent/proxy/forwarded.ts',
       'agent/registration',
+      'agent/telemetry',
       'agent/view',
       'agent/xds',
     ],

@@ -1,6 +1,7 @@
 /**
- * Lets new streams in, in the order in which they came: after a restart thousands come back at once, and what the first of them
- * are sent must not keep the event loop from reading what they answer, nor lie in memory for all of them at the same time.
+ * Lets in new streams, and what they are sent at first, in the order in which they came: after a restart thousands come back at
+ * once, and what the first of them are sent must neither keep the event loop from reading what they answer, nor lie in memory
+ * for all of them at the same time.
  */
 
 /** How long one slice may keep the event loop. */

@@ -4,6 +4,7 @@
  */
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
+import { giveBackFreedMemory } from '../../process/freed-memory.ts';
 import type { Logger } from '../../process/log.ts';
 import type { Received } from '../../proto/services.ts';
 import {
@@ -38,7 +39,10 @@ export interface AdsServiceOptions {
 }
 
 /** How often streams are looked at that take nothing. */
-const watchMs = 5_000;
+const watchMs = 1_000;
+
+/** What was sent in large messages leaves its buffers with the allocator: from so many bytes on they are given back. */
+const worthGivingBack = 64 * 1024 * 1024;
 
 /** The method that a stream came by. */
 interface Door {
@@ -57,8 +61,10 @@ export class AdsService {
   readonly #admission: Admission;
   readonly index: SubscriptionIndex<AdsStream>;
   #isServing = false;
-  /** Written to all streams and not taken yet. */
+  /** Written to streams and not taken yet, but for those that take nothing. */
   #unreadBytes = 0;
+  /** Since freed memory was last given back. */
+  #sentBytes = 0;
   #watch: NodeJS.Timeout | undefined;
 
   constructor(options: AdsServiceOptions) {
@@ -72,9 +78,7 @@ export class AdsService {
   /** Streams are refused with UNAVAILABLE before this: an empty answer would erase what agents have. */
   start(): void {
     this.#isServing = true;
-    this.#watch = setInterval(() => {
-      for (const stream of [...this.#streams]) stream.checkStandstill();
-    }, watchMs).unref();
+    this.#watch = setInterval(() => this.#lookAfter(), watchMs).unref();
   }
 
   get streams(): ReadonlySet<AdsStream> {
@@ -112,9 +116,21 @@ export class AdsService {
     for (const stream of [...this.#streams]) stream.end();
   }
 
+  #lookAfter(): void {
+    for (const stream of [...this.#streams]) stream.checkStandstill();
+    if (this.#sentBytes < worthGivingBack || this.#unreadBytes > 0 || this.#admission.length > 0) return;
+    this.#sentBytes = 0;
+    giveBackFreedMemory();
+  }
+
   #onUnread(bytes: number): void {
+    if (bytes > 0) this.#sentBytes += bytes;
     this.#unreadBytes += bytes;
     if (bytes < 0) this.#admission.onTaken();
+  }
+
+  #sendInTurn(stream: AdsStream): void {
+    if (this.#admission.add(() => stream.flush()) === undefined) this.#queue.add([stream]);
   }
 
   #accept<Message extends { readonly node: Node | null }>(
@@ -183,6 +199,7 @@ export class AdsService {
       index: this.index,
       clock,
       onUnread: (bytes) => this.#onUnread(bytes),
+      sendInTurn: (ready) => this.#sendInTurn(ready),
       onReady: (ready) => this.#queue.add([ready]),
     });
     stream.start(

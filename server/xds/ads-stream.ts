@@ -15,6 +15,9 @@ const mostUnreadBytes = 64 * 1024 * 1024;
 /** A client for which more than this lies in wait is sent nothing new until it has taken it: then the newest state. */
 const enoughUnreadBytes = 1024 * 1024;
 
+/** Who takes nothing for so long is not waited for before others are sent to. */
+const mostPatienceMs = 1_000;
+
 /** Who takes nothing for so long of what lies in wait is gone, or might as well be. */
 export const mostStandstillMs = 30_000;
 
@@ -52,6 +55,8 @@ export interface AdsStreamOptions {
   readonly clock: () => number;
   /** How many more bytes lie in wait for the client, or fewer. */
   readonly onUnread: (bytes: number) => void;
+  /** There is much to send: `flush` shall be called when others have taken what they were sent. */
+  readonly sendInTurn: (stream: AdsStream) => void;
   /** It can be sent to again, and there may be something for it. */
   readonly onReady: (stream: AdsStream) => void;
 }
@@ -64,6 +69,8 @@ export class AdsStream {
   #takenMs = 0;
   /** It would have been sent something, had it not so much to take already. */
   #isHeldUp = false;
+  /** It takes nothing: what lies in wait for it is not counted. */
+  #isStandingStill = false;
   #overdue: NodeJS.Timeout | undefined;
 
   constructor(options: AdsStreamOptions) {
@@ -103,8 +110,12 @@ export class AdsStream {
       this.#refuse(status.INVALID_ARGUMENT, `this service has ${typeUrl} alone, not ${request.typeUrl.slice(0, 200)}`);
       return;
     }
-    this.#perform(this.#session?.onRequest(request) ?? []);
-    this.#settle();
+    const session = this.#session;
+    if (session === undefined) return;
+    this.#perform(session.onRequest(request));
+    if (session instanceof AgentSession) this.#settle();
+    else if (session.hasMuchToSend) this.#options.sendInTurn(this);
+    else this.flush();
   }
 
   onChange(change: SnapshotChange): void {
@@ -134,9 +145,15 @@ export class AdsStream {
     }
   }
 
-  /** Lets go of a client that has stopped to read. To be called every few seconds. */
+  /** Looks after a client that has stopped to read: nobody waits for it any more, then it is let go. To be called every second. */
   checkStandstill(): void {
-    if (this.#unreadBytes === 0 || this.#options.clock() - this.#takenMs < mostStandstillMs) return;
+    if (this.#unreadBytes === 0) return;
+    const forMs = this.#options.clock() - this.#takenMs;
+    if (forMs >= mostPatienceMs && !this.#isStandingStill) {
+      this.#isStandingStill = true;
+      this.#options.onUnread(-this.#unreadBytes);
+    }
+    if (forMs < mostStandstillMs) return;
     this.#refuse(
       status.RESOURCE_EXHAUSTED,
       `the client has taken nothing for ${mostStandstillMs / 1_000} s of what it was sent`,
@@ -194,6 +211,10 @@ export class AdsStream {
     this.#takenMs = this.#options.clock();
     // Of a stream that is over nothing waits any more.
     if (this.#session === undefined) return;
+    if (this.#isStandingStill) {
+      this.#isStandingStill = false;
+      this.#options.onUnread(this.#unreadBytes);
+    }
     this.#count(-bytes);
     if (!this.#isHeldUp || this.#unreadBytes > enoughUnreadBytes) return;
     this.#isHeldUp = false;
@@ -202,7 +223,7 @@ export class AdsStream {
 
   #count(bytes: number): void {
     this.#unreadBytes += bytes;
-    this.#options.onUnread(bytes);
+    if (!this.#isStandingStill) this.#options.onUnread(bytes);
   }
 
   #refuse(code: number, details: string): void {

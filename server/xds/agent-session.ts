@@ -51,8 +51,8 @@ interface Batch {
   readonly work: Work;
   /** What the mark says. */
   readonly revision: number;
-  /** Versions of what it brings, by resource key. */
-  readonly sent: ReadonlyMap<string, string>;
+  /** What it brings, by type URL. */
+  readonly sent: Difference['changed'];
   /** What it was cut from. */
   readonly cut: { readonly revision: number; readonly sequence: number };
 }
@@ -103,12 +103,13 @@ export class AgentSession implements Session {
 
   /** A refused resource has the version that the agent kept, if it had any. */
   *resources(): Generator<HeldResource> {
+    const underWay = versionsIn(this.#underWay?.sent ?? new Map());
     const refused = new Map(this.#withheld.refused.map((each) => [resourceKey(each.typeUrl, each.name), each]));
     for (const typeUrl of sendOrder) {
       for (const [name, version] of this.#holdings.versionsOf(typeUrl)) {
         const key = resourceKey(typeUrl, name);
         if (refused.has(key)) continue;
-        const state = this.#underWay?.sent.has(key) ? 'sent' : 'acked';
+        const state = underWay.has(key) ? 'sent' : 'acked';
         yield { typeUrl, name, version, state, refused: undefined, resource: this.#newest(typeUrl, name, version) };
       }
     }
@@ -233,9 +234,11 @@ export class AgentSession implements Session {
     const isEmpty = work.names.size + work.services.size + work.answers.size === 0;
     if (isEmpty && !this.#owesMark) return [];
     this.#work = emptyWork();
-    this.#mayNamesDiffer ||= work.names.size > 0;
     for (const service of work.services) this.#holdings.updateService(service, this.#withheld);
-    for (const name of work.names) this.#holdings.updateName(name, this.#withheld, this.#names.has(name));
+    for (const name of work.names) {
+      this.#mayNamesDiffer =
+        this.#holdings.updateName(name, this.#withheld, this.#names.has(name)) || this.#mayNamesDiffer;
+    }
     const answers = new Set([...work.answers].filter((name) => !this.#withheld.isNameWithheld(name)));
     const difference = this.#holdings.takeDifference(this.#withheld, answers, this.#keepsUnknown());
     const revision = this.#withheld.isEmpty ? cache.revision : this.#applied;
@@ -250,7 +253,7 @@ export class AgentSession implements Session {
       nonce: mark.nonce,
       work,
       revision,
-      sent: versionsIn(difference),
+      sent: difference.changed,
       cut: { revision: cache.revision, sequence: cache.sequence },
     };
     const touched = this.#newestRevisionOf(work.names);
@@ -292,8 +295,7 @@ export class AgentSession implements Session {
     const sequence = ++this.#sequence;
     const meshId = this.#options.cache.meshId;
     // A mark is an event, not a state: its version counts, so that no two are equal.
-    const resource = encodeResource(Revision, markName, { meshId, revision, sequence }, String(sequence));
-    return this.#response(typeUrls.mark, { resources: [resource] });
+    return this.#response(typeUrls.mark, { resources: [encodeMark({ meshId, revision, sequence })] });
   }
 
   #response(typeUrl: string, parts: Partial<Pick<Response, 'resources' | 'removed'>>): Response {
@@ -333,12 +335,13 @@ export class AgentSession implements Session {
 
   /** Withholds all that came with the refused resources; false when nothing could be found to withhold. */
   #withhold(batch: Batch, refused: NonNullable<Request['error']>['resources']): boolean {
-    const standing = this.#withheld.refuse(refused, batch.sent);
+    const sent = versionsIn(batch.sent);
+    const standing = this.#withheld.refuse(refused, sent);
     // All of it has changed meanwhile: what comes next may be the repair.
     if (refused.length > 0 && standing.length === 0) return true;
     // Endpoints are no part of a revision: those that were refused stay as they were, nothing else does.
     const rules = standing.filter(({ typeUrl }) => typeUrl !== typeUrls.endpoint);
-    const isOfEndpoints = standing.some(({ typeUrl, name }) => batch.sent.has(resourceKey(typeUrl, name)));
+    const isOfEndpoints = standing.some(({ typeUrl, name }) => sent.has(resourceKey(typeUrl, name)));
     if (isOfEndpoints && rules.length === 0) return true;
     const { cache } = this.#options;
     const isRefused = (service: string) => {
@@ -375,6 +378,26 @@ export class AgentSession implements Session {
   }
 }
 
+interface Mark {
+  readonly meshId: string;
+  readonly revision: number;
+  readonly sequence: number;
+}
+
+/** Agents that came together count alike: the marks that were last made, by what they say. */
+const marks = new Map<string, EncodedResource>();
+const mostMarks = 64;
+
+function encodeMark(mark: Mark): EncodedResource {
+  const key = `${mark.meshId} ${mark.revision} ${mark.sequence}`;
+  const present = marks.get(key);
+  if (present !== undefined) return present;
+  const resource = encodeResource(Revision, markName, mark, String(mark.sequence));
+  if (marks.size >= mostMarks) marks.clear();
+  marks.set(key, resource);
+  return resource;
+}
+
 function refused(message: string): Effect[] {
   return [{ is: 'close', code: INVALID_ARGUMENT, message }];
 }
@@ -383,7 +406,8 @@ function emptyWork(): Work {
   return { names: new Set(), services: new Set(), answers: new Set() };
 }
 
-function versionsIn({ changed }: Difference): Map<string, string> {
+/** By resource key. */
+function versionsIn(changed: Difference['changed']): Map<string, string> {
   const resources = [...changed.values()].flat();
   return new Map(resources.map(({ typeUrl, name, version }) => [resourceKey(typeUrl, name), version]));
 }

@@ -1,45 +1,38 @@
 /**
  * Responses as bytes: resources were framed when they were compiled, so a response is their concatenation behind a small head.
- * Lists of resources that many streams are sent are the same array (`full-responses.ts`): their bytes are put together once.
+ * Streams whose clients do the same are sent the same, down to the nonce: such a message is put together once for all of them.
  */
 import { DeltaDiscoveryResponse, DiscoveryResponse } from '../../proto/types.ts';
-import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { Protocol, Response } from './session.ts';
 
-/** Fewer are put together again each time: it takes less than to look them up. */
-const worthKeeping = 8;
+/** By what is sent: the list that clients with the same names share (`full-responses.ts`), or a resource that is sent alone. */
+const kept = new WeakMap<object, Map<string, Buffer>>();
+/** Clients that are not in step with each other number their messages differently. */
+const mostKept = 16;
 
-const bodies: Readonly<Record<Protocol, WeakMap<readonly EncodedResource[], Buffer>>> = {
-  sotw: new WeakMap(),
-  delta: new WeakMap(),
-};
+export function encodeResponse(response: Response, protocol: Protocol, serverId: string): Buffer {
+  const { nonce, version, resources, removed } = response;
+  if (removed.length > 0 || resources.length === 0) return encode(response, protocol, serverId);
+  const key = resources.length === 1 ? (resources[0] ?? resources) : resources;
+  const messages = kept.get(key) ?? new Map<string, Buffer>();
+  kept.set(key, messages);
+  const name = `${protocol} ${nonce} ${version} ${serverId}`;
+  const present = messages.get(name);
+  if (present !== undefined) return present;
+  const message = encode(response, protocol, serverId);
+  if (messages.size >= mostKept) messages.clear();
+  messages.set(name, message);
+  return message;
+}
 
 /** Fields of a protobuf message may come in any order: the small ones first, then the framed resources. */
-export function encodeResponse(response: Response, protocol: Protocol, serverId: string): Buffer {
+function encode(response: Response, protocol: Protocol, serverId: string): Buffer {
   const { typeUrl, nonce, version, resources, removed } = response;
   const controlPlane = { identifier: serverId };
-  const head =
-    protocol === 'delta'
-      ? DeltaDiscoveryResponse.encode({
-          typeUrl,
-          nonce,
-          systemVersionInfo: version,
-          removedResources: removed,
-          controlPlane,
-        })
-      : DiscoveryResponse.encode({ typeUrl, nonce, versionInfo: version, controlPlane });
-  if (resources.length >= worthKeeping) return Buffer.concat([head, bodyOf(resources, protocol)]);
-  return Buffer.concat([head, ...framed(resources, protocol)]);
-}
-
-function bodyOf(resources: readonly EncodedResource[], protocol: Protocol): Buffer {
-  const present = bodies[protocol].get(resources);
-  if (present !== undefined) return present;
-  const body = Buffer.concat(framed(resources, protocol));
-  bodies[protocol].set(resources, body);
-  return body;
-}
-
-function framed(resources: readonly EncodedResource[], protocol: Protocol): Buffer[] {
-  return resources.map(({ framedDelta, framedSotw }) => (protocol === 'delta' ? framedDelta : framedSotw));
+  if (protocol === 'sotw') {
+    const head = DiscoveryResponse.encode({ typeUrl, nonce, versionInfo: version, controlPlane });
+    return Buffer.concat([head, ...resources.map(({ framedSotw }) => framedSotw)]);
+  }
+  const said = { typeUrl, nonce, systemVersionInfo: version, removedResources: removed, controlPlane };
+  return Buffer.concat([DeltaDiscoveryResponse.encode(said), ...resources.map(({ framedDelta }) => framedDelta)]);
 }

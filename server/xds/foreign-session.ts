@@ -48,7 +48,7 @@ export class ForeignSession<Member = unknown> implements Session {
   /** Types that must be answered even if nothing of them differs. */
   readonly #owed = new Set<string>();
   /** Clusters that changed on this stream before it asked for endpoints. */
-  #changedClusters: Set<string> | undefined;
+  #changedClusters: 'all' | Set<string> | undefined;
   /** The answer to the clusters is overdue: routes go on without it. */
   #isClusterWaitOver = false;
   #nonce = 0;
@@ -61,13 +61,14 @@ export class ForeignSession<Member = unknown> implements Session {
     this.#options = options;
   }
 
+  /** Takes in what the client says; `flush` answers it. */
   onRequest(request: Request): Effect[] {
     if (!this.#options.view.typeUrls.includes(request.typeUrl)) return [];
     const subscription = this.#subscription(request.typeUrl);
     const { isFirst } = subscription;
     const verdict = subscription.verdict(request);
     const refusals = this.#onVerdict(subscription, verdict, request);
-    if (verdict.isStale) return [...refusals, ...this.flush()];
+    if (verdict.isStale) return refusals;
     subscription.update(request);
     if (this.#nameCount() > mostNames) {
       const message = `more than ${mostNames} names on one stream`;
@@ -76,7 +77,13 @@ export class ForeignSession<Member = unknown> implements Session {
     if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#changedClusters ?? []);
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
     if (isFirst && subscription.isWildcard) this.#owed.add(request.typeUrl);
-    return [...refusals, ...this.flush()];
+    return refusals;
+  }
+
+  /** Whether all of a type is to be sent: much, as a rule. */
+  get hasMuchToSend(): boolean {
+    for (const { hasNothing } of this.#subscriptions.values()) if (hasNothing) return true;
+    return false;
   }
 
   onChange(change: SnapshotChange): void {
@@ -186,7 +193,7 @@ export class ForeignSession<Member = unknown> implements Session {
     subscription.allInStep();
     const isOwed = this.#owed.delete(subscription.typeUrl);
     if (resources.length + absent.length === 0 && !isOwed) return [];
-    if (subscription.typeUrl === typeUrls.cluster) this.#forceEndpoints(namesOf(resources));
+    if (subscription.typeUrl === typeUrls.cluster) this.#forceEndpoints('all');
     return [this.#response(subscription, { resources, removed: absent, version, changed: resources })];
   }
 
@@ -239,15 +246,16 @@ export class ForeignSession<Member = unknown> implements Session {
   }
 
   /** A changed cluster warms until it gets its endpoints again, although the client does not ask (xds.md 5.2). */
-  #forceEndpoints(clusters: Iterable<string>): void {
+  #forceEndpoints(clusters: 'all' | Iterable<string>): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     if (endpoints === undefined) {
-      this.#changedClusters ??= new Set();
-      for (const name of clusters) this.#changedClusters.add(name);
+      if (clusters === 'all' || this.#changedClusters === 'all') this.#changedClusters = 'all';
+      else this.#changedClusters = new Set([...(this.#changedClusters ?? []), ...clusters]);
       return;
     }
-    for (const name of clusters) endpoints.force(name);
     this.#changedClusters = undefined;
+    if (clusters === 'all') endpoints.forceAll();
+    else for (const name of clusters) endpoints.force(name);
   }
 
   #isWhole(typeUrl: string): boolean {

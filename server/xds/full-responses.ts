@@ -74,8 +74,10 @@ export function isTooMuch(bytes: number, { framedDelta }: EncodedResource): bool
 
 /** Of resources together: the hash of their names and versions, the same on every server. */
 export function contentVersion(resources: readonly EncodedResource[]): string {
+  const [only] = resources;
+  if (only !== undefined && resources.length === 1) return only.version;
   const hash = createHash('sha256');
-  const sorted = resources.length < 2 ? resources : [...resources].sort((a, b) => (a.name < b.name ? -1 : 1));
+  const sorted = [...resources].sort((a, b) => (a.name < b.name ? -1 : 1));
   for (const { name, version } of sorted) hash.update(`${name} ${version}\n`);
   return hash.digest('hex').slice(0, 16);
 }

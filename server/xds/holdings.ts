@@ -1,7 +1,7 @@
 /**
  * What one own agent holds: its names, the services these stand for, and the closure of these (route configurations,
- * the clusters they send to, the endpoints of those). Every resource in it is counted by who needs it; what nobody
- * needs any more is removed from the agent. All changes go through a journal, so that a refused batch leaves no trace.
+ * the clusters they send to, the endpoints of those). What nobody needs any more is removed from the agent. All changes go
+ * through a journal, so that a refused batch leaves no trace.
  */
 import { typeUrls } from '../../proto/type-urls.ts';
 import { inboundListenerName } from '../compile/compile.ts';
@@ -46,8 +46,10 @@ export class Holdings {
   readonly #names = new Map<string, string>();
   /** Service -> how many names stand for it, and the snapshot from which its closure was taken. */
   readonly #services = new Map<string, { readonly uses: number; readonly snapshot: ServiceSnapshot }>();
-  /** Resource key -> how many services need it. */
-  readonly #needed = new Map<string, number>();
+  /** Clusters that the routes of other services send to -> how many of these are held. */
+  readonly #borrowed = new Map<string, number>();
+  /** The Listener of its inbound side; undefined for an agent without application. */
+  readonly #listener: string | undefined;
   /** Service -> how many names and clusters of it are held. */
   readonly #concerns = new Map<string, number>();
   /** Services whose endpoints the agent needs although their routes are known to it alone. */
@@ -57,8 +59,9 @@ export class Holdings {
 
   constructor(interest: Interest, ownService: string | undefined) {
     this.#interest = interest;
-    if (ownService === undefined) return;
-    this.#need(typeUrls.listener, inboundListenerName(ownService), 1);
+    this.#listener = ownService === undefined ? undefined : inboundListenerName(ownService);
+    if (ownService === undefined || this.#listener === undefined) return;
+    this.#touch(typeUrls.listener, this.#listener);
     this.#concern(ownService, 1);
     this.#journal.keep();
   }
@@ -78,7 +81,10 @@ export class Holdings {
   }
 
   isNeeded(typeUrl: string, name: string): boolean {
-    return this.#needed.has(resourceKey(typeUrl, name));
+    if (typeUrl === typeUrls.listener) return name === this.#listener;
+    const snapshot = this.#services.get(ownerOf(typeUrl, name))?.snapshot;
+    if (typeUrl === typeUrls.routeConfiguration) return resourceOf(snapshot, typeUrl, name) !== undefined;
+    return snapshot?.references.includes(name) === true || this.#borrowed.has(name);
   }
 
   /** The snapshot from which the closure of a held service was taken. */
@@ -102,18 +108,19 @@ export class Holdings {
     return this.#versions.get(typeUrl) ?? new Map();
   }
 
-  /** The name stands for what the view says, or is held no longer. */
-  updateName(name: string, view: HoldingsView, isWanted: boolean): void {
+  /** The name stands for what the view says, or is held no longer. Answers whether it stands for something else than before. */
+  updateName(name: string, view: HoldingsView, isWanted: boolean): boolean {
     const before = this.#names.get(name);
     const after = isWanted ? view.ownerOfName(name) : undefined;
     this.#touch(typeUrls.name, name);
-    if (before === after) return;
+    if (before === after) return false;
     if (before !== undefined) this.#use(before, -1, view);
     if (after === undefined) this.#journal.delete(this.#names, name);
     else {
       this.#journal.set(this.#names, name, after);
       this.#use(after, 1, view);
     }
+    return true;
   }
 
   /** Something of the service changed: its closure is taken anew, and what is held of it is looked at. */
@@ -230,17 +237,17 @@ export class Holdings {
 
   #countClosure(snapshot: ServiceSnapshot, by: 1 | -1): void {
     for (const [typeUrl, name] of closureOf(snapshot)) {
-      this.#need(typeUrl, name, by);
-      this.#concern(ownerOf(typeUrl, name), by);
+      const owner = ownerOf(typeUrl, name);
+      if (typeUrl === typeUrls.cluster && owner !== snapshot.key) this.#borrow(name, by);
+      this.#concern(owner, by);
+      this.#touch(typeUrl, name);
     }
   }
 
-  #need(typeUrl: string, name: string, by: 1 | -1): void {
-    const key = resourceKey(typeUrl, name);
-    const count = (this.#needed.get(key) ?? 0) + by;
-    if (count === 0) this.#journal.delete(this.#needed, key);
-    else this.#journal.set(this.#needed, key, count);
-    this.#touch(typeUrl, name);
+  #borrow(cluster: string, by: 1 | -1): void {
+    const count = (this.#borrowed.get(cluster) ?? 0) + by;
+    if (count === 0) this.#journal.delete(this.#borrowed, cluster);
+    else this.#journal.set(this.#borrowed, cluster, count);
   }
 
   #concern(service: string, by: 1 | -1): void {

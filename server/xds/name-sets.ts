@@ -27,6 +27,8 @@ interface Sum {
   readonly b: number;
 }
 
+const nothing: Sum = { a: 0, b: 0 };
+
 class ChangingSet<Member> implements NameSet<Member> {
   readonly names: Set<string>;
   readonly members = new Set<Member>();
@@ -34,6 +36,8 @@ class ChangingSet<Member> implements NameSet<Member> {
   readonly owners = new Map<string, number>();
   sum: Sum;
   content = {};
+  /** The names as somebody listed them. */
+  order: readonly string[] | undefined;
 
   constructor(names: Set<string>, sum: Sum) {
     this.names = names;
@@ -42,12 +46,14 @@ class ChangingSet<Member> implements NameSet<Member> {
 }
 
 export class NameSets<Member> {
-  readonly empty: NameSet<Member> = new ChangingSet<Member>(new Set(), { a: 0, b: 0 });
+  readonly empty: NameSet<Member> = new ChangingSet<Member>(new Set(), nothing);
   readonly #typeUrl: string;
   readonly #view: Pick<ClientView, 'ownerOf'>;
   readonly #index: SetIndex<Member>;
   /** Large sets by size and sum; no two of them are equal. */
   readonly #shared = new Map<string, ChangingSet<Member>>();
+  /** The one that was last asked for as a list. */
+  #latest: ChangingSet<Member> | undefined;
 
   constructor(typeUrl: string, view: Pick<ClientView, 'ownerOf'>, index: SetIndex<Member>) {
     this.#typeUrl = typeUrl;
@@ -81,6 +87,31 @@ export class NameSets<Member> {
     return this.#own(member, present, { added, dropped, sum });
   }
 
+  /**
+   * The set of these names, for a member that has none yet; undefined when nobody has it. What others asked for before is found
+   * without a copy of the names being made. A name that stands twice in the list is no reason to find another set.
+   */
+  join(member: Member, list: readonly string[]): NameSet<Member> | undefined {
+    if (list.length < leastShared) return undefined;
+    const equal = this.#inOrder(list) ?? this.#bySum(list);
+    equal?.members.add(member);
+    return equal;
+  }
+
+  /** Most clients ask in the order in which they were told: to compare is cheaper than to add up. */
+  #inOrder(list: readonly string[]): ChangingSet<Member> | undefined {
+    const latest = this.#latest?.order?.length === list.length ? this.#latest : undefined;
+    return latest?.order?.every((name, index) => name === list[index]) ? latest : undefined;
+  }
+
+  #bySum(list: readonly string[]): ChangingSet<Member> | undefined {
+    const found = this.#shared.get(keyOf(list.length, changed(nothing, list, [])));
+    if (found === undefined || !list.every((name) => found.names.has(name))) return undefined;
+    found.order = list;
+    this.#latest = found;
+    return found;
+  }
+
   /** The member no longer has the set. */
   leave(member: Member, set: NameSet<Member>): void {
     if (!(set instanceof ChangingSet) || !set.members.delete(member) || set.members.size > 0) return;
@@ -99,7 +130,7 @@ export class NameSets<Member> {
     }: { readonly added: readonly string[]; readonly dropped: readonly string[]; readonly sum: Sum },
   ): NameSet<Member> {
     const isAlone = present.members.size === 1 && present.members.has(member);
-    const set = isAlone ? present : new ChangingSet<Member>(new Set(), { a: 0, b: 0 });
+    const set = isAlone ? present : new ChangingSet<Member>(new Set(), nothing);
     if (!isAlone) {
       for (const name of present.names) this.#add(set, name);
       this.leave(member, present);
@@ -110,14 +141,21 @@ export class NameSets<Member> {
     for (const name of dropped) this.#drop(set, name);
     set.sum = sum;
     set.content = {};
+    set.order = undefined;
     const key = keyOf(set.names.size, sum);
-    if (set.names.size >= leastShared && !this.#shared.has(key)) this.#shared.set(key, set);
+    if (set.names.size < leastShared || this.#shared.has(key)) return set;
+    this.#shared.set(key, set);
+    if (added.length === set.names.size) {
+      set.order = added;
+      this.#latest = set;
+    }
     return set;
   }
 
   #forget(set: ChangingSet<Member>): void {
     const key = keyOf(set.names.size, set.sum);
     if (this.#shared.get(key) === set) this.#shared.delete(key);
+    if (this.#latest === set) this.#latest = undefined;
   }
 
   #add(set: ChangingSet<Member>, name: string): void {
@@ -159,21 +197,21 @@ function keyOf(size: number, { a, b }: Sum): string {
 }
 
 function changed(sum: Sum, added: readonly string[], dropped: readonly string[]): Sum {
-  let { a, b } = sum;
-  for (const name of added) {
-    a = (a + hash(name, 0x811c9dc5)) >>> 0;
-    b = (b + hash(name, 0x9e3779b9)) >>> 0;
-  }
-  for (const name of dropped) {
-    a = (a - hash(name, 0x811c9dc5)) >>> 0;
-    b = (b - hash(name, 0x9e3779b9)) >>> 0;
-  }
-  return { a, b };
+  const total = { ...sum };
+  for (const name of added) count(total, name, 1);
+  for (const name of dropped) count(total, name, -1);
+  return total;
 }
 
-/** FNV-1a over the characters. Who makes two sets collide gains nothing: they are compared name by name. */
-function hash(name: string, basis: number): number {
-  let value = basis;
-  for (let i = 0; i < name.length; i++) value = Math.imul(value ^ name.charCodeAt(i), 0x01000193);
-  return value >>> 0;
+/** Two hashes at a time, after FNV-1a. Who makes two sets collide gains nothing: they are compared name by name. */
+function count(total: { a: number; b: number }, name: string, sign: 1 | -1): void {
+  let a = 0x811c9dc5;
+  let b = 0x9e3779b9;
+  for (let i = 0; i < name.length; i++) {
+    const code = name.charCodeAt(i);
+    a = Math.imul(a ^ code, 0x01000193);
+    b = Math.imul(b ^ code, 0x85ebca6b);
+  }
+  total.a = (total.a + sign * (a >>> 0)) >>> 0;
+  total.b = (total.b + sign * (b >>> 0)) >>> 0;
 }

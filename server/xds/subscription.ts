@@ -131,6 +131,12 @@ export class Subscription<Member = unknown> {
     this.#hasNothing = false;
   }
 
+  /** To be sent again, whatever the client has: all that it covers. */
+  forceAll(): void {
+    this.#behind = undefined;
+    this.#hasNothing = this.isConcerned;
+  }
+
   /** To be sent again, whatever the client has. */
   force(name: string): void {
     if (this.covers(name) && !this.#hasNothing) this.#setBehind(name, { version: null });
@@ -196,6 +202,15 @@ export class Subscription<Member = unknown> {
   }
 
   #replaceNames({ subscribe }: Request): void {
+    // Each answer repeats the names.
+    if (!this.isFirst && !this.#wildcard && this.#isNamed(subscribe)) return;
+    const equal = this.isFirst ? this.#options.sets.join(this.#options.member, subscribe) : undefined;
+    if (equal !== undefined) {
+      this.#names = equal;
+      this.#hasNothing = true;
+      this.#mayBeLegacyWildcard = false;
+      return;
+    }
     const wanted = new Set(subscribe);
     const isWildcard = wanted.delete('*');
     this.#mayBeLegacyWildcard &&= subscribe.length === 0;
@@ -233,6 +248,11 @@ export class Subscription<Member = unknown> {
     return this.#behind === undefined && (this.#hasNothing || !this.isConcerned);
   }
 
+  /** Whether these are the names, and nothing is said of a wildcard. */
+  #isNamed(list: readonly string[]): boolean {
+    return list.length > 0 && list.length === this.names.size && list.every((name) => this.names.has(name));
+  }
+
   #namesOutside(wanted: ReadonlySet<string>): string[] {
     return [...this.names].filter((name) => !wanted.has(name));
   }
@@ -243,17 +263,23 @@ export class Subscription<Member = unknown> {
   }
 
   #changeNames(request: Request): void {
-    const subscribe = [...new Set(request.subscribe)];
-    if (this.isFirst) this.#begin(subscribe, request.initialVersions);
-    else this.#subscribe(subscribe);
+    if (this.isFirst) this.#begin(request.subscribe, request.initialVersions);
+    else this.#subscribe([...new Set(request.subscribe)]);
     if (request.unsubscribe.length > 0) this.#unsubscribe([...new Set(request.unsubscribe)]);
   }
 
   /** The first request: with it may come what the client has from another stream. */
   #begin(subscribe: readonly string[], initialVersions: Request['initialVersions']): void {
-    const named = subscribe.filter((name) => name !== '*');
-    this.#wildcard = named.length < subscribe.length || (subscribe.length === 0 && this.#mayBeLegacyWildcard);
-    this.#change(named, []);
+    const { sets, member } = this.#options;
+    const isExplicit = subscribe.includes('*');
+    this.#wildcard = isExplicit || (subscribe.length === 0 && this.#mayBeLegacyWildcard);
+    const equal = isExplicit ? undefined : sets.join(member, subscribe);
+    if (equal !== undefined) this.#names = equal;
+    else
+      this.#change(
+        [...new Set(subscribe)].filter((name) => name !== '*'),
+        [],
+      );
     this.#hasNothing = this.isConcerned;
     const presented = Object.entries(initialVersions);
     if (presented.length === 0) return;

@@ -135,4 +135,31 @@ describe('load reports', () => {
     expect(details).to.match(/^a load report cannot be decoded: /);
     expect(code).to.equal(status.INVALID_ARGUMENT);
   });
+
+  for (const { name, flags } of [
+    { name: 'an agent', flags: {} },
+    { name: 'an agent with workers', flags: { workers: '2' } },
+  ]) {
+    it(`come from ${name} too, also after the server has been away`, async () => {
+      mesh = await startMesh({ loadReportInterval: '200ms' });
+      await mesh.startInstance('reviews', 'v1');
+      const caller = await mesh.startCaller('web', 'web-1', flags);
+      const line = `sluice_load_requests_total{cluster="${v1}",result="success"}`;
+      expect(await caller.count(30, 'reviews')).to.deep.equal({ 'reviews v1': 30 });
+      await mesh.until(async () => (await metric(line)) === `${line} 30`);
+
+      await mesh.restartServer({ loadReportInterval: '200ms' });
+      await caller.count(20, 'reviews');
+      let seen: ClusterLoad | undefined;
+      await mesh.until(async () => {
+        seen = (await loads('?client=web-1'))[0] ?? seen;
+        return (await metric(line)) === `${line} 20`;
+      });
+      // Whose requests they are: the instance's own agent takes them, and reports none.
+      expect(await loads('?client=reviews-v1')).to.deep.equal([]);
+      expect(seen === undefined || seen.requestsPerSecond > 0).to.equal(true);
+      // What happens no more is shown no more.
+      await mesh.until(async () => (await loads()).length === 0);
+    });
+  }
 });

@@ -92,7 +92,10 @@ export class FakeClient {
 
   request(type: Type, parts: Partial<Request>): void {
     const empty = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
-    this.#perform(this.session.onRequest({ ...empty, typeUrl: typeUrls[type], ...parts }));
+    this.#perform([
+      ...this.session.onRequest({ ...empty, typeUrl: typeUrls[type], ...parts }),
+      ...this.session.flush(),
+    ]);
   }
 
   ack(type: Type, parts: Partial<Request> = {}): void {

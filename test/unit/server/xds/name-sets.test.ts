@@ -36,6 +36,18 @@ describe('sets of names', () => {
     expect(index.counts.get('service-7')).to.equal(1);
   });
 
+  it('are found by a list of them in any order, and not by one that only looks alike', () => {
+    const { sets } = open();
+    const one = sets.change('one', sets.empty, many, []);
+    expect(sets.join('two', many)).to.equal(one);
+    expect(sets.join('three', [...many].reverse())).to.equal(one);
+    expect(sets.join('four', [...many].reverse())).to.equal(one);
+    expect(one.members.size).to.equal(4);
+    expect(sets.join('five', [...many.slice(1), 'other'])).to.equal(undefined);
+    expect(sets.join('five', [...many.slice(1), many[1] ?? ''])).to.equal(undefined);
+    expect(sets.join('five', many.slice(1))).to.equal(undefined);
+  });
+
   it('are left, not changed, by one of several who have them', () => {
     const { sets } = open();
     const shared = sets.change('one', sets.empty, many, []);
