@@ -9,6 +9,7 @@ import { addDemo } from './commands/demo.ts';
 import { addDiff } from './commands/diff.ts';
 import { addEnvoyBootstrap } from './commands/envoy-bootstrap.ts';
 import { addGet } from './commands/get.ts';
+import { addGrpcBootstrap } from './commands/grpc-bootstrap.ts';
 import { addAgents, addHistory, addInstances } from './commands/lists.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addSchema } from './commands/schema.ts';
@@ -70,6 +71,7 @@ export async function createProgram(args: readonly string[], context: Context, r
     addHistory,
     addRollback,
     addEnvoyBootstrap,
+    addGrpcBootstrap,
     addSchema,
     addVersion,
   ]) {

@@ -71,3 +71,6 @@ export interface RouteConfigurationRef {
 export function routeConfigurationName({ service, namespace, portNumber }: RouteConfigurationRef): string {
   return `${serviceKey(namespace, service)}:${portNumber}`;
 }
+
+/** What gRPC servers put before the address that they listen on, to ask for their listener; our bootstrap says so. */
+export const grpcServerListenerPrefix = 'grpc/server?xds.resource.listening_address=';

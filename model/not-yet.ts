@@ -16,7 +16,6 @@ export interface NotYet {
 }
 
 export const notYet: readonly NotYet[] = [
-  { kind: 'Service', path: 'spec.ports.*.protocol', inEffect: ['http', 'tcp'] },
   { kind: 'Service', path: 'spec.hops', inEffect: ['both'] },
   { kind: 'Service', path: 'spec.instanceAddress', inEffect: ['balance'] },
 ];

@@ -850,8 +850,17 @@ export interface Revision {
 
 /** envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash */
 export interface RingHash {
+  readonly hashFunction: RingHashHashFunction;
   readonly consistentHashingLbConfig: ConsistentHashingLbConfig | null;
 }
+
+/** envoy.extensions.load_balancing_policies.ring_hash.v3.RingHash.HashFunction */
+export const RingHashHashFunction = {
+  DEFAULT_HASH: 0,
+  XX_HASH: 1,
+  MURMUR_HASH_2: 2,
+} as const;
+export type RingHashHashFunction = (typeof RingHashHashFunction)[keyof typeof RingHashHashFunction];
 
 /** envoy.extensions.load_balancing_policies.round_robin.v3.RoundRobin */
 export interface RoundRobin {
@@ -1199,6 +1208,7 @@ export interface VirtualHost {
 /** envoy.config.route.v3.WeightedCluster */
 export interface WeightedCluster {
   readonly clusters: readonly WeightedClusterClusterWeight[];
+  readonly totalWeight: UInt32Value | null;
   readonly useHashPolicy: BoolValue | null;
   /** Which of the fields is set. */
   readonly randomValueSpecifier?: 'useHashPolicy';

@@ -6,7 +6,7 @@ set -euo pipefail
 
 purpose="${1:-tests}"
 case "$purpose" in
-  tests) packages=(curl python3 python3-venv wrk) ;;
+  tests) packages=(curl python3 python3-grpcio python3-venv wrk) ;;
   bench) packages=(haproxy nginx wrk python3-venv) ;;
   *)
     echo "usage: $0 [tests|bench]" >&2

@@ -2,6 +2,7 @@
  * What a service is to clients that are not ours: other resources than own agents have, made of the same rules, and what of
  * the rules such a client cannot do.
  */
+import type { Resource } from '../../model/resource.ts';
 import type { EncodedResource } from './encoded-resource.ts';
 
 /** Clients that are not our agents, by what they understand. An unknown one is taken for an Envoy. */
@@ -16,6 +17,11 @@ export interface ClientProblem {
   readonly path: string;
   /** A whole sentence that names service and clients, and what they do instead. */
   readonly sentence: string;
+}
+
+/** What a `ClientProblem` calls a document. */
+export function documentName({ kind, metadata }: Resource): string {
+  return `${kind} ${metadata.namespace}/${metadata.name}`;
 }
 
 /** All of a service but its endpoints. */

@@ -21,7 +21,7 @@ const healthOf: Record<Exclude<InstanceState, 'starting'>, HealthStatus> = {
 };
 
 /** Weights are 32 bits on the wire. */
-const greatestWeight = 4_294_967_295;
+export const greatestWeight = 4_294_967_295;
 
 /** When several instances share address and port only the best of them is named. */
 const preference: readonly InstanceState[] = ['passing', 'lost', 'draining', 'failing'];
@@ -38,12 +38,14 @@ export function compileEndpoints(input: EndpointsInput): EncodedResource[] {
   );
 }
 
-interface Member {
+/** An instance that serves the port. */
+export interface Member {
   readonly instance: InstanceRecord;
   readonly portNumber: number;
 }
 
-function membersOf(input: EndpointsInput, port: string, subset: string): Member[] {
+/** Whom a cluster consists of: each address once. */
+export function membersOf(input: EndpointsInput, port: string, subset: string): Member[] {
   const wanted = Object.entries(subsetLabels(input.document, subset));
   const byAddress = new Map<string, Member>();
   const candidates = input.instances

@@ -27,7 +27,7 @@ export interface CompiledRoutes {
 
 export function compileRoutes(input: ServiceInput): CompiledRoutes[] {
   return input.ports.map((port) => {
-    const document = input.routes.find(({ spec }) => (spec.port ?? input.ports[0]?.name) === port.name);
+    const document = routeOf(input, port);
     const context = { input, port };
     const routes = document ? routesOf(document, context) : [everythingTo(allInstances(context))];
     const name = routeConfigurationName({
@@ -43,9 +43,15 @@ export function compileRoutes(input: ServiceInput): CompiledRoutes[] {
   });
 }
 
-interface Context {
+/** The port of a service that routes are compiled for. */
+export interface Context {
   readonly input: ServiceInput;
   readonly port: ServicePort;
+}
+
+/** The document that governs the port. */
+export function routeOf(input: ServiceInput, port: ServicePort): RouteDocument | undefined {
+  return input.routes.find(({ spec }) => (spec.port ?? input.ports[0]?.name) === port.name);
 }
 
 /** Without a Route document all requests go to all instances. */
@@ -53,7 +59,7 @@ function everythingTo(cluster: string): Input<Route> {
   return { name: '', match: { prefix: '/' }, route: { cluster, timeout: compileDuration(0) } };
 }
 
-function allInstances({ input, port }: Context): string {
+export function allInstances({ input, port }: Context): string {
   return clusterName({ service: input.name, namespace: input.namespace, port: port.name, subset: '' });
 }
 
@@ -96,7 +102,7 @@ function compileTargets({ backends, sticky }: Rule, context: Context): Input<Rou
 }
 
 /** A backend or mirror is reached at its port of the same name, or at its only one. */
-function targetCluster(
+export function targetCluster(
   { service, subset = '' }: Pick<Backend, 'service' | 'subset'>,
   { input, port }: Context,
 ): string {

@@ -9,7 +9,7 @@ import type {
   Retry,
   Rule,
 } from '../../model/route.ts';
-import type { Input, MessageType } from '../../proto/load.ts';
+import type { Input } from '../../proto/load.ts';
 import {
   type Any,
   HeaderValueOptionHeaderAppendAction as HeaderAction,
@@ -27,6 +27,7 @@ import { faultFilter } from '../../routing/fault-policy.ts';
 import { escapeValue } from '../../routing/header-edits.ts';
 import { escapeSubstitution, prefixAndSlash, wholePath } from '../../routing/path-change.ts';
 import { retryTokens } from '../../routing/retry-policy.ts';
+import { any } from './any.ts';
 import { compileDuration } from './duration.ts';
 import { compileFraction } from './fraction.ts';
 
@@ -112,7 +113,7 @@ function compileRetry({ attempts, on, perTryTimeout, backoff }: Retry): Input<Re
   };
 }
 
-function compileFault({ delay, abort }: Fault): Input<Any> {
+export function compileFault({ delay, abort }: Fault): Input<Any> {
   return any(HTTPFault, {
     delay: delay && {
       fixedDelay: compileDuration(durationMs(delay.duration)),
@@ -136,8 +137,4 @@ function compileHeaders(change: HeaderChange | undefined): Input<HeaderValueOpti
     ...options(change?.set ?? {}, HeaderAction.OVERWRITE_IF_EXISTS_OR_ADD),
     ...options(change?.add ?? {}, HeaderAction.APPEND_IF_EXISTS_OR_ADD),
   ];
-}
-
-function any<T>(type: MessageType<T>, message: Input<T>): Input<Any> {
-  return { type_url: type.typeUrl, value: type.encode(message) };
 }

@@ -9,6 +9,8 @@ import type { CompiledVariant, ForeignKind } from '../compile/compiled-variant.t
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { compileForEnvoy } from '../compile/envoy/compile-envoy.ts';
 import { compileEnvoyEndpoints } from '../compile/envoy/endpoints.ts';
+import { compileForGrpc } from '../compile/grpc/compile-grpc.ts';
+import { compileGrpcEndpoints } from '../compile/grpc/endpoints.ts';
 import type { ServiceInput } from '../compile/service-input.ts';
 import { resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
 
@@ -26,21 +28,19 @@ interface Compiler {
   readonly endpoints: (snapshot: ServiceSnapshot) => readonly EncodedResource[];
 }
 
-const own: Compiler = {
-  compile: (_input, { clusters, routeConfigurations }) => ({
-    resources: [...clusters, ...routeConfigurations],
-    problems: [],
-  }),
-  endpoints: (snapshot) => resourcesOf(snapshot, typeUrls.endpoint),
-};
-
 const envoy: Compiler = {
   compile: compileForEnvoy,
   endpoints: (snapshot) =>
     compileEnvoyEndpoints(resourcesOf(snapshot, typeUrls.endpoint), snapshot.instances, () => ''),
 };
 
-const compilers: Readonly<Record<ForeignKind, Compiler>> = { envoy, grpc: own };
+const grpc: Compiler = {
+  compile: compileForGrpc,
+  endpoints: ({ endpointRules, instances, input: { policies } }) =>
+    compileGrpcEndpoints({ ...endpointRules, instances, policies }),
+};
+
+const compilers: Readonly<Record<ForeignKind, Compiler>> = { envoy, grpc };
 
 /** All but endpoints, by what it was compiled from: instances come and go more often than rules change. */
 const rules: Readonly<Record<ForeignKind, WeakMap<CompiledService, Variant>>> = {

@@ -1,20 +1,10 @@
 /** The view that a client's node asks for: one for all clients that ask for the same. */
-import { typeUrls } from '../../proto/type-urls.ts';
-import { type ClientView, MeshView } from '../snapshot/client-view.ts';
+import type { ClientView } from '../snapshot/client-view.ts';
 import { EnvoyView } from '../snapshot/envoy-view.ts';
+import { GrpcView } from '../snapshot/grpc-view.ts';
 import type { SnapshotCache } from '../snapshot/snapshot-cache.ts';
 import { readEnvoyNode } from './envoy-node.ts';
 import type { StreamIdentity } from './identity.ts';
-
-/** Clusters before what is sent to them; listeners before the routes that they name. */
-const order = [
-  typeUrls.cluster,
-  typeUrls.endpoint,
-  // There are none yet: who asks is told so.
-  typeUrls.secret,
-  typeUrls.listener,
-  typeUrls.routeConfiguration,
-];
 
 export interface FoundView {
   readonly view: ClientView;
@@ -22,10 +12,13 @@ export interface FoundView {
   readonly problems: readonly string[];
 }
 
+const mostNamespaces = 1_000;
+
 export class ClientViews {
   readonly #cache: SnapshotCache;
   readonly #domain: string;
-  readonly #grpc: ClientView;
+  /** By namespace. */
+  readonly #grpc = new Map<string, ClientView>();
   /** By what the node says. A view is kept for as long as a stream has it. */
   readonly #envoys = new Map<string, WeakRef<EnvoyView>>();
   readonly #gone = new FinalizationRegistry((key: string) => {
@@ -36,11 +29,10 @@ export class ClientViews {
   constructor(cache: SnapshotCache, domain: string) {
     this.#cache = cache;
     this.#domain = domain;
-    this.#grpc = new MeshView(cache, 'grpc', order);
   }
 
   viewOf(identity: StreamIdentity): FoundView {
-    if (identity.kind === 'grpc') return { view: this.#grpc, problems: [] };
+    if (identity.kind === 'grpc') return { view: this.#grpcViewOf(identity.namespace), problems: [] };
     const { node, problems } = readEnvoyNode(identity, this.#domain);
     const key = JSON.stringify(node);
     const view = this.#envoys.get(key)?.deref() ?? this.#create(key, new EnvoyView(this.#cache, node, this.#domain));
@@ -53,6 +45,16 @@ export class ClientViews {
   #create(key: string, view: EnvoyView): EnvoyView {
     this.#envoys.set(key, new WeakRef(view));
     this.#gone.register(view, key);
+    return view;
+  }
+
+  #grpcViewOf(namespace: string): ClientView {
+    const present = this.#grpc.get(namespace);
+    if (present !== undefined) return present;
+    // Namespaces are what clients say. A view that is forgotten goes on serving those who have it.
+    if (this.#grpc.size >= mostNamespaces) this.#grpc.clear();
+    const view = new GrpcView(this.#cache, namespace);
+    this.#grpc.set(namespace, view);
     return view;
   }
 }

@@ -66,6 +66,8 @@ export class SubscriptionIndex<Subscriber> implements SetIndex<Subscriber> {
       if (!isRuleChange) continue;
       for (const { name } of [...resourcesOf(before, typeUrls.name), ...resourcesOf(after, typeUrls.name)]) {
         for (const subscriber of this.#names.get(name) ?? []) found.add(subscriber);
+        // A client that dials another name of the service holds it by that name, which may have come just now.
+        this.#addHolders(name, found);
       }
     }
     return found;

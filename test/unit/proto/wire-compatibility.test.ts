@@ -42,6 +42,7 @@ function loadOfficial(): protobuf.Root {
     'envoy/extensions/filters/http/router/v3/router.proto',
     'envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager.proto',
     'envoy/extensions/load_balancing_policies/least_request/v3/least_request.proto',
+    'envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.proto',
     'envoy/extensions/load_balancing_policies/round_robin/v3/round_robin.proto',
     'envoy/extensions/load_balancing_policies/ring_hash/v3/ring_hash.proto',
     'envoy/extensions/load_balancing_policies/maglev/v3/maglev.proto',

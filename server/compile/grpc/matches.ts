@@ -1,0 +1,53 @@
+/**
+ * Conditions of rules as gRPC libraries check them: on path and metadata. Every gRPC request is a POST to
+ * `/package.Service/Method` without a query, so a condition on anything else either always holds or never does.
+ */
+import type { Match, PathMatch, ValueMatch } from '../../../model/route.ts';
+import type { Input } from '../../../proto/load.ts';
+import type { HeaderMatcher, RouteMatch } from '../../../proto/types.ts';
+
+/** Why requests of gRPC clients are never taken by a match, and which field of it says so. */
+export interface Unmet {
+  readonly field: readonly string[];
+  readonly reason: string;
+}
+
+/** Undefined when a request of a gRPC client may meet every condition. */
+export function unmetBy({ method, headers, query }: Match): Unmet | undefined {
+  if (method !== undefined && method !== 'POST') return { field: ['method'], reason: 'every gRPC request is a POST' };
+  const parameter = Object.entries(query).find(([, value]) => !('present' in value) || value.present);
+  if (parameter) return { field: ['query', parameter[0]], reason: 'a gRPC request has no query' };
+  const header = Object.keys(headers).find((name) => unseen.test(name));
+  if (header === undefined) return undefined;
+  return { field: ['headers', header], reason: 'gRPC libraries compare metadata alone, and no binary metadata' };
+}
+
+/** Headers that are added below the place where gRPC libraries route, and binary ones. */
+const unseen = /^(?:host|user-agent|te|grpc-.*|.*-bin)$/;
+
+/** Of a match that nothing speaks against. Uses no matcher that is newer than gRPC's first routes. */
+export function compileGrpcMatch({ path, headers }: Match): Input<RouteMatch> {
+  const sorted = Object.entries(headers).sort(([a], [b]) => (a < b ? -1 : 1));
+  return { ...compilePath(path), headers: sorted.map(([name, value]) => compileHeader(name, value)) };
+}
+
+function compilePath(path: PathMatch | undefined): Input<RouteMatch> {
+  if (path === undefined || path.prefix === '/') return { prefix: '/' };
+  if (path.exact !== undefined) return { path: path.exact };
+  if (path.regex !== undefined) return { safeRegex: { regex: whole(path.regex) } };
+  // "/pkg.Service" stands for all its methods, "/pkg.Service/Method" for itself: there is nothing below a method.
+  return path.prefix.lastIndexOf('/') === 0 ? { prefix: `${path.prefix}/` } : { path: path.prefix };
+}
+
+function compileHeader(name: string, value: ValueMatch): Input<HeaderMatcher> {
+  if (value.exact !== undefined) return { name, exactMatch: value.exact };
+  if (value.prefix !== undefined) return { name, prefixMatch: value.prefix };
+  if (value.regex !== undefined) return { name, safeRegexMatch: { regex: whole(value.regex) } };
+  // Libraries differ in what they make of `present_match: false`.
+  return { name, presentMatch: true, invertMatch: !value.present };
+}
+
+/** Some libraries put ^ and $ around a pattern without brackets, which changes the meaning of "a|b". */
+function whole(regex: string): string {
+  return `(?:${regex})`;
+}
