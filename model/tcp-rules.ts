@@ -16,6 +16,7 @@ function partsOf(rule: Rule): Path[] {
   return [...matches, ...fields.map((field) => [field])];
 }
 
-function isOpen({ path, method, headers, query }: Match): boolean {
+/** Whether the match has no condition. */
+export function isOpen({ path, method, headers, query }: Match): boolean {
   return path === undefined && method === undefined && Object.keys({ ...headers, ...query }).length === 0;
 }

@@ -16,7 +16,7 @@ import {
 } from '../../proto/types.ts';
 import { compileDuration } from './duration.ts';
 import type { EffectivePolicy } from './effective-policy.ts';
-import type { WireProtocol } from './service-input.ts';
+import { isBytesToAgents, type WireProtocol } from './service-input.ts';
 
 /** An instance that does not accept within this time is passed over for another. */
 const defaultConnectTimeout = '1s';
@@ -57,9 +57,9 @@ export function compileClusterPolicy(policy: EffectivePolicy, target: ClusterTar
 function metadataOf(policy: EffectivePolicy, { protocol }: ClusterTarget): Record<string, Json> {
   const { loadBalancer, hashOn = [], localityPreference } = policy;
   // Of a connection nothing is known but where it comes from.
-  const keys = hashOn.filter((key) => protocol !== 'tcp' || key.sourceAddress !== undefined);
+  const keys = hashOn.filter((key) => !isBytesToAgents(protocol) || key.sourceAddress !== undefined);
   return {
-    ...((protocol === 'tcp' || protocol === 'undeclared') && { protocol }),
+    ...(protocol !== 'http' && { protocol: protocol === 'undeclared' ? protocol : 'tcp' }),
     ...(keys.length > 0 && isHashPolicy(loadBalancer?.policy) && { hashOn: keys.map(compileHashKey) }),
     ...(localityPreference && { localityPreference }),
   };
@@ -132,7 +132,9 @@ function compileHealthCheck(
     unhealthyThreshold: count(unhealthyThreshold),
     healthyThreshold: count(healthyThreshold),
     // Envoy would send the name of the cluster, which is no host.
-    ...(http && protocol !== 'tcp' ? { httpHealthCheck: { host: service, path: http.path } } : { tcpHealthCheck: {} }),
+    ...(http && !isBytesToAgents(protocol)
+      ? { httpHealthCheck: { host: service, path: http.path } }
+      : { tcpHealthCheck: {} }),
   };
 }
 

@@ -2,6 +2,7 @@
 import { clusterName, routeConfigurationName, serviceKey } from '../../model/names.ts';
 import type { Backend, Match, PathMatch, Route as RouteDocument, Rule, ValueMatch } from '../../model/route.ts';
 import type { ServicePort } from '../../model/service.ts';
+import { isOpen } from '../../model/tcp-rules.ts';
 import type { Input } from '../../proto/load.ts';
 import {
   type HeaderMatcher,
@@ -17,7 +18,7 @@ import { compileDuration } from './duration.ts';
 import { type EncodedResource, encodeResource } from './encoded-resource.ts';
 import { compileFraction } from './fraction.ts';
 import { compileActionPolicy, compileRedirect, compileRoutePolicy, type MatchedPath } from './rule-policy.ts';
-import type { ServiceInput } from './service-input.ts';
+import { isBytesToAgents, protocolOf, type ServiceInput } from './service-input.ts';
 
 export interface CompiledRoutes {
   readonly resource: EncodedResource;
@@ -29,7 +30,7 @@ export function compileRoutes(input: ServiceInput): CompiledRoutes[] {
   return input.ports.map((port) => {
     const document = routeOf(input, port);
     const context = { input, port };
-    const routes = document ? routesOf(document, context) : [everythingTo(allInstances(context))];
+    const routes = routesFor(document, context);
     const name = routeConfigurationName({
       service: input.name,
       namespace: input.namespace,
@@ -54,6 +55,13 @@ export function routeOf(input: ServiceInput, port: ServicePort): RouteDocument |
   return input.routes.find(({ spec }) => (spec.port ?? input.ports[0]?.name) === port.name);
 }
 
+function routesFor(document: RouteDocument | undefined, context: Context): Input<Route>[] {
+  if (document === undefined) return [everythingTo(allInstances(context))];
+  return isBytesToAgents(protocolOf(context.input, context.port.name))
+    ? connectionRoutes(document, context)
+    : routesOf(document, context);
+}
+
 /** Without a Route document all requests go to all instances. */
 function everythingTo(cluster: string): Input<Route> {
   return { name: '', match: { prefix: '/' }, route: { cluster, timeout: compileDuration(0) } };
@@ -72,6 +80,21 @@ function routesOf(document: RouteDocument, context: Context): Input<Route>[] {
       : { redirect: compileRedirect(rule.redirect, match) }),
     ...compileRoutePolicy(rule),
   }));
+}
+
+/** Of a connection nothing is known: only rules without a condition take it, and do no more than to choose a backend. */
+function connectionRoutes(document: RouteDocument, context: Context): Input<Route>[] {
+  return sortRules(document.spec.rules).flatMap(({ rule, index, match }) =>
+    isOpen(match) && rule.redirect === undefined
+      ? [
+          {
+            name: `${document.metadata.name}/${rule.name ?? index}`,
+            match: compileMatch(match),
+            route: { ...compileTargets({ match: [], backends: rule.backends }, context), timeout: compileDuration(0) },
+          },
+        ]
+      : [],
+  );
 }
 
 function compileAction(rule: Rule, match: MatchedPath, context: Context): Input<RouteAction> {

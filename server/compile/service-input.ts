@@ -77,6 +77,11 @@ export function subsetLabels(document: Service | undefined, subset: string): Rea
 /** What agents are told of a port: what its service declares, or that nobody has said what is spoken there. */
 export type WireProtocol = ServicePort['protocol'] | 'undeclared';
 
+/** What own agents do with a protocol that they do not speak: they pass the bytes of connections on. */
+export function isBytesToAgents(protocol: WireProtocol): boolean {
+  return protocol === 'tcp' || protocol === 'http2' || protocol === 'grpc';
+}
+
 /** `port`: its name. A service that no document describes declares nothing. */
 export function protocolOf({ document, ports }: Pick<ServiceInput, 'document' | 'ports'>, port: string): WireProtocol {
   if (document === undefined) return 'undeclared';

@@ -4,7 +4,6 @@ import { faultsOf, routeWith, service, trafficPolicy } from './reading.ts';
 
 /** A valid use of a value that is not in effect, for every field in the table, by its path there. */
 const uses: Readonly<Record<string, object>> = {
-  'spec.ports.*.protocol': service({ ports: [{ name: 'http', port: 80, protocol: 'grpc' }] }),
   'spec.hops': service({ hops: 'client' }),
   'spec.instanceAddress': service({ instanceAddress: 'keep' }),
 };
@@ -16,14 +15,6 @@ describe('a value that is not in effect yet', () => {
       expect(faultsOf(uses[path])).to.deep.equal([`${where}: not supported yet; use ${inEffect.join(' or ')}`]);
     });
   }
-
-  it('is refused in every place where it stands', () => {
-    const ports = ['grpc', 'http', 'http2'].map((protocol, index) => ({ name: protocol, port: index + 1, protocol }));
-    expect(faultsOf(service({ ports }))).to.deep.equal([
-      'spec.ports[0].protocol: not supported yet; use http or tcp',
-      'spec.ports[2].protocol: not supported yet; use http or tcp',
-    ]);
-  });
 
   it('is named beside other faults', () => {
     expect(faultsOf(service({ hops: 'client', aliases: ['-'] }))).to.have.length(2);
@@ -38,6 +29,7 @@ describe('a value that is not in effect yet', () => {
   for (const { name, document } of [
     { name: 'protocol http', document: service({ ports: [{ name: 'a', port: 80, protocol: 'http' }] }) },
     { name: 'protocol tcp', document: service({ ports: [{ name: 'a', port: 80, protocol: 'tcp' }] }) },
+    { name: 'protocol grpc', document: service({ ports: [{ name: 'a', port: 80, protocol: 'grpc' }] }) },
     { name: 'hops both', document: service({ hops: 'both' }) },
     { name: 'instanceAddress balance', document: service({ instanceAddress: 'balance' }) },
     { name: 'maglev', document: trafficPolicy({ loadBalancer: { policy: 'maglev' } }) },
