@@ -46,6 +46,13 @@ export const rolloutAnswer = named(
   'Rollout',
   z.object({
     revision: z.int(),
+    phase: z.enum(['applying', 'complete']).meta({
+      description:
+        'complete: nobody is pending, or was given up at the deadline, and what the revision takes away is gone',
+    }),
+    retired: z
+      .int()
+      .meta({ description: 'Clusters that the revision takes away, served until nobody may send to them' }),
     agents: z.int().meta({ description: 'How many agents the revision concerns' }),
     applied: z.int(),
     pending: reasons,

@@ -133,6 +133,10 @@ export interface AgentInfo {
 
 export interface Rollout {
   readonly revision: number;
+  /** `complete`: everybody has it or has been given up, and what it takes away is gone. */
+  readonly phase: 'applying' | 'complete';
+  /** Clusters that it takes away and that are served until it is complete. */
+  readonly retired: number;
   /** How many agents the revision concerns. */
   readonly agents: number;
   readonly applied: number;

@@ -17,6 +17,7 @@ import { Registry } from './registry/registry.ts';
 import { Rush } from './registry/rush.ts';
 import { RuleBook } from './rules/rule-book.ts';
 import { RebuildLoop } from './snapshot/rebuild-loop.ts';
+import type { ServiceSnapshot } from './snapshot/service-snapshot.ts';
 import { SnapshotCache, type SnapshotChange } from './snapshot/snapshot-cache.ts';
 import { AgentDirectory, type AgentLease } from './status/agent-directory.ts';
 import type { AgentRecord, Nack } from './status/agent-record.ts';
@@ -52,7 +53,11 @@ export interface ControlPlaneOptions {
   readonly observer: Observer;
   /** How often clients report what they send where, in milliseconds. 10 s when not given. */
   readonly loadReportIntervalMs?: number;
+  /** How long clusters that a revision takes away are served for clients that have not applied it, in milliseconds. 30 s when not given. */
+  readonly removalDeadlineMs?: number;
 }
+
+const defaultRemovalDeadlineMs = 30_000;
 
 export class ControlPlane {
   readonly store: Store;
@@ -216,6 +221,7 @@ export class ControlPlane {
     } finally {
       this.#publishing = undefined;
     }
+    this.#removeWhenApplied(record.revision);
     this.#options.observer.onRevision(record);
   }
 
@@ -230,7 +236,25 @@ export class ControlPlane {
     const connected = [...concerned]
       .filter((stream) => stream.isTouchedBy(change))
       .flatMap(({ report }) => this.#streams.get(report)?.record ?? []);
-    this.rollouts.publish(change, [...connected, ...absentAgentsConcernedBy(change, this)]);
+    const retired = change.services.reduce((sum, { after }) => sum + retiredIn(after, change.revision), 0);
+    this.rollouts.publish(change, [...connected, ...absentAgentsConcernedBy(change, this)], retired);
+  }
+
+  /** What a revision takes away stays until nobody needs it any more, but not for ever. */
+  #removeWhenApplied(revision: number): void {
+    if (this.#rebuild.retiredBy(revision) === 0) return;
+    const { log, removalDeadlineMs = defaultRemovalDeadlineMs } = this.#options;
+    this.rollouts.whenApplied(revision, removalDeadlineMs, (laggards) => {
+      if (laggards.length > 0) {
+        const seconds = removalDeadlineMs / 1_000;
+        log.warn(
+          { revision, laggards },
+          `what the revision takes away is gone: ${seconds} s are over, and these have not applied it`,
+        );
+      }
+      this.#rebuild.remove(revision);
+      this.rollouts.onRemoved(revision);
+    });
   }
 
   #sweep(): void {
@@ -241,6 +265,10 @@ export class ControlPlane {
     this.registry.sweep();
     this.directory.sweep();
   }
+}
+
+function retiredIn(snapshot: ServiceSnapshot | undefined, revision: number): number {
+  return [...(snapshot?.retired.values() ?? [])].filter((retired) => retired.revision === revision).length;
 }
 
 function isInstanceLease(lease: Lease): lease is Lease<InstanceRecord> {

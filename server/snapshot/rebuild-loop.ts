@@ -10,7 +10,15 @@ import type { TrafficPolicy } from '../../model/traffic-policy.ts';
 import { compileService } from '../compile/compile.ts';
 import { subsetsOf } from '../compile/service-input.ts';
 import type { InstanceRecord } from '../registry/instance.ts';
-import { createServiceSnapshot, isSameService, type ServiceSnapshot, withInstances } from './service-snapshot.ts';
+import {
+  createServiceSnapshot,
+  isSameService,
+  type RetiredCluster,
+  retiredBy,
+  type ServiceSnapshot,
+  withInstances,
+  withoutRetired,
+} from './service-snapshot.ts';
 import type { ServiceChange, SnapshotCache } from './snapshot-cache.ts';
 
 /** Where the state stands that is compiled. Services by their keys: "reviews.default". */
@@ -38,6 +46,8 @@ export class RebuildLoop {
   /** Services that stand, or keep ports, for the sake of those who hold them alone. */
   readonly #borrowed = new Set<string>();
   #isReleasing = false;
+  /** Revision -> services with clusters that it takes away. */
+  readonly #retired = new Map<number, Set<string>>();
 
   /** `defer` runs something in the next turn of the event loop. */
   constructor(state: MeshState, cache: SnapshotCache, domain: string, defer: (run: () => void) => void = setImmediate) {
@@ -102,6 +112,38 @@ export class RebuildLoop {
     return instanceChange(before, this.#state.instances(key));
   }
 
+  /** How many clusters are served although this revision, or an earlier one, takes them away. */
+  retiredBy(revision: number): number {
+    let count = 0;
+    for (const [each, services] of this.#retired) {
+      if (each > revision) continue;
+      for (const key of services) {
+        for (const retired of this.#cache.service(key)?.retired.values() ?? []) if (retired.revision === each) count++;
+      }
+    }
+    return count;
+  }
+
+  /** Takes away what this revision, and earlier ones, left for those who had not taken it. */
+  remove(revision: number): void {
+    const keys = new Set<string>();
+    for (const [each, services] of this.#retired) {
+      if (each > revision) continue;
+      this.#retired.delete(each);
+      for (const key of services) keys.add(key);
+    }
+    const changes = [...keys].flatMap((key): ServiceChange[] => {
+      const before = this.#cache.service(key);
+      const after = before && withoutRetired(before, revision);
+      return after === before ? [] : [{ key, before, after, isRuleChange: true }];
+    });
+    if (changes.length > 0) this.#cache.commit(changes, this.#cache.revision);
+  }
+
+  #noteRetired(revision: number, key: string): void {
+    this.#retired.set(revision, (this.#retired.get(revision) ?? new Set()).add(key));
+  }
+
   /** Undefined when nothing about the service differs. */
   #compile(key: string, revision: number): ServiceChange | undefined {
     const before = this.#cache.service(key);
@@ -133,8 +175,11 @@ export class RebuildLoop {
       subsets: subsetsOf(document, this.#state.namedSubsets(key)),
     };
     const instances = this.#state.instances(key);
-    if (before && isSameService(before, input, compiled, endpointRules)) return instanceChange(before, instances);
-    const after = createServiceSnapshot(compiled, { input, endpointRules, instances, revision });
+    const retired = before === undefined ? new Map<string, RetiredCluster>() : retiredBy(before, compiled, revision);
+    const parts = { endpointRules, retired };
+    if (before && isSameService(before, input, compiled, parts)) return instanceChange(before, instances);
+    for (const { revision } of retired.values()) this.#noteRetired(revision, key);
+    const after = createServiceSnapshot(compiled, { input, ...parts, instances, revision });
     return { key, before, after, isRuleChange: true };
   }
 

@@ -29,6 +29,29 @@ export interface ServiceSnapshot {
   /** What its endpoints are made of: the rules, and the instances as they are now. */
   readonly endpointRules: EndpointRules;
   readonly instances: readonly InstanceRecord[];
+  /**
+   * Clusters that its rules no longer have, by name: they are served, with their endpoints, until every client that may still
+   * send to them has taken the rules that do not.
+   */
+  readonly retired: ReadonlyMap<string, RetiredCluster>;
+}
+
+export interface RetiredCluster {
+  /** The revision that takes it away. */
+  readonly revision: number;
+  /** The service as it was when it had the cluster. */
+  readonly from: ServiceSnapshot;
+}
+
+/** Clusters of this snapshot, those included that it keeps, that its service does not have as it is compiled now. */
+export function retiredBy(
+  before: ServiceSnapshot,
+  compiled: CompiledService,
+  revision: number,
+): Map<string, RetiredCluster> {
+  const present = new Set(compiled.clusters.map(({ name }) => name));
+  const own = before.compiled.clusters.map(({ name }): [string, RetiredCluster] => [name, { revision, from: before }]);
+  return new Map([...before.retired, ...own].filter(([name]) => !present.has(name)));
 }
 
 /** Whether a compilation says the same as the snapshot, its instances aside. */
@@ -36,24 +59,18 @@ export function isSameService(
   snapshot: ServiceSnapshot,
   input: ServiceInput,
   compiled: CompiledService,
-  endpointRules: EndpointRules,
+  { endpointRules, retired }: Pick<ServiceSnapshot, 'endpointRules' | 'retired'>,
 ): boolean {
   if (!askForTheSame(snapshot.input, input)) return false;
   if (!haveSameEndpointRules(snapshot.endpointRules, endpointRules)) return false;
-  return listsOf(compiled).every(([typeUrl, resources]) => areHeld(snapshot, typeUrl, resources));
+  return listsOf(compiled, retired).every(([typeUrl, resources]) => areHeld(snapshot, typeUrl, resources));
 }
 
 export function createServiceSnapshot(
   compiled: CompiledService,
-  rest: {
-    readonly input: ServiceInput;
-    readonly endpointRules: EndpointRules;
-    readonly instances: readonly InstanceRecord[];
-    readonly revision: number;
-  },
+  rest: Pick<ServiceSnapshot, 'input' | 'endpointRules' | 'instances' | 'revision' | 'retired'>,
 ): ServiceSnapshot {
-  const endpoints = compileEndpoints({ ...rest.endpointRules, instances: rest.instances });
-  const lists = [...listsOf(compiled), [typeUrls.endpoint, endpoints] as const];
+  const lists = [...listsOf(compiled, rest.retired), [typeUrls.endpoint, endpointsOf(rest)] as const];
   return {
     key: compiled.key,
     compiled,
@@ -66,10 +83,17 @@ export function createServiceSnapshot(
 
 /** The same service with these instances: itself when its endpoints stay the same. */
 export function withInstances(snapshot: ServiceSnapshot, instances: readonly InstanceRecord[]): ServiceSnapshot {
-  const endpoints = compileEndpoints({ ...snapshot.endpointRules, instances });
+  const endpoints = endpointsOf({ ...snapshot, instances });
   if (areHeld(snapshot, typeUrls.endpoint, endpoints)) return snapshot;
   const resources = new Map(snapshot.resources).set(typeUrls.endpoint, byName(endpoints));
   return { ...snapshot, instances, resources };
+}
+
+/** The same service without the clusters that this revision, or an earlier one, has taken away; itself when there are none. */
+export function withoutRetired(snapshot: ServiceSnapshot, revision: number): ServiceSnapshot {
+  const retired = new Map([...snapshot.retired].filter(([, each]) => each.revision > revision));
+  if (retired.size === snapshot.retired.size) return snapshot;
+  return createServiceSnapshot(snapshot.compiled, { ...snapshot, retired });
 }
 
 /** Whether two snapshots of a service differ in endpoints at most: all else is then shared, not only equal. */
@@ -105,11 +129,26 @@ export function resourcesOf(snapshot: ServiceSnapshot | undefined, typeUrl: stri
   return [...(snapshot?.resources.get(typeUrl)?.values() ?? [])];
 }
 
-function listsOf(compiled: CompiledService): (readonly [string, readonly EncodedResource[]])[] {
+type Parts = Pick<ServiceSnapshot, 'endpointRules' | 'instances' | 'retired'>;
+
+function endpointsOf({ endpointRules, instances, retired }: Parts): readonly EncodedResource[] {
+  const own = compileEndpoints({ ...endpointRules, instances });
+  if (retired.size === 0) return own;
+  const kept = [...new Set([...retired.values()].map(({ from }) => from))].flatMap((from) =>
+    compileEndpoints({ ...from.endpointRules, instances }).filter(({ name }) => retired.get(name)?.from === from),
+  );
+  return [...own.filter(({ name }) => !retired.has(name)), ...kept];
+}
+
+function listsOf(
+  compiled: CompiledService,
+  retired: ServiceSnapshot['retired'],
+): (readonly [string, readonly EncodedResource[]])[] {
+  const kept = [...retired].flatMap(([name, { from }]) => resourceOf(from, typeUrls.cluster, name) ?? []);
   return [
     [typeUrls.name, compiled.names],
     [typeUrls.routeConfiguration, compiled.routeConfigurations],
-    [typeUrls.cluster, compiled.clusters],
+    [typeUrls.cluster, [...compiled.clusters, ...kept]],
     [typeUrls.listener, compiled.listeners],
   ];
 }

@@ -12,7 +12,7 @@ import { compileEnvoyEndpoints } from '../compile/envoy/endpoints.ts';
 import { compileForGrpc } from '../compile/grpc/compile-grpc.ts';
 import { compileGrpcEndpoints } from '../compile/grpc/endpoints.ts';
 import type { ServiceInput } from '../compile/service-input.ts';
-import { resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
+import { resourcesOf, type ServiceSnapshot, withInstances } from './service-snapshot.ts';
 
 type Resources = ReadonlyMap<string, ReadonlyMap<string, EncodedResource>>;
 
@@ -57,9 +57,26 @@ export function variantOf(snapshot: ServiceSnapshot, kind: ForeignKind): Resourc
   const present = whole[kind].get(snapshot);
   if (present !== undefined) return present;
   const endpoints = compilers[kind].endpoints(snapshot);
-  const made = new Map(rulesOf(snapshot, kind).resources).set(typeUrls.endpoint, byName(endpoints));
+  const { resources } = rulesOf(snapshot, kind);
+  const made = new Map(resources).set(typeUrls.endpoint, byName(endpoints));
+  if (snapshot.retired.size > 0) keepRetired(made, snapshot, kind);
   whole[kind].set(snapshot, made);
   return made;
+}
+
+/** What is taken away stays as it was, but for the instances that come and go. */
+function keepRetired(
+  resources: Map<string, ReadonlyMap<string, EncodedResource>>,
+  { retired, instances }: ServiceSnapshot,
+  kind: ForeignKind,
+): void {
+  for (const typeUrl of [typeUrls.cluster, typeUrls.endpoint]) {
+    const kept = [...retired].flatMap(([name, { from }]) => {
+      const resource = variantOf(withInstances(from, instances), kind).get(typeUrl)?.get(name);
+      return resource === undefined ? [] : [[name, resource] as const];
+    });
+    resources.set(typeUrl, new Map([...(resources.get(typeUrl) ?? []), ...kept]));
+  }
 }
 
 /** What its rules ask for and clients of this kind cannot do. */

@@ -25,6 +25,11 @@ export interface AgentRecord {
   /** 'agent', or the user agent of a foreign client. */
   readonly kind: string;
   version: string;
+  /**
+   * Of a foreign client: how far each of its streams is. With services of one type each it has several, and uses a revision
+   * when all that are concerned do.
+   */
+  readonly parts: Set<StreamPart>;
   /** Its configuration streams: one, or for a moment two when it has come back before its old one was found dead. */
   streams: number;
   /** The newest revision that changes something it holds. */
@@ -53,6 +58,21 @@ export interface AgentRecord {
   lastSeenMs: number;
 }
 
+/** One of several streams of a client. */
+export interface StreamPart {
+  /** The newest revision that changes something it has. */
+  touched: number;
+  applied: number;
+}
+
+/** The revision that a client with these streams uses: as far as the last of those that are concerned. */
+export function appliedByAll(parts: Iterable<StreamPart>): number {
+  const all = [...parts];
+  const behind = all.filter(({ applied, touched }) => applied < touched);
+  const counted = (behind.length > 0 ? behind : all).map(({ applied }) => applied);
+  return behind.length > 0 ? Math.min(...counted) : Math.max(0, ...counted);
+}
+
 export type AgentState = 'current' | 'pending' | 'rejected' | 'disconnected' | 'foreign-store' | 'older-store';
 
 export function agentKey(namespace: string, id: string): string {
@@ -67,6 +87,7 @@ export function createAgentRecord(
     ...identity,
     key: (identity.kind === 'agent' ? '' : `${identity.kind}:`) + agentKey(identity.namespace, identity.id),
     version: '',
+    parts: new Set(),
     streams: 0,
     touched: 0,
     sent: 0,

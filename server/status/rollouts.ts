@@ -12,8 +12,17 @@ export interface Laggard {
   readonly reason: string;
 }
 
+/**
+ * `applying`: what the revision takes away is still served, for those who have not applied it; `complete`: nobody is pending,
+ * or the deadline for them is over, and what it takes away is gone.
+ */
+export type Phase = 'applying' | 'complete';
+
 export interface Rollout {
   readonly revision: number;
+  readonly phase: Phase;
+  /** Clusters that the revision takes away and that are served until it is complete. */
+  readonly retired: number;
   readonly agents: number;
   readonly applied: number;
   readonly pending: readonly Laggard[];
@@ -30,6 +39,8 @@ interface OpenRollout {
   readonly gone: Map<string, Laggard>;
   /** Called when the wait is over. */
   readonly waiters: Set<() => void>;
+  /** Clusters that wait to be taken away. */
+  retired: number;
 }
 
 interface Published {
@@ -50,11 +61,11 @@ export class Rollouts {
     this.#onProgress = onProgress;
   }
 
-  /** A revision was published as this state of the cache, and these agents hold something that it changes. */
-  publish({ revision, sequence }: Published, concerned: Iterable<AgentRecord>): void {
+  /** A revision was published as this state of the cache, these agents hold something that it changes, and it takes away so many clusters. */
+  publish({ revision, sequence }: Published, concerned: Iterable<AgentRecord>, retired = 0): void {
     const pending = new Map([...concerned].map((agent) => [agent.key, agent]));
     for (const agent of pending.values()) agent.touched = revision;
-    this.#add({ revision, sequence, agents: pending.size, pending, gone: new Map(), waiters: new Set() });
+    this.#add({ revision, sequence, agents: pending.size, pending, gone: new Map(), waiters: new Set(), retired });
   }
 
   /** The agent's numbers, its connection or its refusal changed. */
@@ -84,6 +95,33 @@ export class Rollouts {
       if (!rollout.gone.delete(agent.key)) continue;
       rollout.pending.set(agent.key, agent);
       this.#open.add(rollout);
+    }
+  }
+
+  /** Calls back once nobody is pending any more, or after `timeoutMs`, with those who are. */
+  whenApplied(revision: number, timeoutMs: number, then: (laggards: readonly Laggard[]) => void): void {
+    const rollout = this.#rollouts.get(revision);
+    if (rollout === undefined || rollout.pending.size === 0) return then([]);
+    const finish = () => {
+      if (rollout.pending.size > 0) return;
+      clearTimeout(timer);
+      rollout.waiters.delete(finish);
+      then([]);
+    };
+    const timer = setTimeout(() => {
+      rollout.waiters.delete(finish);
+      const { pending, rejected } = describe(rollout);
+      then([...pending, ...rejected]);
+    }, timeoutMs).unref();
+    rollout.waiters.add(finish);
+  }
+
+  /** What the revision takes away is gone. */
+  onRemoved(revision: number): void {
+    for (const rollout of this.#rollouts.values()) {
+      if (rollout.revision > revision || rollout.retired === 0) continue;
+      rollout.retired = 0;
+      this.#progress(rollout, false);
     }
   }
 
@@ -156,6 +194,7 @@ function fromNumbers(revision: number, agents: Iterable<AgentRecord>): OpenRollo
     pending: new Map(pending.map((agent) => [agent.key, agent])),
     gone: new Map(),
     waiters: new Set(),
+    retired: 0,
   };
 }
 
@@ -173,10 +212,12 @@ function hasRefused({ nack, appliedSequence }: AgentRecord, { revision, sequence
 }
 
 function describe(rollout: OpenRollout): Rollout {
-  const { revision, agents, pending, gone } = rollout;
+  const { revision, agents, pending, gone, retired } = rollout;
   const waiting = [...pending.values()].sort((a, b) => (a.key < b.key ? -1 : 1));
   return {
     revision,
+    phase: pending.size === 0 && retired === 0 ? 'complete' : 'applying',
+    retired,
     agents,
     applied: agents - pending.size - gone.size,
     pending: waiting

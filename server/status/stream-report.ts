@@ -2,7 +2,7 @@
 import type { StreamReport } from '../xds/ads-stream.ts';
 import type { StreamIdentity } from '../xds/identity.ts';
 import type { AgentDirectory } from './agent-directory.ts';
-import type { AgentRecord, Nack } from './agent-record.ts';
+import { type AgentRecord, appliedByAll, type Nack, type StreamPart } from './agent-record.ts';
 
 export interface ReportedStream {
   readonly record: AgentRecord;
@@ -33,16 +33,27 @@ export function createStreamReport(identity: StreamIdentity, context: ReportCont
     record.hasAnswered = false;
   }
   context.directory.changed(record);
-  return { record, report: reportTo(record, context) };
+  const part = { touched: 0, applied: 0 };
+  if (!isOwn) record.parts.add(part);
+  return { record, report: reportTo(record, part, context) };
 }
 
-function reportTo(record: AgentRecord, { directory, wallClock, onRefusal }: ReportContext): StreamReport {
+function reportTo(
+  record: AgentRecord,
+  part: StreamPart,
+  { directory, wallClock, onRefusal }: ReportContext,
+): StreamReport {
   return {
     sent: (revision, touched) => {
       record.sent = Math.max(record.sent, revision);
       record.touched = Math.max(record.touched, touched);
     },
-    applied: (revision, sequence) => {
+    touched: (revision) => {
+      part.touched = revision;
+    },
+    applied: (ofStream, sequence) => {
+      part.applied = ofStream;
+      const revision = record.parts.has(part) ? appliedByAll(record.parts) : ofStream;
       record.appliedSequence = sequence;
       if (record.applied === revision && record.hasAnswered && !record.nack) {
         directory.used(record);
@@ -64,7 +75,10 @@ function reportTo(record: AgentRecord, { directory, wallClock, onRefusal }: Repo
       record.streamWaits = condition;
       directory.changed(record);
     },
-    closed: () => directory.leave(record),
+    closed: () => {
+      record.parts.delete(part);
+      directory.leave(record);
+    },
   };
 }
 

@@ -28,6 +28,8 @@ const overdueMs = 5_000;
 export interface StreamReport {
   /** A mark with this revision; `touched`: the newest revision that changed something it brings. */
   sent(revision: number, touched: number): void;
+  /** A revision changes something that the stream holds. */
+  touched(revision: number): void;
   applied(revision: number, sequence: number): void;
   refused(refusal: Extract<Effect, { is: 'refused' }>): void;
   names(names: readonly string[]): void;
@@ -127,6 +129,7 @@ export class AdsStream {
     const session = this.#session;
     if (!session?.isTouchedBy(change)) return false;
     if (session instanceof AgentSession) session.owe();
+    this.#options.report.touched(change.revision);
     return true;
   }
 

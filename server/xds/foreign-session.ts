@@ -281,6 +281,12 @@ export class ForeignSession<Member = unknown> implements Session {
     });
   }
 
+  /** Whether a removal of routes, or of what leads to them, is not taken yet: until then clusters may be sent to. */
+  #mayBeInUse(typeUrl: string): boolean {
+    if (waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return false;
+    return [...waitsForClusters].some((type) => (this.#subscriptions.get(type)?.verdicts.unanswered ?? 0) > 0);
+  }
+
   /** Whether something that the client asked for waits to be sent. */
   #hasNews(subscription: Subscription<Member>): boolean {
     if (subscription.hasNothing) return true;
@@ -303,7 +309,7 @@ export class ForeignSession<Member = unknown> implements Session {
 
   #remove(typeUrl: string): Response | undefined {
     const subscription = this.#subscriptions.get(typeUrl);
-    if (!subscription?.isBehind || !this.#maySend(subscription)) return undefined;
+    if (!subscription?.isBehind || !this.#maySend(subscription) || this.#mayBeInUse(typeUrl)) return undefined;
     const gone = [...subscription.behind()].flatMap(([name]) =>
       this.#options.view.resource(typeUrl, name) === undefined ? [name] : [],
     );

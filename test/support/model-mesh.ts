@@ -37,6 +37,8 @@ export class ModelMesh {
   readonly #rebuild: RebuildLoop;
   readonly #listeners = new Set<(change: SnapshotChange, isRevision: boolean) => void>();
   readonly heldServices = new Set<string>();
+  /** Clusters that a revision takes away are served until `removeRetired`. */
+  keepsRetired = false;
   #revision = 0;
   #isRevision = false;
 
@@ -79,6 +81,10 @@ export class ModelMesh {
   }
 
   /** One revision that puts these documents (YAML) and deletes the resources of these keys. */
+  removeRetired(): void {
+    this.#rebuild.remove(this.#revision);
+  }
+
   apply(text: string, ...removed: string[]): number {
     const { resources, problems } = parseDocuments([{ name: 'test.yaml', text }]);
     if (problems.length > 0) throw new Error(JSON.stringify(problems));
@@ -93,6 +99,7 @@ export class ModelMesh {
     const services = this.#rules.advance(changes, this.#revision);
     this.#isRevision = true;
     this.#rebuild.onRevision(services, this.#revision);
+    if (!this.keepsRetired) this.removeRetired();
     this.#isRevision = false;
     return this.#revision;
   }

@@ -123,7 +123,16 @@ describe('sluice', () => {
       await until(() => cli.fake.waits === 1 && cli.fake.listeners === 1);
       cli.fake.emit({
         is: 'rollout',
-        rollout: { revision: 1, agents: 1, applied: 0, pending: [], rejected: [], gone: [] },
+        rollout: {
+          revision: 1,
+          phase: 'applying',
+          retired: 0,
+          agents: 1,
+          applied: 0,
+          pending: [],
+          rejected: [],
+          gone: [],
+        },
       });
       await new Promise((resolve) => setTimeout(resolve, 50));
       cli.fake.setAgent({ id: 'web-1', state: 'current' });

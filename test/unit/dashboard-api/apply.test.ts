@@ -12,7 +12,7 @@ describe('POST /apply', () => {
   });
   afterEach(() => api.stop());
 
-  const noAgents = { agents: 0, applied: 0, pending: [], rejected: [], gone: [] };
+  const noAgents = { phase: 'complete', retired: 0, agents: 0, applied: 0, pending: [], rejected: [], gone: [] };
   const created = { kind: 'Route', namespace: 'default', name: 'canary', action: 'created' };
 
   it('makes one revision of all documents and says what changed', async () => {

@@ -253,7 +253,9 @@ export class FakeControlPlane {
       agents.filter((agent) => agent.state === state).map(({ id, detail }) => ({ id, reason: detail || reason }));
     const pending = [...ids('pending', 'not applied yet'), ...ids('disconnected', 'not connected')];
     const applied = agents.filter(({ state }) => state === 'current').length;
-    return { revision, agents: agents.length, applied, pending, rejected: ids('rejected', 'refused'), gone: [] };
+    const rejected = ids('rejected', 'refused');
+    const phase = pending.length + rejected.length === 0 ? 'complete' : 'applying';
+    return { revision, phase, retired: 0, agents: agents.length, applied, pending, rejected, gone: [] };
   }
 
   #waitFor(revision: number, timeoutMs: number, signal: AbortSignal): Promise<Rollout> {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { typeUrls } from '../../../../proto/type-urls.ts';
+import { variantOf } from '../../../../server/snapshot/variants.ts';
 import { route, service } from '../rules/rules-world.ts';
 import { RebuildWorld } from './rebuild-world.ts';
 
@@ -98,6 +99,60 @@ describe('the rebuild loop', () => {
       world.apply(service('b', '{ aliases: [x.y] }'));
       world.put('b', 'i1');
       expect(['a.default', 'b.default'].map((key) => world.cache.service(key)?.revision)).to.deep.equal([1, 2]);
+    });
+  });
+
+  describe('when a revision takes clusters away', () => {
+    const clusters = (service: string, typeUrl: string = typeUrls.cluster) =>
+      [...(world.cache.service(service)?.resources.get(typeUrl)?.keys() ?? [])].sort();
+    const both = ['reviews.default|http|', 'reviews.default|http|v1', 'reviews.default|http|v2'];
+
+    beforeEach(() => {
+      world.put('reviews', 'r1', { labels: { version: 'v1' } });
+      world.put('reviews', 'r2', { labels: { version: 'v2' }, address: '10.0.0.2' });
+      world.turn();
+      world.apply(route('reviews', '{ subset: v2 }'));
+      world.apply(route('reviews', '{ subset: v1 }'));
+    });
+
+    it('serves them, with their endpoints, until it is told that nobody needs them', () => {
+      expect(clusters('reviews.default')).to.deep.equal(both);
+      expect(clusters('reviews.default', typeUrls.endpoint)).to.deep.equal(both);
+      expect(world.cache.service('reviews.default')?.references).to.deep.equal(['reviews.default|http|v1']);
+      expect(world.loop.retiredBy(2)).to.equal(1);
+      world.loop.remove(2);
+      expect(clusters('reviews.default')).to.deep.equal(both.slice(0, 2));
+      expect(clusters('reviews.default', typeUrls.endpoint)).to.deep.equal(both.slice(0, 2));
+      expect(world.loop.retiredBy(2)).to.equal(0);
+    });
+
+    it('goes on to tell of the instances behind them', () => {
+      const version = () =>
+        world.cache.service('reviews.default')?.resources.get(typeUrls.endpoint)?.get('reviews.default|http|v2')
+          ?.version;
+      const before = version();
+      world.remove('reviews', 'r2');
+      world.turn();
+      expect(version()).to.be.a('string').and.not.equal(before);
+    });
+
+    it('keeps them when one comes back into use, and takes nothing away then', () => {
+      world.apply(route('reviews', '{ subset: v2 }'));
+      world.loop.remove(2);
+      expect(clusters('reviews.default')).to.deep.equal(both);
+      world.loop.remove(3);
+      expect(clusters('reviews.default')).to.deep.equal(['reviews.default|http|', 'reviews.default|http|v2']);
+    });
+
+    it('has the same for clients that are not ours', () => {
+      const served = () => {
+        const snapshot = world.cache.service('reviews.default');
+        const variant = snapshot && variantOf(snapshot, 'grpc');
+        return [typeUrls.cluster, typeUrls.endpoint].map((type) => [...(variant?.get(type)?.keys() ?? [])].sort());
+      };
+      expect(served()).to.deep.equal([both, both]);
+      world.loop.remove(2);
+      expect(served()).to.deep.equal([both.slice(0, 2), both.slice(0, 2)]);
     });
   });
 

@@ -42,7 +42,16 @@ describe('rollouts', () => {
   describe('a wait', () => {
     it('ends at once, and says so, when no agent holds something that the revision changes', async () => {
       publish(1);
-      expect(await wait(1)).to.deep.equal({ revision: 1, agents: 0, applied: 0, pending: [], rejected: [], gone: [] });
+      expect(await wait(1)).to.deep.equal({
+        revision: 1,
+        phase: 'complete',
+        retired: 0,
+        agents: 0,
+        applied: 0,
+        pending: [],
+        rejected: [],
+        gone: [],
+      });
     });
 
     it('ends when every agent that counts has applied it', async () => {
@@ -281,5 +290,46 @@ describe('rollouts', () => {
     await new Promise((resolve) => setImmediate(resolve));
     expect(progress).to.have.length(1);
     expect(progress[0]).to.deep.include({ agents: 100, applied: 100 });
+  });
+
+  describe('a revision that takes something away', () => {
+    /** What is called back, once it is. */
+    const follow = (revision: number, timeoutMs: number) =>
+      new Promise<string[]>((resolve) => {
+        rollouts.whenApplied(revision, timeoutMs, (laggards) => resolve(laggards.map(({ id }) => id)));
+      });
+
+    it('is complete when everybody has applied it and it is gone', async () => {
+      const a = agent('a');
+      rollouts.publish({ revision: 1, sequence: 1 }, [a], 2);
+      const applied = follow(1, long);
+      expect(rollouts.get(1, [])).to.deep.include({ phase: 'applying', retired: 2, applied: 0 });
+      applies(a, 1);
+      expect(await applied).to.deep.equal([]);
+      expect(rollouts.get(1, [])).to.deep.include({ phase: 'applying', retired: 2, applied: 1 });
+      rollouts.onRemoved(1);
+      expect(rollouts.get(1, [])).to.deep.include({ phase: 'complete', retired: 0, applied: 1 });
+    });
+
+    it('waits for who refuses it as for who is silent, and names both at the deadline', async () => {
+      const [a, b, c] = [agent('a'), agent('b'), agent('c')];
+      rollouts.publish({ revision: 1, sequence: 1 }, [a, b, c], 1);
+      const applied = follow(1, 50);
+      refuses(b, 1);
+      applies(c, 1);
+      expect(await applied).to.deep.equal(['a', 'b']);
+    });
+
+    it('does not wait when nobody is concerned', async () => {
+      rollouts.publish({ revision: 1, sequence: 1 }, [], 1);
+      expect(await follow(1, long)).to.deep.equal([]);
+    });
+
+    it('is complete with a later one that takes away what it left', () => {
+      rollouts.publish({ revision: 1, sequence: 1 }, [], 1);
+      rollouts.publish({ revision: 2, sequence: 2 }, [], 1);
+      rollouts.onRemoved(2);
+      expect([1, 2].map((revision) => rollouts.get(revision, []).phase)).to.deep.equal(['complete', 'complete']);
+    });
   });
 });
