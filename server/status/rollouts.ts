@@ -72,7 +72,8 @@ export class Rollouts {
   onAgent(agent: AgentRecord): void {
     for (const rollout of this.#open) {
       if (!rollout.pending.has(agent.key)) continue;
-      const isPending = agent.applied < rollout.revision;
+      // Who goes on with later revisions without something of this one has not applied this one.
+      const isPending = agent.applied < rollout.revision || agent.nack?.revision === rollout.revision;
       // It may have come back as another service, with another record.
       if (isPending) rollout.pending.set(agent.key, agent);
       else rollout.pending.delete(agent.key);

@@ -51,7 +51,7 @@ function reportTo(
     touched: (revision) => {
       part.touched = revision;
     },
-    applied: (ofStream, sequence) => {
+    applied: ({ revision: ofStream, sequence, isRefusing }) => {
       part.applied = ofStream;
       const revision = record.parts.has(part) ? appliedByAll(record.parts) : ofStream;
       record.appliedSequence = sequence;
@@ -61,7 +61,7 @@ function reportTo(
       }
       record.hasAnswered = true;
       record.applied = revision;
-      if (record.nack && revision >= record.nack.revision) record.nack = undefined;
+      if (record.nack && revision >= record.nack.revision && !isRefusing) record.nack = undefined;
       directory.changed(record);
     },
     refused: ({ revision, message, resources }) => {

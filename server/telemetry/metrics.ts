@@ -1,5 +1,6 @@
 /** What the server counts, for Prometheus. Labels are bounded: states and codes, never names of agents. */
 import { Counter, collectDefaultMetrics, Gauge, Registry as MetricsRegistry } from 'prom-client';
+import { typeUrls } from '../../proto/type-urls.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import { agentState } from '../status/agent-record.ts';
 import { addLoadMetrics } from './load-metrics.ts';
@@ -8,9 +9,25 @@ export interface Metrics {
   readonly contentType: string;
   text(): Promise<string>;
   countAnswer(method: string, status: number): void;
-  countRefusal(): void;
+  /** `client`: what kind of client refuses something of these types. */
+  countRefusal(client: string, resources: readonly { readonly typeUrl: string }[]): void;
   /** A gRPC stream that this server ended; `code` is the name of its status. */
   countEnd(code: string): void;
+}
+
+/** 'Cluster' and so on; 'other' for what is no type of ours, and for nothing. */
+function typesIn(resources: readonly { readonly typeUrl: string }[]): Set<string> {
+  const served = new Set<string>(Object.values(typeUrls));
+  const names = resources.map(({ typeUrl }) =>
+    served.has(typeUrl) ? typeUrl.slice(typeUrl.lastIndexOf('.') + 1) : 'other',
+  );
+  return new Set(names.length > 0 ? names : ['other']);
+}
+
+/** 'agent', 'grpc' or 'envoy', of the kind that a record has: a user agent, when it is a foreign client's. */
+function kindOf(client: string): string {
+  if (client === 'agent') return client;
+  return /^grpc/i.test(client) ? 'grpc' : 'envoy';
 }
 
 export function createMetrics(plane: ControlPlane): Metrics {
@@ -42,7 +59,8 @@ export function createMetrics(plane: ControlPlane): Metrics {
   });
   const refusals = new Counter({
     name: 'sluice_xds_refusals_total',
-    help: 'Refusals (NACKs) of agents and foreign clients.',
+    help: 'Refusals (NACKs) of agents and foreign clients, by the types of what is refused.',
+    labelNames: ['client', 'type'],
     registers,
   });
   const ends = new Counter({
@@ -55,7 +73,9 @@ export function createMetrics(plane: ControlPlane): Metrics {
     contentType: registry.contentType,
     text: () => registry.metrics(),
     countAnswer: (method, status) => answers.inc({ method, status }),
-    countRefusal: () => refusals.inc(),
+    countRefusal: (client, resources) => {
+      for (const type of typesIn(resources)) refusals.inc({ client: kindOf(client), type });
+    },
     countEnd: (code) => ends.inc({ code }),
   };
 

@@ -30,7 +30,7 @@ export interface StreamReport {
   sent(revision: number, touched: number): void;
   /** A revision changes something that the stream holds. */
   touched(revision: number): void;
-  applied(revision: number, sequence: number): void;
+  applied(applied: Extract<Effect, { is: 'applied' }>): void;
   refused(refusal: Extract<Effect, { is: 'refused' }>): void;
   names(names: readonly string[]): void;
   /** What the stream waits for; one of a few constants. */
@@ -188,7 +188,7 @@ export class AdsStream {
           if (effect.mark) this.#options.report.sent(effect.mark.revision, effect.mark.touched);
           break;
         case 'applied':
-          this.#options.report.applied(effect.revision, effect.sequence);
+          this.#options.report.applied(effect);
           break;
         case 'refused':
           this.#options.report.refused(effect);

@@ -245,7 +245,7 @@ export class AgentSession implements Session {
     this.#cutRevision = cache.revision;
     if (difference.changed.size + difference.removed.size === 0 && !this.#owesMark) {
       this.#holdings.keep();
-      return [{ is: 'applied', revision: this.#applied, sequence: cache.sequence }];
+      return [{ is: 'applied', revision: this.#applied, sequence: cache.sequence, isRefusing: false }];
     }
     this.#owesMark = false;
     const mark = this.#mark(revision);
@@ -319,7 +319,7 @@ export class AgentSession implements Session {
   #onApplied({ revision, cut }: Batch): Effect[] {
     this.#holdings.keep();
     this.#applied = revision;
-    return [{ is: 'applied', revision, sequence: cut.sequence }, ...this.flush()];
+    return [{ is: 'applied', revision, sequence: cut.sequence, isRefusing: false }, ...this.flush()];
   }
 
   #onRefused(batch: Batch, error: NonNullable<Request['error']>): Effect[] {

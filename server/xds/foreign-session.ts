@@ -10,9 +10,10 @@ import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.t
 import { contentVersion, fullResponses, isTooMuch, isWholeSet } from './full-responses.ts';
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
-import type { Effect, HeldResource, Protocol, Request, Response, Session } from './session.ts';
+import { meantBy } from './refusals.ts';
+import type { Effect, HeldResource, Protocol, RefusedResource, Request, Response, Session } from './session.ts';
 import { Subscription } from './subscription.ts';
-import type { Verdict } from './verdicts.ts';
+import type { SentResponse, Verdict } from './verdicts.ts';
 
 const INVALID_ARGUMENT = 3;
 
@@ -21,6 +22,9 @@ const mostNames = 100_000;
 
 /** Delta responses of one type that may be under way; what changes meanwhile joins the next. */
 const mostUnanswered = 8;
+
+/** Refused resources that are named to people: a message that names none may mean all of a large response. */
+const mostNamed = 20;
 
 /** These wait until the client has taken the clusters that they name. Endpoints never wait: clusters wait for them. */
 const waitsForClusters: ReadonlySet<string> = new Set([
@@ -56,6 +60,8 @@ export class ForeignSession<Member = unknown> implements Session {
   #flushed = { revision: 0, sequence: 0 };
   /** The state that was last reported as applied; none since a refusal. */
   #reported: { readonly revision: number; readonly sequence: number } | undefined;
+  /** The state from which the response was cut that was last refused. */
+  #refusedSequence = 0;
 
   constructor(options: ForeignSessionOptions<Member>) {
     this.#options = options;
@@ -154,19 +160,25 @@ export class ForeignSession<Member = unknown> implements Session {
     if (is === 'ack' && response?.isWhole) subscription.refusals.onWholeTaken();
     if (!response || !error) return [];
     this.#reported = undefined;
+    this.#refusedSequence = response.sequence;
     // Of a whole set only the newest counts.
     if (!(isStale && response.isWhole)) subscription.onRefused(response, error.message);
-    return [{ is: 'refused', revision: response.revision, ...error }];
+    return [
+      { is: 'refused', revision: response.revision, message: error.message, resources: refusedOf(response, error) },
+    ];
   }
 
   /** Said once of each state, when the client has taken all of it that it asked for: after what this step sends. */
   #progress(): Effect[] {
     const subscriptions = [...this.#subscriptions.values()];
-    const isSettled = subscriptions.length > 0 && subscriptions.every((one) => one.isTaken && !this.#isBehind(one));
     const { revision, sequence } = this.#flushed;
+    const isRefusing = subscriptions.some(({ isRefusing }) => isRefusing);
+    // What came after the refused revision is used, in so far as it was not refused.
+    if (isRefusing && sequence <= this.#refusedSequence) return [];
+    const isSettled = subscriptions.length > 0 && subscriptions.every((one) => one.isAnswered && !this.#isBehind(one));
     if (!isSettled || (this.#reported?.revision === revision && this.#reported.sequence === sequence)) return [];
     this.#reported = this.#flushed;
-    return [{ is: 'applied', revision, sequence }];
+    return [{ is: 'applied', revision, sequence, isRefusing }];
   }
 
   #nameCount(): number {
@@ -342,6 +354,17 @@ export class ForeignSession<Member = unknown> implements Session {
 
 /** An empty first request for these means everything. */
 const hasLegacyWildcard: ReadonlySet<string> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoute]);
+
+/** Such a client says in its message alone which resources it means, if it does. */
+function refusedOf(
+  { changed }: SentResponse,
+  { message, resources }: NonNullable<Request['error']>,
+): readonly RefusedResource[] {
+  if (resources.length > 0) return resources;
+  return meantBy(message, changed)
+    .slice(0, mostNamed)
+    .map(({ typeUrl, name }) => ({ typeUrl, name, reason: message }));
+}
 
 function namesOf(resources: readonly EncodedResource[]): string[] {
   return resources.map(({ name }) => name);

@@ -49,9 +49,8 @@ export class Refusals {
     message: string,
     present: (name: string) => EncodedResource | false | undefined,
   ): void {
-    const named = changed.filter(({ name }) => stands(name, message));
-    const isNamed = named.length > 0;
-    for (const { name, version } of isNamed ? named : changed) {
+    const isNamed = changed.some(({ name }) => stands(name, message));
+    for (const { name, version } of meantBy(message, changed)) {
       const now = present(name);
       // What has changed meanwhile may be the repair.
       if (!now || now.version !== version) continue;
@@ -79,6 +78,12 @@ export class Refusals {
     this.#byName?.delete(name);
     if (this.#byName?.size === 0) this.#byName = undefined;
   }
+}
+
+/** The resources that a message names; all of them when it names none. */
+export function meantBy(message: string, resources: readonly EncodedResource[]): readonly EncodedResource[] {
+  const named = resources.filter(({ name }) => stands(name, message));
+  return named.length > 0 ? named : resources;
 }
 
 /** As a whole: `a.default|http|` is no part of what says `a.default|http|v1`. */

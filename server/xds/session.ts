@@ -32,7 +32,13 @@ export type Effect =
       readonly mark?: { readonly revision: number; readonly touched: number };
     }
   /** The client uses everything up to here. `sequence` is that of the snapshot cache. */
-  | { readonly is: 'applied'; readonly revision: number; readonly sequence: number }
+  | {
+      readonly is: 'applied';
+      readonly revision: number;
+      readonly sequence: number;
+      /** But for what it refused of earlier revisions and goes on without. */
+      readonly isRefusing: boolean;
+    }
   /** The client refuses something of this revision and goes on with what it has. */
   | {
       readonly is: 'refused';

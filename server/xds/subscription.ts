@@ -152,9 +152,14 @@ export class Subscription<Member = unknown> {
     for (const name of this.#names.names) if (!this.#behind.has(name)) this.#behind.set(name, { version: null });
   }
 
-  /** Whether the client has taken all that it was sent, as far as it still wants it. */
-  get isTaken(): boolean {
-    return !this.isConcerned || (this.verdicts.isSettled && this.refusals.isEmpty && !this.#isEmptyRefused);
+  /** Whether the client has said something of all that it was sent, as far as it still wants it. */
+  get isAnswered(): boolean {
+    return !this.isConcerned || this.verdicts.isSettled;
+  }
+
+  /** Whether it goes on without something that it was sent. */
+  get isRefusing(): boolean {
+    return this.isConcerned && (this.#isEmptyRefused || !this.refusals.isEmpty);
   }
 
   /** What the request says of an earlier response. A nonce does not outlive its stream: on the first request it is another's. */

@@ -154,7 +154,8 @@ describe('the control plane', () => {
     await fill();
     await plane.directory.hold({ id: 'web-1', namespace: 'default', service: 'web', keyHash: 'x' });
     const metrics = createMetrics(plane);
-    metrics.countRefusal();
+    metrics.countRefusal('agent', [{ typeUrl: typeUrls.cluster }, { typeUrl: 'no.such.Type' }]);
+    metrics.countRefusal('gRPC Go', []);
     metrics.countAnswer('POST', 200);
     const text = await metrics.text();
     for (const line of [
@@ -164,7 +165,9 @@ describe('the control plane', () => {
       'sluice_xds_streams 0',
       'sluice_self_preservation 0',
       'sluice_agents{state="disconnected"} 1',
-      'sluice_xds_refusals_total 1',
+      'sluice_xds_refusals_total{client="agent",type="Cluster"} 1',
+      'sluice_xds_refusals_total{client="agent",type="other"} 1',
+      'sluice_xds_refusals_total{client="grpc",type="other"} 1',
       'sluice_http_answers_total{method="POST",status="200"} 1',
     ]) {
       expect(text.split('\n')).to.include(line);

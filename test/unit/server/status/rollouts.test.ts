@@ -292,6 +292,18 @@ describe('rollouts', () => {
     expect(progress[0]).to.deep.include({ agents: 100, applied: 100 });
   });
 
+  it('have a client as rejecting one revision while it goes on with the next without what it refused', () => {
+    const a = agent('a');
+    publish(1, a);
+    refuses(a, 1);
+    publish(2, a);
+    Object.assign(a, { applied: 2, appliedSequence: 2 });
+    rollouts.onAgent(a);
+    expect(rollouts.get(1, [])).to.deep.include({ applied: 0 });
+    expect(rollouts.get(1, []).rejected.map(({ id }) => id)).to.deep.equal(['a']);
+    expect(rollouts.get(2, [])).to.deep.include({ applied: 1, rejected: [] });
+  });
+
   describe('a revision that takes something away', () => {
     /** What is called back, once it is. */
     const follow = (revision: number, timeoutMs: number) =>

@@ -76,7 +76,7 @@ describe('the report of a stream', () => {
     const { record, report } = open();
     report.sent(3, 1);
     report.sent(2, 4);
-    report.applied(2, 11);
+    report.applied({ is: 'applied', revision: 2, sequence: 11, isRefusing: false });
     report.refused({ is: 'refused', revision: 3, message: 'no', resources: [] });
     report.names(['reviews.default']);
     expect(record).to.deep.include({
@@ -92,18 +92,36 @@ describe('the report of a stream', () => {
     expect(refusals).to.deep.equal(['web-1 refuses 3']);
   });
 
-  for (const { name, applied, isKept } of [
-    { name: 'keeps a refusal while the agent stays behind it', applied: 2, isKept: true },
-    { name: 'forgets a refusal when the agent applies that revision', applied: 3, isKept: false },
-    { name: 'forgets a refusal when the agent applies a later one', applied: 4, isKept: false },
+  for (const { name, applied, isRefusing, isKept } of [
+    { name: 'keeps a refusal while the agent stays behind it', applied: 2, isRefusing: false, isKept: true },
+    { name: 'forgets a refusal when the agent applies that revision', applied: 3, isRefusing: false, isKept: false },
+    { name: 'forgets a refusal when the agent applies a later one', applied: 4, isRefusing: false, isKept: false },
+    {
+      name: 'keeps a refusal when a client goes on with a later one without it',
+      applied: 4,
+      isRefusing: true,
+      isKept: true,
+    },
   ]) {
     it(name, () => {
       const { record, report } = open();
       report.refused({ is: 'refused', revision: 3, message: 'no', resources: [] });
-      report.applied(applied, 1);
+      report.applied({ is: 'applied', revision: applied, sequence: 1, isRefusing });
       expect(record.nack !== undefined).to.equal(isKept);
     });
   }
+
+  it('of a client with several streams is as far as the last one of those that are concerned', () => {
+    const [clusters, routes, secrets] = [1, 2, 3].map(() => open({ userAgent: 'envoy', kind: 'envoy' }));
+    const applies = (stream: typeof clusters, revision: number) =>
+      stream?.report.applied({ is: 'applied', revision, sequence: revision, isRefusing: false });
+    for (const stream of [clusters, routes, secrets]) applies(stream, 1);
+    for (const stream of [clusters, routes]) stream?.report.touched(2);
+    applies(clusters, 2);
+    expect(clusters?.record.applied).to.equal(1);
+    applies(routes, 2);
+    expect(clusters?.record.applied).to.equal(2);
+  });
 
   it('of an agent leaves its record when the stream ends; its lease decides', async () => {
     const record = await hold();

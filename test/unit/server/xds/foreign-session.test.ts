@@ -15,6 +15,14 @@ metadata: { name: ${service} }
 spec: { service: ${service}, allowEmpty: true, rules: [ { backends: [ { subset: ${subset} } ] } ] }
 `;
 
+const policy = (service: string, loadBalancer: string) => `
+apiVersion: sluice.dev/v1
+kind: TrafficPolicy
+metadata: { name: ${service} }
+spec: { service: ${service}, loadBalancer: { policy: ${loadBalancer} } }
+---
+`;
+
 const a = 'a.default|http|';
 const b = 'b.default|http|';
 const c = 'c.default|http|';
@@ -155,6 +163,25 @@ describe('the stream of a foreign client', () => {
       expect(client.effects.filter(({ is }) => is === 'refused')).to.have.lengthOf(1);
       mesh.put(instanceOf('b', 'b-1'));
       expect(client.takeLog()).to.deep.equal([`cluster +${a} +${b}`]);
+    });
+
+    it('names what it refused, by its message, and serves the last good version of it beside what changes', () => {
+      const mesh = meshWith('a', 'b');
+      const client = sotw(mesh);
+      client.want('cluster', '*');
+      const good = client.held.get(`cluster ${a}`);
+      client.isPrompt = false;
+      mesh.apply(policy('a', 'random') + policy('b', 'random'));
+      client.nack('cluster', { error: { message: `Error adding/updating cluster(s) ${a}: no`, resources: [] } });
+      expect(client.effects.find(({ is }) => is === 'refused')).to.deep.include({
+        resources: [{ typeUrl: typeUrls.cluster, name: a, reason: `Error adding/updating cluster(s) ${a}: no` }],
+      });
+      mesh.put(instanceOf('c', 'c-1'));
+      client.ack('cluster');
+      expect(client.holds('cluster').sort()).to.deep.equal([a, b, c]);
+      expect(client.held.get(`cluster ${a}`)).to.equal(good);
+      mesh.apply(policy('a', 'maglev'));
+      expect(client.held.get(`cluster ${a}`)).to.not.equal(good);
     });
 
     it('S11 answers a name that comes with a refusal', () => {
@@ -453,8 +480,9 @@ spec: { service: a, loadBalancer: { policy: least-request } }
         expect(client.reports).to.deep.equal(['refused']);
         mesh.put(instanceOf('b', 'b-1'));
         client.ack('cluster');
-        // In delta the refused cluster was not sent again, and is refused still.
-        expect(client.reports).to.deep.equal(protocol === 'sotw' ? ['refused', 'applied'] : ['refused']);
+        expect(client.reports).to.deep.equal(['refused', 'applied']);
+        // In delta the refused cluster was not sent again: the client goes on without it.
+        expect(client.effects.at(-1)).to.deep.include({ is: 'applied', isRefusing: protocol === 'delta' });
       });
 
       it(`once, when a change alters nothing that it has (${protocol})`, () => {
@@ -488,7 +516,7 @@ spec: { service: a, loadBalancer: { policy: least-request } }
       expect(client.applied).to.deep.equal([]);
     });
 
-    it('not after a refusal of routes that others have followed since', () => {
+    it('with the word that it goes on without what it refused before', () => {
       const mesh = meshWith('a', 'b');
       const client = new FakeClient(mesh, 'sotw');
       client.isPrompt = false;
@@ -497,7 +525,8 @@ spec: { service: a, loadBalancer: { policy: least-request } }
       mesh.put(instanceOf('b', 'b-2'));
       client.answer(0, { message: 'no', resources: [] });
       client.answer(0);
-      expect(client.reports).to.deep.equal(['refused']);
+      expect(client.reports).to.deep.equal(['refused', 'applied']);
+      expect(client.effects.at(-1)).to.deep.include({ is: 'applied', isRefusing: true });
     });
   });
 
