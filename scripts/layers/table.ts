@@ -107,7 +107,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'server/telemetry',
-    mayImport: ['server'],
+    mayImport: ['server', 'proto/type-urls.ts'],
     rule: 'telemetry/ counts; it reads the control plane',
   },
   {
