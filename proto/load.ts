@@ -1,5 +1,5 @@
 /**
- * Loads the .proto files of this folder and gives each message a typed codec. The only place that knows protobufjs;
+ * Loads the .proto files of this folder and gives each message a typed codec. With `descriptors.ts` the only place that knows protobufjs;
  * with `decode.ts` of the agent and the server's door, one of the few where bytes become types.
  */
 import { readdirSync } from 'node:fs';
@@ -42,11 +42,14 @@ export function protoFiles(): string[] {
     .sort();
 }
 
-/** Parses every own .proto file; the google/protobuf types come with protobufjs. */
-export function loadRoot(): protobuf.Root {
+/**
+ * Parses every own .proto file; the google/protobuf types come with protobufjs. Fields are called as in JavaScript
+ * (`typeUrl`), unless they keep the names of the files (`type_url`).
+ */
+export function loadRoot({ keepsFieldNames = false } = {}): protobuf.Root {
   const root = new protobuf.Root();
   root.resolvePath = (_origin, target) => (target.startsWith('google/protobuf/') ? target : join(folder, target));
-  root.loadSync(protoFiles());
+  root.loadSync(protoFiles(), { keepCase: keepsFieldNames });
   root.resolveAll();
   return root;
 }

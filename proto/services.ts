@@ -12,9 +12,13 @@ import {
   DeltaDiscoveryResponse,
   DiscoveryRequest,
   DiscoveryResponse,
+  HealthCheckRequest,
+  HealthCheckResponse,
   LoadStatsRequest,
   LoadStatsResponse,
   ServerMessage,
+  ServerReflectionRequest,
+  ServerReflectionResponse,
 } from './types.ts';
 
 interface Method<Request, Response> {
@@ -122,6 +126,25 @@ export const clientStatusServer = {
   streamClientStatus: streamMethod(`${clientStatus}/StreamClientStatus`, typed(ClientStatusRequest), encoded),
   fetchClientStatus: unaryMethod(`${clientStatus}/FetchClientStatus`, typed(ClientStatusRequest), encoded),
 };
+
+const health = '/grpc.health.v1.Health';
+
+export const healthService = {
+  check: unaryMethod(`${health}/Check`, typed(HealthCheckRequest), typed(HealthCheckResponse)),
+  watch: {
+    ...unaryMethod(`${health}/Watch`, typed(HealthCheckRequest), typed(HealthCheckResponse)),
+    responseStream: true,
+  },
+};
+
+/** Tools ask for the first, and when it is not there for the second, or the other way round. */
+export const reflectionServices = ['v1', 'v1alpha'].map((version) => ({
+  serverReflectionInfo: streamMethod(
+    `/grpc.reflection.${version}.ServerReflection/ServerReflectionInfo`,
+    typed(ServerReflectionRequest),
+    typed(ServerReflectionResponse),
+  ),
+}));
 
 /** A message as it arrived: what it says, or why its bytes are no such message. */
 export type Received<Message> = { readonly message: Message } | { readonly fault: string };

@@ -47,6 +47,7 @@ export interface ApiConfigSource {
 
 /** envoy.config.core.v3.ApiConfigSource.ApiType */
 export const ApiConfigSourceApiType = {
+  DEPRECATED_AND_UNAVAILABLE_DO_NOT_USE: 0,
   REST: 1,
   GRPC: 2,
   DELTA_GRPC: 3,
@@ -332,6 +333,24 @@ export interface Endpoint {
   readonly address: Address | null;
 }
 
+/** grpc.reflection.v1.ErrorResponse */
+export interface ErrorResponse {
+  readonly errorCode: number;
+  readonly errorMessage: string;
+}
+
+/** grpc.reflection.v1.ExtensionNumberResponse */
+export interface ExtensionNumberResponse {
+  readonly baseTypeName: string;
+  readonly extensionNumber: readonly number[];
+}
+
+/** grpc.reflection.v1.ExtensionRequest */
+export interface ExtensionRequest {
+  readonly containingType: string;
+  readonly extensionNumber: number;
+}
+
 /** envoy.extensions.filters.http.fault.v3.FaultAbort */
 export interface FaultAbort {
   readonly httpStatus: number;
@@ -347,6 +366,11 @@ export interface FaultDelay {
   readonly percentage: FractionalPercent | null;
   /** Which of the fields is set. */
   readonly faultDelaySecifier?: 'fixedDelay';
+}
+
+/** grpc.reflection.v1.FileDescriptorResponse */
+export interface FileDescriptorResponse {
+  readonly fileDescriptorProto: readonly Uint8Array[];
 }
 
 /** envoy.config.listener.v3.Filter */
@@ -458,6 +482,25 @@ export interface HealthCheckHttpHealthCheck {
   readonly path: string;
   readonly codecClientType: CodecClientType;
 }
+
+/** grpc.health.v1.HealthCheckRequest */
+export interface HealthCheckRequest {
+  readonly service: string;
+}
+
+/** grpc.health.v1.HealthCheckResponse */
+export interface HealthCheckResponse {
+  readonly status: HealthCheckResponseServingStatus;
+}
+
+/** grpc.health.v1.HealthCheckResponse.ServingStatus */
+export const HealthCheckResponseServingStatus = {
+  UNKNOWN: 0,
+  SERVING: 1,
+  NOT_SERVING: 2,
+  SERVICE_UNKNOWN: 3,
+} as const;
+export type HealthCheckResponseServingStatus = (typeof HealthCheckResponseServingStatus)[keyof typeof HealthCheckResponseServingStatus];
 
 /** envoy.config.core.v3.HealthCheck.TcpHealthCheck */
 export interface HealthCheckTcpHealthCheck {
@@ -580,6 +623,11 @@ export interface LbEndpoint {
 /** envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest */
 export interface LeastRequest {
 
+}
+
+/** grpc.reflection.v1.ListServiceResponse */
+export interface ListServiceResponse {
+  readonly service: readonly ServiceResponse[];
 }
 
 /** google.protobuf.ListValue */
@@ -1049,6 +1097,35 @@ export interface ServerMessage {
   readonly message?: 'welcome' | 'ping' | 'drained';
 }
 
+/** grpc.reflection.v1.ServerReflectionRequest */
+export interface ServerReflectionRequest {
+  readonly host: string;
+  readonly fileByFilename: string;
+  readonly fileContainingSymbol: string;
+  readonly fileContainingExtension: ExtensionRequest | null;
+  readonly allExtensionNumbersOfType: string;
+  readonly listServices: string;
+  /** Which of the fields is set. */
+  readonly messageRequest?: 'fileByFilename' | 'fileContainingSymbol' | 'fileContainingExtension' | 'allExtensionNumbersOfType' | 'listServices';
+}
+
+/** grpc.reflection.v1.ServerReflectionResponse */
+export interface ServerReflectionResponse {
+  readonly validHost: string;
+  readonly originalRequest: ServerReflectionRequest | null;
+  readonly fileDescriptorResponse: FileDescriptorResponse | null;
+  readonly allExtensionNumbersResponse: ExtensionNumberResponse | null;
+  readonly listServicesResponse: ListServiceResponse | null;
+  readonly errorResponse: ErrorResponse | null;
+  /** Which of the fields is set. */
+  readonly messageResponse?: 'fileDescriptorResponse' | 'allExtensionNumbersResponse' | 'listServicesResponse' | 'errorResponse';
+}
+
+/** grpc.reflection.v1.ServiceResponse */
+export interface ServiceResponse {
+  readonly name: string;
+}
+
 /** envoy.config.core.v3.SocketAddress */
 export interface SocketAddress {
   readonly protocol: SocketAddressProtocol;
@@ -1261,8 +1338,12 @@ export const Drain = messageType<Drain>('sluice.v1.Drain');
 export const Drained = messageType<Drained>('sluice.v1.Drained');
 export const Duration = messageType<Duration>('google.protobuf.Duration');
 export const Endpoint = messageType<Endpoint>('envoy.config.endpoint.v3.Endpoint');
+export const ErrorResponse = messageType<ErrorResponse>('grpc.reflection.v1.ErrorResponse');
+export const ExtensionNumberResponse = messageType<ExtensionNumberResponse>('grpc.reflection.v1.ExtensionNumberResponse');
+export const ExtensionRequest = messageType<ExtensionRequest>('grpc.reflection.v1.ExtensionRequest');
 export const FaultAbort = messageType<FaultAbort>('envoy.extensions.filters.http.fault.v3.FaultAbort');
 export const FaultDelay = messageType<FaultDelay>('envoy.extensions.filters.common.fault.v3.FaultDelay');
+export const FileDescriptorResponse = messageType<FileDescriptorResponse>('grpc.reflection.v1.FileDescriptorResponse');
 export const Filter = messageType<Filter>('envoy.config.listener.v3.Filter');
 export const FilterChain = messageType<FilterChain>('envoy.config.listener.v3.FilterChain');
 export const FloatValue = messageType<FloatValue>('google.protobuf.FloatValue');
@@ -1274,6 +1355,8 @@ export const HeaderValue = messageType<HeaderValue>('envoy.config.core.v3.Header
 export const HeaderValueOption = messageType<HeaderValueOption>('envoy.config.core.v3.HeaderValueOption');
 export const Health = messageType<Health>('sluice.v1.Health');
 export const HealthCheck = messageType<HealthCheck>('envoy.config.core.v3.HealthCheck');
+export const HealthCheckRequest = messageType<HealthCheckRequest>('grpc.health.v1.HealthCheckRequest');
+export const HealthCheckResponse = messageType<HealthCheckResponse>('grpc.health.v1.HealthCheckResponse');
 export const Hello = messageType<Hello>('sluice.v1.Hello');
 export const Http1ProtocolOptions = messageType<Http1ProtocolOptions>('envoy.config.core.v3.Http1ProtocolOptions');
 export const Http2ProtocolOptions = messageType<Http2ProtocolOptions>('envoy.config.core.v3.Http2ProtocolOptions');
@@ -1285,6 +1368,7 @@ export const Int32Value = messageType<Int32Value>('google.protobuf.Int32Value');
 export const Int64Value = messageType<Int64Value>('google.protobuf.Int64Value');
 export const LbEndpoint = messageType<LbEndpoint>('envoy.config.endpoint.v3.LbEndpoint');
 export const LeastRequest = messageType<LeastRequest>('envoy.extensions.load_balancing_policies.least_request.v3.LeastRequest');
+export const ListServiceResponse = messageType<ListServiceResponse>('grpc.reflection.v1.ListServiceResponse');
 export const ListValue = messageType<ListValue>('google.protobuf.ListValue');
 export const Listener = messageType<Listener>('envoy.config.listener.v3.Listener');
 export const LoadBalancingPolicy = messageType<LoadBalancingPolicy>('envoy.config.cluster.v3.LoadBalancingPolicy');
@@ -1330,6 +1414,9 @@ export const ScopedRouteConfiguration = messageType<ScopedRouteConfiguration>('e
 export const ScopedRoutes = messageType<ScopedRoutes>('envoy.extensions.filters.network.http_connection_manager.v3.ScopedRoutes');
 export const SelfConfigSource = messageType<SelfConfigSource>('envoy.config.core.v3.SelfConfigSource');
 export const ServerMessage = messageType<ServerMessage>('sluice.v1.ServerMessage');
+export const ServerReflectionRequest = messageType<ServerReflectionRequest>('grpc.reflection.v1.ServerReflectionRequest');
+export const ServerReflectionResponse = messageType<ServerReflectionResponse>('grpc.reflection.v1.ServerReflectionResponse');
+export const ServiceResponse = messageType<ServiceResponse>('grpc.reflection.v1.ServiceResponse');
 export const SocketAddress = messageType<SocketAddress>('envoy.config.core.v3.SocketAddress');
 export const Status = messageType<Status>('google.rpc.Status');
 export const StringMatcher = messageType<StringMatcher>('envoy.type.matcher.v3.StringMatcher');

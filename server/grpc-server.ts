@@ -5,9 +5,12 @@ import {
   ServerCredentials,
   ServerInterceptingCall,
   type ServerInterceptor,
+  type ServiceDefinition,
   status,
+  type UntypedServiceImplementation,
 } from '@grpc/grpc-js';
 import { formatHostPort, type HostPort } from '../process/host-port.ts';
+import type { Logger } from '../process/log.ts';
 import {
   agentService,
   aggregatedDiscoveryServer,
@@ -17,15 +20,13 @@ import {
   typedDiscoveryServers,
 } from '../proto/services.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { addOperatorServices, mostQuestionBytes } from './operator-services/add-operator-services.ts';
 
 /** An agent that reconnects lists every resource it holds, with its version. */
 const mostReceivedBytes = 16 * 1024 * 1024;
 
 /** A report of ten thousand clusters has a million bytes. */
 const mostLoadReportBytes = 2 * 1024 * 1024;
-
-/** Questions of tools are short. */
-const mostQuestionBytes = 64 * 1024;
 
 /** How long streams have to take their end before they are cut. */
 const shutdownMs = 2_000;
@@ -38,13 +39,14 @@ export interface RunningGrpcServer {
 
 export interface GrpcServerOptions {
   readonly listen: HostPort;
+  readonly log: Logger;
   /** Every stream that this server ended, with the name of its status and the sentence that went with it. */
   readonly onEnded: (end: { readonly method: string; readonly code: string; readonly details: string }) => void;
 }
 
 export async function startGrpcServer(
   plane: ControlPlane,
-  { listen, onEnded }: GrpcServerOptions,
+  { listen, log, onEnded }: GrpcServerOptions,
 ): Promise<RunningGrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': mostReceivedBytes,
@@ -54,33 +56,41 @@ export async function startGrpcServer(
     'grpc.keepalive_time_ms': 30_000,
     'grpc.keepalive_timeout_ms': 10_000,
   });
+  const names: string[] = [];
+  const add = (service: ServiceDefinition, handlers: UntypedServiceImplementation) => {
+    server.addService(service, handlers);
+    names.push(...new Set(Object.values(service).map(serviceName)));
+  };
   const { stream, delta } = aggregatedDiscoveryServer;
-  server.addService({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers());
+  add({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers());
   for (const [typeUrl, { stream, delta }] of typedDiscoveryServers) {
-    server.addService({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers(typeUrl));
+    add({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers(typeUrl));
   }
-  server.addService({ connect: tolerant(agentService.connect) }, { connect: plane.agents.handle });
-  server.addService(
+  add({ connect: tolerant(agentService.connect) }, { connect: plane.agents.handle });
+  add(
     { streamLoadStats: tolerant(loadReportingService.streamLoadStats, mostLoadReportBytes) },
     { streamLoadStats: plane.loadReports.handle },
   );
-  server.addService(
+  add(
     {
       streamClientStatus: tolerant(clientStatusServer.streamClientStatus, mostQuestionBytes),
       fetchClientStatus: tolerant(clientStatusServer.fetchClientStatus, mostQuestionBytes),
     },
     { streamClientStatus: plane.clientStatus.handleStream, fetchClientStatus: plane.clientStatus.handleFetch },
   );
+  const health = addOperatorServices(server, names, log);
   const port = await new Promise<number>((resolve, reject) => {
     server.bindAsync(formatHostPort(listen), ServerCredentials.createInsecure(), (error, bound) => {
       if (error) reject(new Error(`cannot listen on ${formatHostPort(listen)} for gRPC: ${error.message}`));
       else resolve(bound);
     });
   });
+  health.start();
   return {
     address: formatHostPort({ host: listen.host, port }),
-    close: () =>
-      new Promise((resolve) => {
+    close: () => {
+      health.drain();
+      return new Promise((resolve) => {
         const timer = setTimeout(() => {
           server.forceShutdown();
           resolve();
@@ -89,8 +99,14 @@ export async function startGrpcServer(
           clearTimeout(timer);
           resolve();
         });
-      }),
+      });
+    },
   };
+}
+
+/** `/grpc.health.v1.Health/Check` is a method of grpc.health.v1.Health. */
+function serviceName({ path }: { readonly path: string }): string {
+  return path.split('/')[1] ?? '';
 }
 
 /** Sees the end of every call, also of those that no handler was asked about: bytes that are no message, unknown methods. */

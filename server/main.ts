@@ -93,6 +93,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
     await plane.start();
     grpc = await startGrpcServer(plane, {
       listen: settings.grpc,
+      log,
       onEnded: ({ method, code, details }) => {
         metrics.countEnd(code);
         if (code !== 'OK') log.warn({ method, code, details: details.slice(0, 1_000) }, 'a stream was refused');

@@ -34,6 +34,9 @@ function loadOfficial(): protobuf.Root {
     'envoy/config/cluster/v3/cluster.proto',
     'envoy/config/route/v3/route.proto',
     'envoy/config/endpoint/v3/endpoint.proto',
+    ...['listener/v3/lds', 'route/v3/rds', 'route/v3/srds', 'cluster/v3/cds', 'endpoint/v3/eds', 'secret/v3/sds'].map(
+      (name) => `envoy/service/${name}.proto`,
+    ),
     'envoy/service/load_stats/v3/lrs.proto',
     'envoy/service/status/v3/csds.proto',
     'envoy/type/matcher/v3/node.proto',
