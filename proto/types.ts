@@ -695,6 +695,13 @@ export interface Lua {
   readonly defaultSourceCode: DataSource | null;
 }
 
+/** envoy.extensions.filters.http.lua.v3.LuaPerRoute */
+export interface LuaPerRoute {
+  readonly sourceCode: DataSource | null;
+  /** Which of the fields is set. */
+  readonly override?: 'sourceCode';
+}
+
 /** envoy.extensions.load_balancing_policies.maglev.v3.Maglev */
 export interface Maglev {
   readonly consistentHashingLbConfig: ConsistentHashingLbConfig | null;
@@ -860,6 +867,7 @@ export interface ResponseFlagFilter {
 /** envoy.extensions.filters.network.http_connection_manager.v3.ResponseMapper */
 export interface ResponseMapper {
   readonly filter: AccessLogFilter | null;
+  readonly statusCode: UInt32Value | null;
   readonly bodyFormatOverride: SubstitutionFormatString | null;
   readonly headersToAdd: readonly HeaderValueOption[];
 }
@@ -1378,6 +1386,7 @@ export const LocalReplyConfig = messageType<LocalReplyConfig>('envoy.extensions.
 export const Locality = messageType<Locality>('envoy.config.core.v3.Locality');
 export const LocalityLbEndpoints = messageType<LocalityLbEndpoints>('envoy.config.endpoint.v3.LocalityLbEndpoints');
 export const Lua = messageType<Lua>('envoy.extensions.filters.http.lua.v3.Lua');
+export const LuaPerRoute = messageType<LuaPerRoute>('envoy.extensions.filters.http.lua.v3.LuaPerRoute');
 export const Maglev = messageType<Maglev>('envoy.extensions.load_balancing_policies.maglev.v3.Maglev');
 export const Metadata = messageType<Metadata>('envoy.config.core.v3.Metadata');
 export const Name = messageType<Name>('sluice.v1.Name');

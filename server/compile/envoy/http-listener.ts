@@ -17,13 +17,14 @@ import { compileDuration } from '../duration.ts';
 import { any } from './any.ts';
 import { authorityScript, scopeHeader } from './authority.ts';
 import { ads } from './config-source.ts';
+import { stickyFilter } from './sticky-cookie.ts';
 
 /** Requests go by the route configuration of one port of one service. */
 export function routedBy(routeConfigurationName: string): Input<Filter> {
   return manager({
     statPrefix: routeConfigurationName,
     rds: { configSource: ads, routeConfigName: routeConfigurationName },
-    httpFilters: [fault, router],
+    httpFilters: [sticky, fault, router],
   });
 }
 
@@ -37,7 +38,7 @@ export function routedByAuthority(namespace: string, domain: string): Input<Filt
       rdsConfigSource: ads,
       scopedRds: { scopedRdsConfigSource: ads },
     },
-    httpFilters: [script(authorityScript(namespace, domain)), fault, router],
+    httpFilters: [script(authorityScript(namespace, domain)), sticky, fault, router],
   });
 }
 
@@ -71,6 +72,8 @@ function manager(own: Input<HttpConnectionManager>): Input<Filter> {
 }
 
 const router: Input<HttpFilter> = filter('envoy.filters.http.router', any(Router, { suppressEnvoyHeaders: true }));
+/** Gives out cookies where the route says so. */
+const sticky: Input<HttpFilter> = filter(stickyFilter, any(Lua, {}));
 /** Does what the route says, and without a word of it nothing. */
 const fault: Input<HttpFilter> = filter(faultFilter, any(HTTPFault, {}));
 
@@ -82,21 +85,37 @@ function filter(name: string, typedConfig: Input<Any>): Input<HttpFilter> {
   return { name, typedConfig };
 }
 
+interface LocalReply {
+  readonly reason: string;
+  /** Of Envoy. */
+  readonly flags: readonly string[];
+  /** Envoy's own unless given. */
+  readonly status?: number;
+  readonly body?: string;
+}
+
 /** Envoy's flags of an answer that it makes itself, and what own agents call the same (docs/agent.md). */
-const reasons: readonly (readonly [reason: string, flags: readonly string[], body?: string])[] = [
-  ['no-route', ['NR'], '%REQ(:AUTHORITY)% is no service of the mesh, or no rule of it takes this request\n'],
-  ['fault', ['FI']],
-  ['overflow', ['UO']],
-  ['no-healthy-instance', ['UH', 'NC']],
-  ['timeout', ['UT']],
-  ['upstream-connect-failure', ['UF']],
-  ['upstream-malformed', ['UPE']],
-  ['upstream-reset', ['UC', 'UR', 'LR']],
-  ['bad-request', ['DPE']],
+const localReplies: readonly LocalReply[] = [
+  {
+    reason: 'no-route',
+    flags: ['NR'],
+    body: '%REQ(:AUTHORITY)% is no service of the mesh, or no rule of it takes this request\n',
+  },
+  { reason: 'fault', flags: ['FI'] },
+  { reason: 'overflow', flags: ['UO'] },
+  { reason: 'no-healthy-instance', flags: ['UH', 'NC'] },
+  { reason: 'timeout', flags: ['UT'] },
+  { reason: 'upstream-connect-failure', flags: ['UF'] },
+  { reason: 'upstream-malformed', flags: ['UPE'] },
+  { reason: 'upstream-reset', flags: ['UC', 'UR', 'LR'], status: 502 },
+  { reason: 'bad-request', flags: ['DPE'] },
 ];
 
-const mappers: readonly Input<ResponseMapper>[] = reasons.map(([value, flags, body]) => ({
+const mappers: readonly Input<ResponseMapper>[] = localReplies.map(({ reason, flags, status, body }) => ({
   filter: { responseFlagFilter: { flags } },
-  headersToAdd: [{ header: { key: 'x-sluice-reason', value }, appendAction: HeaderAction.OVERWRITE_IF_EXISTS_OR_ADD }],
+  statusCode: status === undefined ? undefined : { value: status },
+  headersToAdd: [
+    { header: { key: 'x-sluice-reason', value: reason }, appendAction: HeaderAction.OVERWRITE_IF_EXISTS_OR_ADD },
+  ],
   bodyFormatOverride: body === undefined ? undefined : { textFormatSource: { inlineString: body } },
 }));

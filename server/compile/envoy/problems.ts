@@ -3,7 +3,24 @@ import type { ClientProblem } from '../compiled-variant.ts';
 import { protocolOf, type ServiceInput } from '../service-input.ts';
 
 export function envoyProblems(input: ServiceInput): ClientProblem[] {
-  return idleTimeoutsOfSubsets(input);
+  return [...dates(input), ...idleTimeoutsOfSubsets(input)];
+}
+
+/** Envoy writes it into every answer, after all that a rule does. */
+function dates({ routes, namespace, name }: ServiceInput): ClientProblem[] {
+  return routes.flatMap(({ metadata, spec }) =>
+    spec.rules.flatMap(({ headers }, index) => {
+      const { set = {}, add = {}, remove = [] } = headers?.response ?? {};
+      const fields = [...Object.keys(set), ...Object.keys(add), ...remove];
+      if (!fields.some((field) => field.toLowerCase() === 'date')) return [];
+      return {
+        kind: 'envoy' as const,
+        document: `Route ${metadata.namespace}/${metadata.name}`,
+        path: `spec.rules[${index}].headers.response`,
+        sentence: `the header date of answers cannot be changed for Envoy clients of ${name}.${namespace}: Envoy writes it itself`,
+      };
+    }),
+  );
 }
 
 /** Envoy has one time for all connections of a listener. */

@@ -8,6 +8,7 @@ import { compileDuration } from '../duration.ts';
 import { type EncodedResource, encodeResource } from '../encoded-resource.ts';
 import { protocolOf, type ServiceInput } from '../service-input.ts';
 import { scopeHeader } from './authority.ts';
+import { givingCookie } from './sticky-cookie.ts';
 
 /** Of the ports that requests come to. */
 export function compileEnvoyRoutes(input: ServiceInput, own: readonly EncodedResource[]): EncodedResource[] {
@@ -45,21 +46,31 @@ const unasked: Input<RetryPolicy> = {
 };
 
 function compileRoute(route: Route): Input<Route> {
-  return route.route === null ? route : { ...route, route: compileAction(route.route) };
+  const { route: action, typedPerFilterConfig } = route;
+  if (action === null) return route;
+  const cookie = isSticky(action)
+    ? action.hashPolicy.find((policy) => policy.cookie !== null)?.cookie?.name
+    : undefined;
+  return {
+    ...route,
+    route: compileAction(action),
+    ...(cookie !== undefined && { typedPerFilterConfig: { ...typedPerFilterConfig, ...givingCookie(cookie) } }),
+  };
+}
+
+function isSticky({ weightedClusters }: RouteAction): boolean {
+  return weightedClusters?.useHashPolicy?.value === true;
 }
 
 function compileAction(action: RouteAction): Input<RouteAction> {
-  const { weightedClusters, hashPolicy, retryPolicy } = action;
+  const { weightedClusters, retryPolicy } = action;
   return {
     ...action,
     retryPolicy: retryPolicy && withConnectFailure(retryPolicy),
-    ...(weightedClusters?.useHashPolicy?.value === true && {
-      weightedClusters: { ...weightedClusters, clusters: inEqualSum(weightedClusters.clusters) },
-      // Without a time to live Envoy does not give the cookie to those who come without one; 0 is as long as the browser runs.
-      hashPolicy: hashPolicy.map((policy) =>
-        policy.cookie === null ? policy : { cookie: { ...policy.cookie, ttl: compileDuration(0) } },
-      ),
-    }),
+    weightedClusters:
+      weightedClusters && isSticky(action)
+        ? { ...weightedClusters, clusters: inEqualSum(weightedClusters.clusters) }
+        : weightedClusters,
   };
 }
 
