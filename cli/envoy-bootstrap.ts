@@ -23,6 +23,9 @@ const serverCluster = 'sluice';
 const version = 'V3';
 const protocolOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
 
+/** Envoy takes no expression of a program of more than 100 unless told so: `[0-9]{32}` has more already. */
+const runtime = { re2: { max_program_size: { error_level: 10_000 } } };
+
 /** As Envoy's configuration file has it. */
 export function envoyBootstrap(wanted: EnvoyBootstrap): object {
   const { service, id, zone, server, admin, mode } = wanted;
@@ -41,6 +44,7 @@ export function envoyBootstrap(wanted: EnvoyBootstrap): object {
       cds_config: ads,
       lds_config: ads,
     },
+    layered_runtime: { layers: [{ name: 'sluice', static_layer: runtime }] },
     cluster_manager: {
       load_stats_config: { api_type: 'GRPC', transport_api_version: version, ...fromServer },
     },

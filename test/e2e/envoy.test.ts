@@ -1,8 +1,9 @@
 /** Envoy as a sidecar of the mesh: the real program, by each form of xDS. */
 import { expect } from 'chai';
+import { CountingAgent } from '../support/counting-agent.ts';
 import { type Envoy, skipUnlessEnvoy, startEnvoy } from '../support/envoy.ts';
 import { Processes } from '../support/processes.ts';
-import { type Mesh, startMesh } from '../support/start-mesh.ts';
+import { type Mesh, route, startMesh } from '../support/start-mesh.ts';
 
 const rules = `
 apiVersion: sluice.dev/v1
@@ -15,6 +16,7 @@ kind: Route
 metadata: { name: reviews }
 spec:
   service: reviews
+  allowEmpty: true
   rules:
     - { name: tester, match: [ { headers: { x-user: { exact: tester } } } ], backends: [ { subset: v2 } ] }
     - { name: beta, match: [ { path: { prefix: /beta } } ], backends: [ { subset: v2 } ] }
@@ -31,8 +33,8 @@ for (const mode of ['delta', 'sotw'] as const) {
     before(async function () {
       skipUnlessEnvoy(this);
       mesh = await startMesh();
+      await mesh.apply(rules, '');
       for (const version of ['v1', 'v2']) await mesh.startInstance('reviews', version);
-      await mesh.apply(rules);
       envoy = await startEnvoy(processes, { server: mesh.server.grpc, mode });
     });
     after(async () => {
@@ -64,5 +66,137 @@ for (const mode of ['delta', 'sotw'] as const) {
         body: 'nobody is no service of the mesh, or no rule of it takes this request\n',
       });
     });
+
+    /** How often each answer came. */
+    async function count(times: number): Promise<Record<string, number>> {
+      const counts: Record<string, number> = {};
+      for (let i = 0; i < times; i++) {
+        const { status, body } = await envoy.get('reviews');
+        const key = status === 200 ? body : `${status} ${body}`;
+        counts[key] = (counts[key] ?? 0) + 1;
+      }
+      return counts;
+    }
+
+    it('shares requests 90 to 10', async () => {
+      const { body } = await mesh.apply(route('reviews', { v1: 90, v2: 10 }));
+      expect([...body.rollout.pending, ...body.rollout.rejected]).to.deep.equal([]);
+      const counts = await count(1_000);
+      expect(Object.keys(counts).sort()).to.deep.equal(['reviews v1', 'reviews v2']);
+      // By chance, in Envoy: four times the deviation to be expected.
+      expect(counts['reviews v2']).to.be.within(60, 140);
+    });
+
+    it('follows instances that come and go, without a failed request', async () => {
+      await mesh.apply(route('reviews', { v2: 100 }));
+      const load = startLoad(envoy);
+      const { agent, app } = await mesh.startInstance('reviews', 'v2', 'reviews-v2-b', 'another v2');
+      await envoy.until(async () => (load.answers['another v2'] ?? 0) > 20);
+      await agent.drain();
+      await agent.close();
+      await app.close();
+      const before = load.answers['another v2'];
+      expect((await count(50))['another v2']).to.equal(undefined);
+      await load.end();
+      expect(load.answers['another v2']).to.be.within(before ?? 0, (before ?? 0) + 8);
+      expect(load.failures).to.deep.equal({});
+    });
+
+    it('loses no request while subsets are taken away under load', async () => {
+      const load = startLoad(envoy);
+      for (let round = 0; round < 10; round++) {
+        const version = round % 2 === 0 ? 'v1' : 'v2';
+        const { body } = await mesh.apply(route('reviews', { [version]: 1 }));
+        expect([...body.rollout.pending, ...body.rollout.rejected]).to.deep.equal([]);
+        const { status, body: answer } = await envoy.get('reviews');
+        expect([status, answer]).to.deep.equal([200, `reviews ${version}`]);
+        const other = version === 'v1' ? 'v2' : 'v1';
+        await envoy.until(async () => !(await envoy.ask('/clusters')).includes(`reviews.default|http|${other}::`));
+      }
+      await load.end();
+      expect(load.failures).to.deep.equal({});
+      expect(load.closed).to.equal(0);
+    });
+
+    it('goes on while the control plane is away, and takes what changed meanwhile', async () => {
+      const load = startLoad(envoy);
+      const changes = () =>
+        envoy.sum(/cluster_(added|modified)$|listener_(added|modified)$|outbound\.rds\..*\.config_reload$/);
+      const before = await changes();
+      await mesh.restartServer();
+      await envoy.until(async () => (await mesh.agents('web')).some(({ state }) => state === 'current'));
+      const after = await changes();
+      await mesh.apply(route('reviews', { v1: 1 }));
+      expect((await count(20))['reviews v1']).to.equal(20);
+      await load.end();
+      expect(load.failures).to.deep.equal({});
+      expect(after, 'what it had already was sent again').to.equal(before);
+    });
+
+    it('has refused nothing, and waits for nothing', async () => {
+      expect(await envoy.sum(/update_rejected$/)).to.equal(0);
+      expect(await envoy.sum(/warming_clusters$|total_listeners_warming$/)).to.equal(0);
+    });
+
+    it('tells what it refuses, and takes the rest', async () => {
+      const { body } = await mesh.apply(unusable);
+      const refusals = body.rollout.rejected.filter(({ id }) => id === 'web-1');
+      expect(refusals.map(({ reason }) => reason).join()).to.match(/RE2 program size/);
+      await mesh.apply(route('reviews', { v2: 1 }), '');
+      await envoy.until(async () => (await envoy.get('reviews')).body === 'reviews v2');
+      await mesh.apply(usable);
+      expect((await envoy.get('reviews')).body).to.equal('reviews v2');
+      expect(await envoy.sum(/warming_clusters$|total_listeners_warming$/)).to.equal(0);
+    });
   });
+}
+
+/** Requests over eight connections, as fast as they are answered. */
+function startLoad(envoy: Envoy) {
+  const connections = new CountingAgent(8);
+  const answers: Record<string, number> = {};
+  const failures: Record<string, number> = {};
+  const fail = (text: string) => {
+    failures[text] = (failures[text] ?? 0) + 1;
+  };
+  let isOver = false;
+  const loops = Array.from({ length: 8 }, async () => {
+    while (!isOver) {
+      try {
+        const { status, body } = await envoy.get('reviews', '/', { agent: connections });
+        if (status === 200) answers[body] = (answers[body] ?? 0) + 1;
+        else fail(`${status} ${body}`);
+      } catch (error) {
+        fail(String(error));
+      }
+    }
+  });
+  return {
+    answers,
+    failures,
+    get closed() {
+      return connections.closed;
+    },
+    async end() {
+      isOver = true;
+      await Promise.all(loops);
+      connections.destroy();
+    },
+  };
+}
+
+/** An expression that agents take and an Envoy does not. */
+const unusable = ratings(`/${'[^a]{1000}'.repeat(6)}`);
+const usable = ratings('/[a-z]+');
+
+function ratings(regex: string): string {
+  return `
+apiVersion: sluice.dev/v1
+kind: Route
+metadata: { name: ratings }
+spec:
+  service: ratings
+  allowEmpty: true
+  rules: [ { match: [ { path: { regex: '${regex}' } } ], backends: [ {} ] } ]
+`;
 }

@@ -196,6 +196,12 @@ export class Mesh {
     return body;
   }
 
+  /** Agents and clients of a service. */
+  async agents(service: string): Promise<readonly { readonly id: string; readonly state: string }[]> {
+    const { body } = await this.call<{ items: { id: string; service: string; state: string }[] }>('GET', '/agents');
+    return body.items.filter((agent) => agent.service === service);
+  }
+
   /** Asks again until it is so. For what has no event to wait for; the time-out of the test bounds it. */
   async until(isSo: () => Promise<boolean>): Promise<void> {
     while (!(await isSo())) await new Promise((resolve) => setTimeout(resolve, 10));
