@@ -2,7 +2,7 @@
 import type { Kind } from '../model/resource.ts';
 import { usageError } from './context.ts';
 
-export type Thing = 'services' | 'routes' | 'trafficpolicies' | 'instances' | 'agents' | 'revisions';
+export type Thing = 'services' | 'routes' | 'trafficpolicies' | 'instances' | 'agents' | 'load' | 'revisions';
 
 const names: Readonly<Record<Thing, readonly string[]>> = {
   services: ['services', 'service', 'svc'],
@@ -10,6 +10,7 @@ const names: Readonly<Record<Thing, readonly string[]>> = {
   trafficpolicies: ['trafficpolicies', 'trafficpolicy', 'tp'],
   instances: ['instances', 'instance', 'inst'],
   agents: ['agents', 'agent', 'ag'],
+  load: ['load', 'loads'],
   revisions: ['revisions', 'revision', 'rev'],
 };
 
@@ -45,5 +46,5 @@ export const kindsText = things()
   .join(', ');
 
 function things(): Thing[] {
-  return ['services', 'routes', 'trafficpolicies', 'instances', 'agents', 'revisions'];
+  return ['services', 'routes', 'trafficpolicies', 'instances', 'agents', 'load', 'revisions'];
 }

@@ -2,6 +2,7 @@
 import type { z } from 'zod';
 import type {
   agentAnswer,
+  clusterLoadAnswer,
   instanceAnswer,
   revisionAnswer,
   serviceAnswer,
@@ -13,6 +14,7 @@ import type { Screen } from './context.ts';
 import { state, table } from './render.ts';
 
 export type Agent = z.output<typeof agentAnswer>;
+export type ClusterLoad = z.output<typeof clusterLoadAnswer>;
 export type Instance = z.output<typeof instanceAnswer>;
 export type Revision = z.output<typeof revisionAnswer>;
 export type Service = z.output<typeof serviceAnswer>;
@@ -109,6 +111,23 @@ export function agentsTable(out: Screen, agents: readonly Agent[]): string {
 
 export function detailOf({ detail, nack }: Agent): string {
   return nack === null ? detail : `refuses revision ${nack.revision}: ${nack.message}`;
+}
+
+export function loadTable(out: Screen, loads: readonly ClusterLoad[]): string {
+  const rows = loads.map(({ cluster, service, namespace, port, subset, clients, inProgress, localities, ...load }) => [
+    // Of another mesh there is the name of the cluster alone.
+    ...(service === '' ? [cluster, '', '', ''] : [service, namespace, port, subset]),
+    ...[load.requestsPerSecond, load.errorsPerSecond, load.droppedPerSecond, inProgress, clients].map(String),
+    localities
+      .map(({ region, zone, subZone, requestsPerSecond }) => {
+        const place = [region, zone, subZone].filter((part) => part !== '').join('/');
+        return place === '' ? '' : `${place}:${requestsPerSecond}`;
+      })
+      .filter((text) => text !== '')
+      .join(' '),
+  ]);
+  const rates = ['REQUESTS/S', 'ERRORS/S', 'DROPPED/S', 'IN PROGRESS', 'CLIENTS', 'BY LOCALITY'];
+  return table(out, ['SERVICE', 'NAMESPACE', 'PORT', 'SUBSET', ...rates], rows);
 }
 
 export function revisionsTable(out: Screen, revisions: readonly Revision[]): string {

@@ -3,6 +3,7 @@ import type { Command } from 'commander';
 import { z } from 'zod';
 import {
   agentAnswer,
+  clusterLoadAnswer,
   instanceAnswer,
   resourceAnswer,
   revisionAnswer,
@@ -15,7 +16,7 @@ import { kindsText, parseThing, type Thing } from '../kinds.ts';
 import { type Given, given, namespaceOption, withApi } from '../options.ts';
 import { print } from '../render.ts';
 import type { Run } from '../run.ts';
-import { agentsTable, documentsTable, instancesTable, revisionsTable, servicesTable } from '../tables.ts';
+import { agentsTable, documentsTable, instancesTable, loadTable, revisionsTable, servicesTable } from '../tables.ts';
 import { example } from './apply.ts';
 
 interface Asked {
@@ -31,7 +32,7 @@ export function addGet(program: Command, context: Context, run: Run): void {
     .argument('<kind>', kindsText)
     .argument(
       '[name]',
-      'name of a document, id of an agent, number of a revision; for instances the name of their service',
+      'name of a document, id of an agent, number of a revision; for instances and load the name of their service',
     )
     .addOption(namespaceOption())
     .addHelpText(
@@ -46,7 +47,8 @@ export function addGet(program: Command, context: Context, run: Run): void {
         if (thing === 'instances') {
           if (name === undefined) throw usageError('get instances: of which service? sluice get instances SERVICE');
           await showInstancesOf(asked, name);
-        } else if (name === undefined) await showAll(asked, thing);
+        } else if (thing === 'load') await showLoad(asked, name);
+        else if (name === undefined) await showAll(asked, thing);
         else await showOne(asked, thing, name);
         return exitCodes.done;
       }),
@@ -67,7 +69,7 @@ async function showInstancesOf(asked: Asked, service: string): Promise<void> {
   }
 }
 
-async function showAll(asked: Asked, thing: Exclude<Thing, 'instances'>): Promise<void> {
+async function showAll(asked: Asked, thing: Exclude<Thing, 'instances' | 'load'>): Promise<void> {
   const { client, context, output, namespace } = asked;
   const path = `/api/v1/${thing}`;
   const show = (items: readonly unknown[], text: () => string) => print(context, output, { items, next: null }, text);
@@ -117,6 +119,12 @@ export async function showAgents(
 ): Promise<void> {
   const agents = await client.list('/api/v1/agents', { namespace, service }, agentAnswer);
   print(context, output, { items: agents, next: null }, () => agentsTable(context.out, agents));
+}
+
+/** What agents and clients send, by cluster; of all services or of one. */
+async function showLoad({ client, context, output, namespace }: Asked, service: string | undefined): Promise<void> {
+  const loads = await client.list('/api/v1/load', { namespace, service }, clusterLoadAnswer);
+  print(context, output, { items: loads, next: null }, () => loadTable(context.out, loads));
 }
 
 /** `sluice history`: the newest revisions. */

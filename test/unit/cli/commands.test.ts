@@ -269,6 +269,28 @@ describe('sluice', () => {
     expect((await cli.sluice(['delete', 'agent', 'web-1'])).code).to.equal(2);
   });
 
+  it('shows what is sent where, by locality as far as it is known', async () => {
+    const numbers = { requestsPerSecond: 12.5, errorsPerSecond: 0.1, inProgress: 3 };
+    const of = (cluster: string, service: string, zone: string) => {
+      const [namespace, port] = service === '' ? ['', ''] : ['default', 'http'];
+      const localities = [{ region: '', zone, subZone: '', ...numbers }];
+      const load = { cluster, service, namespace, port, subset: '', clients: 2, ...numbers };
+      return { ...load, droppedPerSecond: 4, localities };
+    };
+    cli.fake.loads = [of('reviews.default|http|', 'reviews', 'eu-1a'), of('their-own', '', '')];
+    const rows = async (...args: string[]) => {
+      const { out } = await cli.sluice(['get', 'load', ...args]);
+      return out
+        .trimEnd()
+        .split('\n')
+        .slice(1)
+        .map((row) => row.trim().split(/ +/).join(' '));
+    };
+    const reviews = 'reviews default http - 12.5 0.1 4 3 2 eu-1a:12.5';
+    expect(await rows()).to.deep.equal([reviews, 'their-own - - - 12.5 0.1 4 3 2 -']);
+    expect(await rows('reviews')).to.deep.equal([reviews]);
+  });
+
   it('rolls back', async () => {
     await apply(canary(10));
     await apply(canary(20));
