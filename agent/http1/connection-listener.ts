@@ -8,7 +8,7 @@ import { closeHandle, type SocketHandle } from './socket-handle.ts';
 export interface Accepted {
   /** Begin nothing new, and end when what is under way is over. */
   drain(): void;
-  /** End at once. */
+  /** End at once: when it returns what was under way has ended, and `onClosed` is going to come. */
   destroy(): void;
 }
 

@@ -27,7 +27,7 @@ export interface RequestHandler {
   onBodyBroken(fault: number): void;
   /** The client has gone; nobody reads the answer. `detail` is '' when it went in order. */
   onClientGone(detail: string): void;
-  /** The connection is ended from this side, whatever is under way. Comes in place of `onClientGone`. */
+  /** The connection is being ended from this side, whatever is under way. Comes in place of `onClientGone`. */
   onCutOff(): void;
   /** All that was written to the client has gone. */
   onClientDrain(): void;
@@ -101,7 +101,6 @@ export class ServerConnection implements Accepted, SocketUser {
   #sentBefore = 0;
   #hasEnded = false;
   #isDraining = false;
-  #isCutOff = false;
   #keepsAlive = false;
   /** Bytes of the present read are being gone through, so `finish` need not. */
   #isReading = false;
@@ -173,7 +172,9 @@ export class ServerConnection implements Accepted, SocketUser {
   }
 
   destroy(): void {
-    this.#isCutOff = true;
+    const wasServing = this.#isServing;
+    if (this.#state !== 'closed') this.#state = 'closing';
+    if (wasServing) this.#handler.onCutOff();
     this.transport.destroy();
   }
 
@@ -202,20 +203,23 @@ export class ServerConnection implements Accepted, SocketUser {
   }
 
   onDrain(): void {
-    if (this.#state === 'serving' || this.#state === 'tunnel') return this.#handler.onClientDrain();
+    if (this.#isServing) return this.#handler.onClientDrain();
     if (this.#state === 'closing' || this.#state === 'closed') return;
     this.transport.resume();
     this.#readWaiting();
   }
 
   onClosed(detail: string): void {
-    const wasServing = this.#state === 'serving' || this.#state === 'tunnel';
+    const wasServing = this.#isServing;
     this.#state = 'closed';
     this.#deadline.clear();
     this.#unread.take();
-    if (wasServing && this.#isCutOff) this.#handler.onCutOff();
-    else if (wasServing) this.#handler.onClientGone(detail);
+    if (wasServing) this.#handler.onClientGone(detail);
     this.#options.onClosed(this);
+  }
+
+  get #isServing(): boolean {
+    return this.#state === 'serving' || this.#state === 'tunnel';
   }
 
   #read(bytes: Buffer, from: number, to: number): void {

@@ -29,6 +29,9 @@ export interface Caller {
   onFault(error: unknown): void;
 }
 
+/** What the log says of a request that the agent did not let come to its end because it ends itself. */
+export const agentHasEnded = 'the agent has ended';
+
 export interface CallContext extends SocketContext {
   readonly statistics: Statistics;
   readonly pools: Pools;

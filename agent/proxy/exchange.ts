@@ -17,7 +17,7 @@ import type { Ending } from '../telemetry/counter.ts';
 import type { JsonLine } from '../telemetry/json-line.ts';
 import { RequestFacts } from '../telemetry/request-facts.ts';
 import type { RequestWatch } from '../telemetry/request-watch.ts';
-import type { CallContext, Caller } from './caller.ts';
+import { agentHasEnded, type CallContext, type Caller } from './caller.ts';
 import { ClientAnswer } from './client-answer.ts';
 import type { Destination } from './destination.ts';
 import { EarlyBody } from './early-body.ts';
@@ -227,7 +227,7 @@ export class Exchange implements RequestHandler, Caller, Describable {
   }
 
   onCutOff(): void {
-    this.facts.detail = 'the agent has ended';
+    this.facts.detail = agentHasEnded;
     this.#call.abort();
     this.#conclude(this.#phase === 'tunnel' ? 'passed' : 'broken-off');
   }

@@ -15,7 +15,7 @@ import type { Ending } from '../telemetry/counter.ts';
 import type { JsonLine } from '../telemetry/json-line.ts';
 import { RequestFacts } from '../telemetry/request-facts.ts';
 import type { RequestWatch } from '../telemetry/request-watch.ts';
-import type { CallContext } from './caller.ts';
+import { agentHasEnded, type CallContext } from './caller.ts';
 import { ChosenTarget } from './chosen-target.ts';
 import { anyConnection, type ConnectionRoute, type ConnectionTurn } from './connection-route.ts';
 import type { Target } from './destination.ts';
@@ -97,6 +97,8 @@ export class TcpExchange implements Accepted, SocketUser, DialUser, Describable 
   drain(): void {}
 
   destroy(): void {
+    this.#lastFault = agentHasEnded;
+    this.#end(this.#tunnel === undefined ? 'broken-off' : 'passed');
     this.#client.destroy();
   }
 

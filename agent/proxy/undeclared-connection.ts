@@ -10,8 +10,10 @@ import { Deadline } from '../http1/deadlines.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import { type SocketUser, Transport } from '../http1/transport.ts';
 import type { Describable } from '../telemetry/access-log.ts';
+import type { Ending } from '../telemetry/counter.ts';
 import type { JsonLine } from '../telemetry/json-line.ts';
 import { RequestFacts } from '../telemetry/request-facts.ts';
+import { agentHasEnded } from './caller.ts';
 import { anyConnection } from './connection-route.ts';
 import type { Target } from './destination.ts';
 import { Dial, type DialUser } from './dial.ts';
@@ -46,6 +48,7 @@ export class UndeclaredConnection implements Accepted, SocketUser, DialUser, Des
   #said: Buffer = nothing;
   #clientHasEnded = false;
   #isDraining = false;
+  #isOver = false;
   /** Who has taken the connection over. */
   #successor: Accepted | undefined;
 
@@ -63,6 +66,9 @@ export class UndeclaredConnection implements Accepted, SocketUser, DialUser, Des
   }
 
   destroy(): void {
+    if (this.#successor !== undefined) return this.#successor.destroy();
+    this.#lastFault = agentHasEnded;
+    this.#end('broken-off');
     this.#client.destroy();
   }
 
@@ -88,21 +94,9 @@ export class UndeclaredConnection implements Accepted, SocketUser, DialUser, Des
 
   onDrain(): void {}
 
-  /** Nobody has said anything: it was nobody's turn. */
   onClosed(): void {
-    const { context, route, onClosed } = this.#options;
-    const facts = new RequestFacts();
-    this.#deadline.clear();
-    context.watch.onBegin(facts, this.#client);
-    facts.isTunnel = true;
-    facts.detail = this.#lastFault;
-    if (route.service !== undefined) {
-      facts.service = route.service.name;
-      facts.revision = route.service.revision;
-    }
-    context.watch.onEnd(facts, this.#connectMs === -1 ? 'client-gone' : 'passed', this);
-    this.#dial?.drop();
-    onClosed(this);
+    this.#end('client-gone');
+    this.#options.onClosed(this);
   }
 
   describe(line: JsonLine): void {
@@ -180,6 +174,24 @@ export class UndeclaredConnection implements Accepted, SocketUser, DialUser, Des
       dial: this.#dial,
     };
     this.#succeed(new TcpExchange(this.#client, { ...this.#options, onClosed }, begun));
+  }
+
+  /** Nobody has said anything: it was nobody's turn. `unlessConnected`: how it ended if it was never connected to an instance. */
+  #end(unlessConnected: Ending): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    const { context, route } = this.#options;
+    const facts = new RequestFacts();
+    this.#deadline.clear();
+    context.watch.onBegin(facts, this.#client);
+    facts.isTunnel = true;
+    facts.detail = this.#lastFault;
+    if (route.service !== undefined) {
+      facts.service = route.service.name;
+      facts.revision = route.service.revision;
+    }
+    context.watch.onEnd(facts, this.#connectMs === -1 ? unlessConnected : 'passed', this);
+    this.#dial?.drop();
   }
 
   #succeed(successor: Accepted): void {

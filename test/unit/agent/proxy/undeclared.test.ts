@@ -376,6 +376,46 @@ describe('a port that nobody has declared', () => {
     const mesh = { view, obstacle: '', standingOf: () => undefined, namespace: 'default', workers: 0 };
     return explainRequest(read.asked, mesh).sentence;
   }
+
+  describe('when the agent ends before what is under way', () => {
+    const cutOff = { detail: 'the agent has ended' };
+    const cases: readonly (readonly [what: string, said: string, line: Record<string, unknown>])[] = [
+      ['a request', 'GET /long HTTP/1.1\r\nHost: a\r\n\r\n', { ...cutOff, reason: 'broken-off', path: '/long' }],
+      ['a connection of another protocol', '\x16\x03', { ...cutOff, reason: null, protocol: 'tcp', bytesIn: 2 }],
+      ['a connection on which nobody has said anything', '', { ...cutOff, reason: null, protocol: 'tcp' }],
+    ];
+
+    for (const [what, said, line] of cases) {
+      it(`has a line that says so for ${what}, at an inbound`, async () => {
+        let hears = (_said: string) => {};
+        const heard = new Promise<string>((resolve) => {
+          hears = resolve;
+        });
+        const port = await world.tcp((socket) => {
+          if (said === '') hears('');
+          socket.on('data', (bytes) => hears(bytes.toString('latin1')));
+        });
+        const app = { host: '127.0.0.1', port };
+        const listener = await world.inbound({ app, protocol: () => 'undeclared' });
+        const client = await dial(listener);
+        client.write(said, 'latin1');
+        expect(await heard).to.match(new RegExp(`^${said.slice(0, 3)}`));
+        await listener.close();
+        expect(world.lines).to.have.length(1);
+        expect(world.lines[0]).to.deep.include(line);
+      });
+    }
+
+    it('says so of a connection for which there is no instance yet', async () => {
+      const app = { host: '127.0.0.1', port: await world.deadPort() };
+      const listener = await world.inbound({ app, protocol: () => 'undeclared', drainTimeoutMs: 0 });
+      await dial(listener);
+      while (listener.connections === 0) await new Promise(setImmediate);
+      await listener.close();
+      expect(world.lines).to.have.length(1);
+      expect(world.lines[0]).to.deep.include({ ...cutOff, reason: 'broken-off', protocol: 'tcp' });
+    });
+  });
 });
 
 async function until(holds: () => boolean): Promise<void> {
