@@ -30,6 +30,12 @@ describe('docs/agent.md', () => {
     ).to.deep.equal([...endpointPaths].sort());
   });
 
+  it('agrees with docs/cli.md on them', () => {
+    const commands = readFileSync(join(import.meta.dirname, '../../../../docs/cli.md'), 'utf8');
+    const [, paths = ''] = /^\| `--admin HOST:PORT` \| (`\/ready`.*) \|$/m.exec(commands) ?? [];
+    expect(paths.split(', ').sort()).to.deep.equal(endpointPaths.map((path) => `\`${path.split(' ')[1]}\``).sort());
+  });
+
   it('has every reason with its status, and no other', () => {
     const documented = rows(/^\| `([a-z-]+)` \| (\d{3}) \|/gm).map(([reason, status]) => [reason, Number(status)]);
     const known = Object.entries(reasons).map(([reason, { status }]) => [reason, status]);
