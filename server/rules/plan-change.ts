@@ -7,7 +7,7 @@ import { canonicalJson, type Resource, type ResourceId, resourceIdKey, resourceK
 import type { ResourceChange } from '../../model/revision.ts';
 import type { Backend, Mirror, Route } from '../../model/route.ts';
 import { defaultPorts, type ServicePort } from '../../model/service.ts';
-import { ownService, type RuleIndex, servicesOf } from './rule-index.ts';
+import { aliasesOf, ownService, type RuleIndex, servicesOf } from './rule-index.ts';
 
 /** What the rules must know of the rest of the mesh. */
 export interface Surroundings {
@@ -98,12 +98,35 @@ export function matches(labels: Readonly<Record<string, string>>, wanted: Readon
   return Object.entries(wanted).every(([key, value]) => Object.hasOwn(labels, key) && labels[key] === value);
 }
 
-/** All documents as they would stand: of two that conflict the new one gets the blame, of two new ones the later. */
+/**
+ * The documents as they would stand, as far as the changes can have to do with them: of two that conflict the new one gets the
+ * blame, of two new ones the later.
+ */
 function merge(rules: RuleIndex, { put }: WantedChange, changes: readonly ResourceChange[]): Resource[] {
   const changed = new Set(changes.map(resourceIdKey));
   const added = new Set(changes.map(({ after }) => after));
-  const kept = [...rules.all()].map(({ resource }) => resource).filter((item) => !changed.has(resourceKey(item)));
+  const kept = neighboursOf(changes, rules).filter((item) => !changed.has(resourceKey(item)));
   return [...kept, ...put.map(({ resource }) => resource).filter((resource) => added.has(resource))];
+}
+
+/**
+ * What a change can contradict: whatever speaks of the same services, or has one of their names for an alias; and the Services
+ * that these speak of, which say what ports there are. In a mesh of thousands of services that is a handful of documents.
+ */
+function neighboursOf(changes: readonly ResourceChange[], rules: RuleIndex): Resource[] {
+  const documents = changes.flatMap(({ before, after }) => [...(before ? [before] : []), ...(after ? [after] : [])]);
+  const names = new Set(documents.flatMap((document) => [...servicesOf(document), ...aliasesIn(document)]));
+  const near = new Set([...names].flatMap((name) => [...rules.about(name), ...rules.withAlias(name)]));
+  const spoken = new Set([...near, ...documents].flatMap(servicesOf));
+  for (const key of spoken) {
+    const service = rules.service(key);
+    if (service) near.add(service);
+  }
+  return [...near];
+}
+
+function aliasesIn(resource: Resource): string[] {
+  return resource.kind === 'Service' ? aliasesOf(resource) : [];
 }
 
 function stillNamed(changes: readonly ResourceChange[], merged: readonly Resource[]): Problem[] {

@@ -2,7 +2,7 @@
  * The documents in force, findable by service: what the compiler reads for one service without looking at the others.
  * Changed only by revisions, one after the other.
  */
-import { serviceKey } from '../../model/names.ts';
+import { aliasName, serviceKey } from '../../model/names.ts';
 import { type Kind, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../model/resource.ts';
 import type { ResourceChange, StoredResource } from '../../model/revision.ts';
 import type { Route } from '../../model/route.ts';
@@ -21,8 +21,10 @@ export class RuleIndex {
   readonly #policies = new Map<string, Map<string, TrafficPolicy>>();
   /** Service -> subset -> how many backends and mirrors name it. */
   readonly #subsets = new Map<string, Map<string, number>>();
-  /** Service -> how many documents speak of it without being it. */
-  readonly #mentions = new Map<string, number>();
+  /** Service -> the Routes and TrafficPolicies that speak of it, by key. */
+  readonly #speakers = new Map<string, Map<string, Resource>>();
+  /** Alias, as a full name -> the Services that have it, by key. */
+  readonly #aliases = new Map<string, Map<string, Service>>();
   /** Service -> services whose Routes send traffic to it, with how many of their documents do. */
   readonly #senders = new Map<string, Map<string, number>>();
 
@@ -85,7 +87,18 @@ export class RuleIndex {
 
   /** Whether a Route or a TrafficPolicy speaks of the service. */
   isNamed(key: string): boolean {
-    return this.#mentions.has(key);
+    return this.#speakers.has(key);
+  }
+
+  /** Every document that is the service or speaks of it. */
+  about(key: string): readonly Resource[] {
+    const service = this.service(key);
+    return [...(service === undefined ? [] : [service]), ...(this.#speakers.get(key)?.values() ?? [])];
+  }
+
+  /** The Services that have this name for an alias: one, unless the rules contradict each other. */
+  withAlias(name: string): readonly Service[] {
+    return [...(this.#aliases.get(name)?.values() ?? [])];
   }
 
   /** Every service that a document is or speaks of. */
@@ -115,14 +128,25 @@ export class RuleIndex {
   }
 
   #count(resource: Resource, by: 1 | -1): void {
-    if (resource.kind === 'Service') return;
-    for (const service of servicesOf(resource)) addCount(this.#mentions, service, by);
+    const key = resourceKey(resource);
+    if (resource.kind === 'Service') {
+      for (const name of aliasesOf(resource)) setNested(this.#aliases, name, key, by === 1 ? resource : undefined);
+      return;
+    }
+    for (const service of servicesOf(resource)) {
+      setNested<Resource>(this.#speakers, service, key, by === 1 ? resource : undefined);
+    }
     if (resource.kind !== 'Route') return;
     for (const { service, subset } of subsetsOf(resource)) {
       addNestedCount(this.#subsets, service, subset, by);
       addNestedCount(this.#senders, service, ownService(resource), by);
     }
   }
+}
+
+/** The aliases of a Service as full names. */
+export function aliasesOf({ metadata, spec }: Service): string[] {
+  return spec.aliases.map((alias) => aliasName(metadata.namespace, alias));
 }
 
 /** The service that a document is about: itself, or the one whose traffic it governs. */
@@ -145,6 +169,14 @@ function subsetsOf(route: Route): SubsetRef[] {
       subset,
     })),
   );
+}
+
+function setNested<T>(map: Map<string, Map<string, T>>, outer: string, inner: string, value: T | undefined): void {
+  const inners = map.get(outer) ?? new Map<string, T>();
+  if (value === undefined) inners.delete(inner);
+  else inners.set(inner, value);
+  if (inners.size > 0) map.set(outer, inners);
+  else map.delete(outer);
 }
 
 function addCount(counts: Map<string, number>, key: string, by: 1 | -1): void {
