@@ -27,6 +27,7 @@ import { UseBarrier } from './status/use-barrier.ts';
 import type { Lease, Store } from './store/store.ts';
 import { AdsService } from './xds/ads-service.ts';
 import type { AdsStream } from './xds/ads-stream.ts';
+import type { Oddity } from './xds/session.ts';
 
 /** How often deadlines of leases are looked at. */
 const sweepMs = 500;
@@ -39,6 +40,8 @@ export interface Observer {
   onInstance(record: InstanceRecord, isGone: boolean): void;
   onAgent(agent: AgentRecord, isGone: boolean): void;
   onRefusal(agent: AgentRecord, nack: Nack): void;
+  /** A client of xDS did something that no good client does. */
+  onOddity(what: Oddity): void;
 }
 
 export interface ControlPlaneOptions {
@@ -138,6 +141,7 @@ export class ControlPlane {
         return stream.report;
       },
       onUnused: () => this.#rebuild.onRelease(),
+      onOddity: (what) => observer.onOddity(what),
     });
     this.loads = new LoadTable({
       clock,

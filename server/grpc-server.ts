@@ -28,6 +28,9 @@ const mostReceivedBytes = 16 * 1024 * 1024;
 /** A report of ten thousand clusters has a million bytes. */
 const mostLoadReportBytes = 2 * 1024 * 1024;
 
+/** On one connection. An Envoy that does not aggregate has one for the endpoints of each cluster. */
+const mostStreams = 2_000;
+
 /** How long streams have to take their end before they are cut. */
 const shutdownMs = 2_000;
 
@@ -51,6 +54,7 @@ export async function startGrpcServer(
   const server = new Server({
     'grpc.max_receive_message_length': mostReceivedBytes,
     'grpc.max_send_message_length': -1,
+    'grpc.max_concurrent_streams': mostStreams,
     interceptors: [telling(onEnded)],
     // Finds agents whose machine is gone: nothing else would end their streams.
     'grpc.keepalive_time_ms': 30_000,

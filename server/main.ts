@@ -59,6 +59,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
       onInstance: (record, gone) =>
         events.emit(() => ({ is: 'instance', instance: instanceInfo(record, toIso(clock())), gone })),
       onAgent: (agent, gone) => events.emit(() => ({ is: 'agent', agent: agentInfo(agent, toIso), gone })),
+      onOddity: (what) => metrics.countOddity(what),
       onRefusal: (agent, nack) => {
         metrics.countRefusal(agent.kind, nack.resources);
         log.warn({ agent: agent.key, ...nack }, 'an agent refuses a revision and goes on with what it has');

@@ -11,6 +11,8 @@ export interface Metrics {
   countAnswer(method: string, status: number): void;
   /** `client`: what kind of client refuses something of these types. */
   countRefusal(client: string, resources: readonly { readonly typeUrl: string }[]): void;
+  /** A client did something that no good client does. */
+  countOddity(what: string): void;
   /** A gRPC stream that this server ended; `code` is the name of its status. */
   countEnd(code: string): void;
 }
@@ -63,6 +65,12 @@ export function createMetrics(plane: ControlPlane): Metrics {
     labelNames: ['client', 'type'],
     registers,
   });
+  const oddities = new Counter({
+    name: 'sluice_xds_oddities_total',
+    help: 'What clients did that no good client does, and that was passed over.',
+    labelNames: ['what'],
+    registers,
+  });
   const ends = new Counter({
     name: 'sluice_grpc_ended_streams_total',
     help: 'Streams of agents and clients that this server ended, by gRPC status.',
@@ -76,6 +84,7 @@ export function createMetrics(plane: ControlPlane): Metrics {
     countRefusal: (client, resources) => {
       for (const type of typesIn(resources)) refusals.inc({ client: kindOf(client), type });
     },
+    countOddity: (what) => oddities.inc({ what }),
     countEnd: (code) => ends.inc({ code }),
   };
 

@@ -22,7 +22,7 @@ import { ClientViews } from './client-views.ts';
 import { ForeignSession } from './foreign-session.ts';
 import { identityOf, longestText, type StreamIdentity } from './identity.ts';
 import { PushQueue } from './push-queue.ts';
-import type { Protocol, RefusedResource, Request } from './session.ts';
+import type { Oddity, Protocol, RefusedResource, Request } from './session.ts';
 import { SubscriptionIndex } from './subscription-index.ts';
 
 export interface AdsServiceOptions {
@@ -36,6 +36,8 @@ export interface AdsServiceOptions {
   /** Opens the record of a stream; throws MeshError when there may be none. */
   readonly openReport: (identity: StreamIdentity) => StreamReport;
   readonly onUnused: (service: string) => void;
+  /** A client did something odd; for counting. */
+  readonly onOddity: (what: Oddity) => void;
 }
 
 /** How often streams are looked at that take nothing. */
@@ -155,7 +157,9 @@ export class AdsService {
           refuse(call, status.INVALID_ARGUMENT, `a message cannot be decoded: ${received.fault}`);
           return;
         }
-        stream ??= this.#open(call, door, received.message.node);
+        const { node } = received.message;
+        if (node && stream && node.id !== stream.identity.id) stream.odd('changed-node');
+        stream ??= this.#open(call, door, node);
         stream?.onRequest(typedBy(door, read(received.message)));
       } catch (error) {
         this.#options.log.error({ err: error }, 'a message of an xDS stream could not be handled');
@@ -198,6 +202,7 @@ export class AdsService {
       report: openReport(identity),
       index: this.index,
       clock,
+      onOddity: (what) => this.#options.onOddity(what),
       onUnread: (bytes) => this.#onUnread(bytes),
       sendInTurn: (ready) => this.#sendInTurn(ready),
       onReady: (ready) => this.#queue.add([ready]),

@@ -6,7 +6,7 @@ import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
 import type { ForeignSession } from './foreign-session.ts';
 import type { StreamIdentity } from './identity.ts';
-import type { Effect, HeldResource, Protocol, Request, Response } from './session.ts';
+import type { Effect, HeldResource, Oddity, Protocol, Request, Response } from './session.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
 
 /** A client that asks for more and more, and reads nothing, is let go when this much lies in wait for it. */
@@ -55,6 +55,7 @@ export interface AdsStreamOptions {
   readonly index: SubscriptionIndex<AdsStream>;
   /** Milliseconds, rising. */
   readonly clock: () => number;
+  readonly onOddity: (what: Oddity) => void;
   /** How many more bytes lie in wait for the client, or fewer. */
   readonly onUnread: (bytes: number) => void;
   /** There is much to send: `flush` shall be called when others have taken what they were sent. */
@@ -73,6 +74,8 @@ export class AdsStream {
   #isHeldUp = false;
   /** It takes nothing: what lies in wait for it is not counted. */
   #isStandingStill = false;
+  /** What of them has been told. */
+  readonly #oddities = new Set<Oddity>();
   #overdue: NodeJS.Timeout | undefined;
 
   constructor(options: AdsStreamOptions) {
@@ -193,11 +196,23 @@ export class AdsStream {
         case 'refused':
           this.#options.report.refused(effect);
           break;
+        case 'odd':
+          this.odd(effect.what);
+          break;
         case 'close':
           this.#refuse(effect.code, effect.message);
           break;
       }
     }
+  }
+
+  /** Counted each time, and told of once. */
+  odd(what: Oddity): void {
+    const { log, identity, onOddity } = this.#options;
+    onOddity(what);
+    if (this.#oddities.has(what)) return;
+    this.#oddities.add(what);
+    log.info({ client: identity.id, namespace: identity.namespace }, oddities[what]);
   }
 
   #send(response: Response): void {
@@ -265,6 +280,13 @@ export class AdsStream {
     this.#overdue = undefined;
   }
 }
+
+const oddities: Readonly<Record<Oddity, string>> = {
+  'changed-node': 'a client has changed its node: what it said in its first message counts',
+  'unknown-nonce': 'a client answers a response that it was not sent, or has answered before: passed over',
+  'unknown-type': 'a client asks for a type that this server does not have: it is never answered',
+  'no-answer': 'a client does not answer what it was sent: it is no longer waited for',
+};
 
 const nothing = { name: '', detail: '' };
 

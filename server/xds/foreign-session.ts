@@ -20,6 +20,9 @@ const INVALID_ARGUMENT = 3;
 /** More names than this on one stream are a fault of the client, and would cost this server memory. */
 const mostNames = 100_000;
 
+/** No resource of ours has a longer one: the longest are of services of 253 characters, with port and subset. */
+const longestName = 1_024;
+
 /** Delta responses of one type that may be under way; what changes meanwhile joins the next. */
 const mostUnanswered = 8;
 
@@ -69,7 +72,9 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** Takes in what the client says; `flush` answers it. */
   onRequest(request: Request): Effect[] {
-    if (!this.#options.view.typeUrls.includes(request.typeUrl)) return [];
+    if (!this.#options.view.typeUrls.includes(request.typeUrl)) return [{ is: 'odd', what: 'unknown-type' }];
+    const faults = faultsOf(request);
+    if (faults !== undefined) return [faults];
     const subscription = this.#subscription(request.typeUrl);
     const { isFirst } = subscription;
     const verdict = subscription.verdict(request);
@@ -108,7 +113,7 @@ export class ForeignSession<Member = unknown> implements Session {
   onOverdue(): Effect[] {
     this.#isClusterWaitOver = true;
     for (const { verdicts } of this.#subscriptions.values()) verdicts.onOverdue();
-    return this.flush();
+    return [{ is: 'odd', what: 'no-answer' }, ...this.flush()];
   }
 
   /** Whether a change of the rules changes something that the client asked for. */
@@ -155,9 +160,14 @@ export class ForeignSession<Member = unknown> implements Session {
     return subscription;
   }
 
-  #onVerdict(subscription: Subscription<Member>, { is, response, isStale }: Verdict, { error }: Request): Effect[] {
+  #onVerdict(
+    subscription: Subscription<Member>,
+    { is, response, isStale, isUnknown }: Verdict,
+    { error }: Request,
+  ): Effect[] {
     if (is === 'ack' && !this.isWaiting) this.#isClusterWaitOver = false;
     if (is === 'ack' && response?.isWhole) subscription.refusals.onWholeTaken();
+    if (isUnknown) return [{ is: 'odd', what: 'unknown-nonce' }];
     if (!response || !error) return [];
     this.#reported = undefined;
     this.#refusedSequence = response.sequence;
@@ -354,6 +364,14 @@ export class ForeignSession<Member = unknown> implements Session {
 
 /** An empty first request for these means everything. */
 const hasLegacyWildcard: ReadonlySet<string> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoute]);
+
+/** A stream whose names are absurd cannot go on: it would be kept for as long as the stream. */
+function faultsOf({ subscribe, initialVersions }: Request): Effect | undefined {
+  const isAbsurd = (name: string) => name.length > longestName;
+  if (!subscribe.some(isAbsurd) && !Object.keys(initialVersions).some(isAbsurd)) return undefined;
+  const message = `a name of a resource has ${longestName} characters at most`;
+  return { is: 'close', code: INVALID_ARGUMENT, message };
+}
 
 /** Such a client says in its message alone which resources it means, if it does. */
 function refusedOf(

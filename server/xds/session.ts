@@ -24,6 +24,14 @@ export interface Response {
   readonly removed: readonly string[];
 }
 
+/**
+ * - `changed-node`: it calls itself something else than in its first message, which counts;
+ * - `unknown-nonce`: it answers a response that it was not sent, or has answered before;
+ * - `unknown-type`: it asks for a type that this server does not have, and is never answered;
+ * - `no-answer`: it does not answer in 5 s, and is no longer waited for.
+ */
+export type Oddity = 'changed-node' | 'unknown-nonce' | 'unknown-type' | 'no-answer';
+
 export type Effect =
   | {
       readonly is: 'send';
@@ -46,6 +54,8 @@ export type Effect =
       readonly message: string;
       readonly resources: readonly RefusedResource[];
     }
+  /** The client did something that no good client does, and that costs nobody else anything. */
+  | { readonly is: 'odd'; readonly what: Oddity }
   /** The stream cannot go on; `code` is a gRPC status. */
   | { readonly is: 'close'; readonly code: number; readonly message: string };
 

@@ -22,6 +22,8 @@ export interface Verdict {
   readonly response?: SentResponse;
   /** Its names say nothing: the client repeats them with its answer to what it was sent since. */
   readonly isStale: boolean;
+  /** It answers a response that it was not sent, or has answered before. */
+  readonly isUnknown?: true;
 }
 
 /** Overdue responses of one type whose late verdict still counts. */
@@ -77,7 +79,7 @@ export class Verdicts {
     if (nonce === '') return { is: 'none', isStale: false };
     const isStale = this.#protocol === 'sotw' && nonce !== this.#nonceSent;
     const response = this.#unanswered?.get(nonce) ?? this.#overdue?.get(nonce);
-    if (!response) return { is: 'none', isStale };
+    if (!response) return { is: 'none', isStale, ...(nonce === this.#nonceSent ? {} : { isUnknown: true }) };
     this.#unanswered?.delete(nonce);
     if (this.#unanswered?.size === 0) this.#unanswered = undefined;
     // In state of the world the answer to the newest response is the answer to all before it.

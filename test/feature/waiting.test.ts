@@ -49,7 +49,16 @@ describe('apply with wait', () => {
     const { status, body } = await mesh.apply(route('reviews', weights), 'wait=30s');
     expect({ status, rollout: body.rollout }).to.deep.equal({
       status: 200,
-      rollout: { revision: 1, agents: 0, applied: 0, pending: [], rejected: [], gone: [] },
+      rollout: {
+        revision: 1,
+        phase: 'complete',
+        retired: 0,
+        agents: 0,
+        applied: 0,
+        pending: [],
+        rejected: [],
+        gone: [],
+      },
     });
   });
 

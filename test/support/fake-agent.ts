@@ -152,7 +152,7 @@ export class FakeAgent {
       if (effect.is === 'applied') this.applied.push(effect.revision);
       else if (effect.is === 'refused') this.refused.push(effect);
       else if (effect.is === 'close') throw new Error(`the session wants to close: ${effect.message}`);
-      else this.#onResponse(effect.response);
+      else if (effect.is === 'send') this.#onResponse(effect.response);
     }
   }
 

@@ -28,6 +28,7 @@ describe('the control plane', () => {
         onInstance: ({ id, state }, isGone) => told.push(`instance ${id} ${isGone ? 'gone' : state}`),
         onAgent: ({ id }, isGone) => told.push(`agent ${id}${isGone ? ' gone' : ''}`),
         onRefusal: () => {},
+        onOddity: () => {},
       },
     });
     await started.start();
@@ -156,6 +157,7 @@ describe('the control plane', () => {
     const metrics = createMetrics(plane);
     metrics.countRefusal('agent', [{ typeUrl: typeUrls.cluster }, { typeUrl: 'no.such.Type' }]);
     metrics.countRefusal('gRPC Go', []);
+    metrics.countOddity('unknown-nonce');
     metrics.countAnswer('POST', 200);
     const text = await metrics.text();
     for (const line of [
@@ -168,6 +170,7 @@ describe('the control plane', () => {
       'sluice_xds_refusals_total{client="agent",type="Cluster"} 1',
       'sluice_xds_refusals_total{client="agent",type="other"} 1',
       'sluice_xds_refusals_total{client="grpc",type="other"} 1',
+      'sluice_xds_oddities_total{what="unknown-nonce"} 1',
       'sluice_http_answers_total{method="POST",status="200"} 1',
     ]) {
       expect(text.split('\n')).to.include(line);

@@ -1,0 +1,159 @@
+import { status } from '@grpc/grpc-js';
+import { expect } from 'chai';
+import pino from 'pino';
+import { typeUrls } from '../../../../proto/type-urls.ts';
+import { DeltaDiscoveryResponse } from '../../../../proto/types.ts';
+import { AdsStream, mostStandstillMs } from '../../../../server/xds/ads-stream.ts';
+import { ForeignSession } from '../../../../server/xds/foreign-session.ts';
+import { identityOf } from '../../../../server/xds/identity.ts';
+import type { Request } from '../../../../server/xds/session.ts';
+import { SubscriptionIndex } from '../../../../server/xds/subscription-index.ts';
+import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
+
+const nothing = () => {};
+
+/** A stream to a client that takes what it is sent when the test says so. */
+class World {
+  readonly mesh = new ModelMesh();
+  nowMs = 0;
+  unread = 0;
+  readonly sent: { readonly bytes: Buffer; readonly take: () => void }[] = [];
+  readonly errors: string[] = [];
+  readonly odd: string[] = [];
+  readonly told: string[] = [];
+  readonly stream: AdsStream;
+
+  constructor() {
+    const index = new SubscriptionIndex<AdsStream>(nothing);
+    const identity = identityOf({ ...node, id: 'slow' }, 'delta');
+    if (identity === undefined) throw new Error('a node with an id has an identity');
+    const note = (_object: object, message: string) => this.told.push(message);
+    this.stream = new AdsStream({
+      call: {
+        write: (bytes, take) => this.sent.push({ bytes, take }) > 0,
+        end: nothing,
+        emit: (_event, { code, details }) => this.errors.push(`${status[code]}: ${details}`) > 0,
+      },
+      identity,
+      protocol: 'delta',
+      typeUrl: '',
+      serverId: 'server-1',
+      log: Object.assign(pino({ level: 'silent' }), { info: note }),
+      report: {
+        sent: nothing,
+        touched: nothing,
+        applied: nothing,
+        refused: nothing,
+        names: nothing,
+        waits: nothing,
+        closed: nothing,
+      },
+      index,
+      clock: () => this.nowMs,
+      onOddity: (what) => this.odd.push(what),
+      onUnread: (bytes) => {
+        this.unread += bytes;
+      },
+      sendInTurn: (stream) => stream.flush(),
+      onReady: (stream) => stream.flush(),
+    });
+    const { view, cache } = this.mesh;
+    this.stream.start(
+      new ForeignSession({
+        cache,
+        view,
+        member: this.stream,
+        setsOf: (typeUrl) => index.namesOf(view, typeUrl),
+        protocol: 'delta',
+        allowsLegacyWildcard: true,
+      }),
+    );
+    this.mesh.onChange((change) => {
+      this.stream.onChange(change);
+      this.stream.flush();
+    });
+  }
+
+  request(parts: Partial<Request>): void {
+    const empty = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
+    this.stream.onRequest({ ...empty, typeUrl: typeUrls.cluster, ...parts });
+  }
+
+  /** The names that the newest message brings. */
+  get newest(): string[] {
+    const { bytes } = this.sent.at(-1) ?? { bytes: Buffer.alloc(0) };
+    return DeltaDiscoveryResponse.decode(bytes).resources.map(({ name }) => name);
+  }
+}
+
+const node = {
+  id: '',
+  cluster: '',
+  metadata: null,
+  locality: null,
+  userAgentName: 'envoy',
+  userAgentVersion: '',
+  clientFeatures: [],
+};
+
+describe('a stream', () => {
+  let world: World;
+
+  beforeEach(() => {
+    world = new World();
+    // More than a stream may have unread: 4,000 clusters of 300 bytes.
+    for (let i = 0; i < 4_000; i++) world.mesh.put(instanceOf(`service-with-a-name-of-some-length-${i}`, 'i1'));
+    world.request({});
+  });
+
+  afterEach(() => world.stream.close());
+
+  it('whose client does not read is sent nothing new, and then the newest state', () => {
+    expect(world.unread).to.be.above(1024 * 1024);
+    const before = world.sent.length;
+    for (const id of ['i1', 'i2', 'i3']) world.mesh.put(instanceOf(`new-${id}`, id));
+    expect(world.sent.length).to.equal(before);
+    for (const { take } of world.sent.splice(0)) take();
+    expect(world.newest.sort()).to.deep.equal(['new-i1.default|http|', 'new-i2.default|http|', 'new-i3.default|http|']);
+  });
+
+  it('whose client takes nothing is waited for by nobody, then let go of', () => {
+    world.nowMs = 1_000;
+    world.stream.checkStandstill();
+    expect(world.unread).to.equal(0);
+    expect(world.errors).to.deep.equal([]);
+    world.nowMs = mostStandstillMs;
+    world.stream.checkStandstill();
+    expect(world.errors).to.have.lengthOf(1);
+    expect(world.errors[0]).to.match(/^RESOURCE_EXHAUSTED: the client has taken nothing for 30 s/);
+    expect(world.unread).to.equal(0);
+  });
+
+  it('whose client takes something now and then goes on', () => {
+    for (let second = 1; second < 100 && world.sent.length > 0; second++) {
+      world.nowMs = second * 20_000;
+      world.stream.checkStandstill();
+      world.sent.shift()?.take();
+    }
+    expect(world.errors).to.deep.equal([]);
+    expect(world.unread).to.equal(0);
+  });
+
+  it('that is over counts nothing as unread, whatever is still taken', () => {
+    world.stream.close();
+    for (const { take } of world.sent) take();
+    expect(world.unread).to.equal(0);
+  });
+
+  it('tells once of what is odd, and counts it each time', () => {
+    for (const nonce of ['never-sent', 'neither']) world.request({ nonce });
+    world.request({ typeUrl: 'type.googleapis.com/no.such.Type' });
+    expect(world.odd).to.deep.equal(['unknown-nonce', 'unknown-nonce', 'unknown-type']);
+    expect(world.told).to.have.lengthOf(2);
+  });
+
+  it('with an absurd name ends with a sentence', () => {
+    world.request({ subscribe: ['x'.repeat(2_000)] });
+    expect(world.errors).to.deep.equal(['INVALID_ARGUMENT: a name of a resource has 1024 characters at most']);
+  });
+});
