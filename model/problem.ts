@@ -31,6 +31,15 @@ export function formatPath(path: Path): string {
   }, '');
 }
 
+/** What `formatPath` has written; of a word that it has shortened what is left. */
+export function parsePath(text: string): Path {
+  const segments = text.matchAll(/\[(\d+)\]|\[("(?:[^"\\]|\\.)*")\]|([^.[\]]+)/g);
+  return [...segments].map(([, index, quoted, word = '']) => {
+    if (index !== undefined) return Number(index);
+    return quoted === undefined ? word : String(JSON.parse(quoted));
+  });
+}
+
 /** The text in double quotes, on one line and shortened: a message stays a sentence whatever was written. */
 export function quote(text: string): string {
   return JSON.stringify(text.length > longestQuoted ? `${text.slice(0, longestQuoted)}…` : text);

@@ -8,6 +8,8 @@ import type { RevisionRecord } from '../model/revision.ts';
 import type { Logger } from '../process/log.ts';
 import { typeUrls } from '../proto/type-urls.ts';
 import { AgentService } from './agents/agent-service.ts';
+import { type Audience, problemsInForce, problemsOfDocuments, type ServiceProblem } from './client-problems.ts';
+import type { ClientKind } from './compile/compiled-variant.ts';
 import { LoadReportService } from './load-reports/load-report-service.ts';
 import { LoadTable } from './load-reports/load-table.ts';
 import { absentAgentsConcernedBy, countHolders, createMeshState, hasInstance, knownServices } from './mesh-state.ts';
@@ -80,6 +82,11 @@ export class ControlPlane {
   readonly #barrier = new UseBarrier();
   /** By the report that each stream writes. */
   readonly #streams = new WeakMap<AdsStream['report'], ReportedStream>();
+  readonly #kinds = new WeakMap<AdsStream['report'], ClientKind>();
+  readonly #audience: Audience = {
+    kinds: () => new Set([...this.ads.streams].flatMap(({ report }) => this.#kinds.get(report) ?? [])),
+    holds: (kind, service) => this.ads.index.concernsSome(service, ({ report }) => this.#kinds.get(report) === kind),
+  };
   /** The revision that is being compiled: what changes now is its doing. */
   #publishing: number | undefined;
   #watch: { close(): void } | undefined;
@@ -119,6 +126,8 @@ export class ControlPlane {
       surroundings: {
         hasInstance: (service, labels) => hasInstance(service, labels, this),
         subscribers: (service) => this.holders(service),
+        clientProblems: (service, documents) =>
+          problemsOfDocuments(service, documents, { audience: this.#audience, rules: this.rules.index, domain }),
       },
       onRevision: (record, services) => this.#publish(record, services),
     });
@@ -138,6 +147,7 @@ export class ControlPlane {
           onRefusal: (agent, nack) => observer.onRefusal(agent, nack),
         });
         this.#streams.set(stream.report, stream);
+        this.#kinds.set(stream.report, identity.kind);
         return stream.report;
       },
       onUnused: () => this.#rebuild.onRelease(),
@@ -196,6 +206,11 @@ export class ControlPlane {
   /** How many agents and clients hold the configuration of the service. */
   holders(service: string): number {
     return countHolders(service, this.#parts);
+  }
+
+  /** What connected clients cannot do of the rules in force. */
+  clientProblems(): ServiceProblem[] {
+    return problemsInForce(this.cache, this.#audience);
   }
 
   /** The stream of an agent, while it is connected. */

@@ -8,9 +8,11 @@ import type { EncodedResource } from './encoded-resource.ts';
 /** Clients that are not our agents, by what they understand. An unknown one is taken for an Envoy. */
 export type ForeignKind = 'envoy' | 'grpc';
 
+export type ClientKind = 'agent' | ForeignKind;
+
 /** Something that a document asks for and a kind of client cannot do: never left out without being said. */
 export interface ClientProblem {
-  readonly kind: ForeignKind;
+  readonly kind: ClientKind;
   /** `kind namespace/name` of the document: "Route default/reviews-canary". */
   readonly document: string;
   /** Where in the document: `spec.rules[0].sticky`. */

@@ -2,7 +2,7 @@
 import { conflictProblems, findConflicts } from '../../model/conflicts.ts';
 import type { LocatedResource } from '../../model/document.ts';
 import { serviceKey } from '../../model/names.ts';
-import { formatPath, type Path, type Problem } from '../../model/problem.ts';
+import { formatPath, type Path, type Problem, parsePath } from '../../model/problem.ts';
 import { canonicalJson, type Resource, type ResourceId, resourceIdKey, resourceKey } from '../../model/resource.ts';
 import type { ResourceChange } from '../../model/revision.ts';
 import type { Backend, Mirror, Route } from '../../model/route.ts';
@@ -15,6 +15,17 @@ export interface Surroundings {
   hasInstance(service: string, labels: Readonly<Record<string, string>>): boolean;
   /** How many agents and clients hold the configuration of the service. */
   subscribers(service: string): number;
+  /** What clients that hold the service could not do of its documents, if they stood like this. */
+  clientProblems(service: string, documents: readonly Resource[]): readonly ClientProblem[];
+}
+
+/** Part of a document that a kind of client leaves out. */
+export interface ClientProblem {
+  /** "Route default/reviews". */
+  readonly document: string;
+  /** As `formatPath` writes it. */
+  readonly path: string;
+  readonly sentence: string;
 }
 
 export interface WantedChange {
@@ -60,6 +71,7 @@ export function planChange(
     warnings: [
       ...empty.filter((item) => !refusesEmpty(item)).map(({ problem }) => problem),
       ...removedPorts(changes, written, surroundings),
+      ...clientProblems(changes, written, merged, surroundings),
     ],
   };
 }
@@ -212,6 +224,31 @@ function removedPorts(
       ),
     );
   });
+}
+
+/** Of the documents that change, and not of what stood there before. */
+function clientProblems(
+  changes: readonly ResourceChange[],
+  written: ReadonlyMap<string, LocatedResource>,
+  merged: readonly Resource[],
+  surroundings: Surroundings,
+): Problem[] {
+  const changed = new Map(
+    changes.flatMap(({ after }) => {
+      const name = after && `${after.kind} ${after.metadata.namespace}/${after.metadata.name}`;
+      return name ? [[name, after] as const] : [];
+    }),
+  );
+  const services = new Map([...changed.values()].map((after) => [ownService(after), [] as Resource[]]));
+  for (const resource of merged) services.get(ownService(resource))?.push(resource);
+  return [...services].flatMap(([service, documents]) =>
+    surroundings.clientProblems(service, documents).flatMap(({ document, path, sentence }) => {
+      const after = changed.get(document);
+      if (after === undefined) return [];
+      const key = resourceKey(after);
+      return [problemAt(written.get(key), parsePath(path), sentence, key)];
+    }),
+  );
 }
 
 function portsOf(service: Resource | null): readonly ServicePort[] {

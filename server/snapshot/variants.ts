@@ -4,8 +4,9 @@
  */
 
 import { typeUrls } from '../../proto/type-urls.ts';
-import type { CompiledService } from '../compile/compile.ts';
-import type { CompiledVariant, ForeignKind } from '../compile/compiled-variant.ts';
+import { agentProblems } from '../compile/agent-problems.ts';
+import { type CompiledService, compileService } from '../compile/compile.ts';
+import type { ClientKind, CompiledVariant, ForeignKind } from '../compile/compiled-variant.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { compileForEnvoy } from '../compile/envoy/compile-envoy.ts';
 import { compileEnvoyEndpoints } from '../compile/envoy/endpoints.ts';
@@ -80,8 +81,13 @@ function keepRetired(
 }
 
 /** What its rules ask for and clients of this kind cannot do. */
-export function problemsOf(snapshot: ServiceSnapshot, kind: ForeignKind): CompiledVariant['problems'] {
-  return rulesOf(snapshot, kind).problems;
+export function problemsOf(snapshot: ServiceSnapshot, kind: ClientKind): CompiledVariant['problems'] {
+  return kind === 'agent' ? agentProblems(snapshot.input) : rulesOf(snapshot, kind).problems;
+}
+
+/** Likewise of what is not in force. */
+export function problemsOfInput(input: ServiceInput, kind: ClientKind): CompiledVariant['problems'] {
+  return kind === 'agent' ? agentProblems(input) : compilers[kind].compile(input, compileService(input)).problems;
 }
 
 function rulesOf({ compiled, input }: ServiceSnapshot, kind: ForeignKind): Variant {

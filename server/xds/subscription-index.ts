@@ -79,6 +79,16 @@ export class SubscriptionIndex<Subscriber> implements SetIndex<Subscriber> {
     return found;
   }
 
+  /** Whether one of those whom changes of the service concern is so. */
+  concernsSome(service: string, isSo: (subscriber: Subscriber) => boolean): boolean {
+    for (const subscriber of this.#everything) if (isSo(subscriber)) return true;
+    for (const subscriber of this.#services.get(service) ?? []) if (isSo(subscriber)) return true;
+    for (const { members } of this.#sets.get(service) ?? []) {
+      for (const member of members) if (isSo(member)) return true;
+    }
+    return false;
+  }
+
   #addHolders(service: string, found: Set<Subscriber>): void {
     for (const subscriber of this.#services.get(service) ?? []) found.add(subscriber);
     for (const { members } of this.#sets.get(service) ?? []) for (const member of members) found.add(member);

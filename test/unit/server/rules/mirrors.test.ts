@@ -13,6 +13,7 @@ function plan(document: object, rules = new RuleIndex()) {
   const surroundings = {
     hasInstance: (key: string, labels: object) => key === 'reviews.default' && Object.keys(labels).length === 0,
     subscribers: () => 0,
+    clientProblems: () => [],
   };
   return planChange({ put, remove: [] }, rules, surroundings, false);
 }
@@ -50,7 +51,7 @@ describe('a mirror', () => {
     const { problems } = planChange(
       { put: [], remove },
       rules,
-      { hasInstance: () => true, subscribers: () => 0 },
+      { hasInstance: () => true, subscribers: () => 0, clientProblems: () => [] },
       false,
     );
     expect(problems.map(({ message }) => message)).to.deep.equal([

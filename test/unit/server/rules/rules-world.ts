@@ -24,6 +24,7 @@ export class RulesWorld {
       surroundings: {
         hasInstance: (service, labels) => this.instances.get(service)?.some((own) => matches(own, labels)) ?? false,
         subscribers: (service) => this.subscribers.get(service) ?? 0,
+        clientProblems: () => [],
       },
       wallClock: () => Date.UTC(2026, 0, 1),
       onRevision: (record, services) => told.push({ record, services }),

@@ -1,0 +1,57 @@
+/** What clients that are connected cannot do of the rules, by who holds what: for whoever reads status, and for whoever applies. */
+import type { Resource } from '../model/resource.ts';
+import { defaultPorts } from '../model/service.ts';
+import type { ClientKind, ClientProblem } from './compile/compiled-variant.ts';
+import type { ServiceInput } from './compile/service-input.ts';
+import type { RuleIndex } from './rules/rule-index.ts';
+import type { SnapshotCache } from './snapshot/snapshot-cache.ts';
+import { problemsOf, problemsOfInput } from './snapshot/variants.ts';
+
+export interface Audience {
+  /** Kinds of the clients that are connected. */
+  kinds(): ReadonlySet<ClientKind>;
+  /** Whether a client of this kind holds the service. */
+  holds(kind: ClientKind, service: string): boolean;
+}
+
+export interface ServiceProblem extends ClientProblem {
+  /** "reviews.default". */
+  readonly service: string;
+}
+
+/** Of all rules in force. */
+export function problemsInForce(cache: SnapshotCache, audience: Audience): ServiceProblem[] {
+  const kinds = [...audience.kinds()];
+  return [...cache.services()].flatMap((snapshot) =>
+    kinds.flatMap((kind) => {
+      const problems = problemsOf(snapshot, kind);
+      // Whether somebody holds it costs more to find than that there is nothing to say.
+      if (problems.length === 0 || !audience.holds(kind, snapshot.key)) return [];
+      return problems.map((problem) => ({ ...problem, service: snapshot.key }));
+    }),
+  );
+}
+
+/** Of the documents of one service, as they would stand. */
+export function problemsOfDocuments(
+  key: string,
+  documents: readonly Resource[],
+  { audience, rules, domain }: { readonly audience: Audience; readonly rules: RuleIndex; readonly domain: string },
+): ClientProblem[] {
+  const kinds = [...audience.kinds()].filter((kind) => audience.holds(kind, key));
+  if (kinds.length === 0) return [];
+  const [name = '', namespace = ''] = key.split('.');
+  const document = documents.find((one) => one.kind === 'Service');
+  const input: ServiceInput = {
+    name,
+    namespace,
+    domain,
+    ports: document?.spec.ports ?? defaultPorts,
+    document,
+    routes: documents.filter((one) => one.kind === 'Route'),
+    policies: documents.filter((one) => one.kind === 'TrafficPolicy'),
+    namedSubsets: rules.namedSubsets(key),
+    portsOf: (service) => rules.ports(service),
+  };
+  return kinds.flatMap((kind) => problemsOfInput(input, kind));
+}
