@@ -186,6 +186,18 @@ export const agentAnswer = named(
   }),
 );
 
+export const clientProblemAnswer = named(
+  'ClientProblem',
+  z.object({
+    namespace: z.string(),
+    service: z.string(),
+    clients: z.enum(['agent', 'envoy', 'grpc']).meta({ description: 'The kind of clients that cannot do it' }),
+    document: z.string().meta({ description: 'Kind, namespace and name: "Route default/reviews"' }),
+    path: z.string(),
+    message: z.string(),
+  }),
+);
+
 export function listOf(schema: z.ZodType): z.ZodType {
   const id = `${components.get(schema)?.id}List`;
   return named(id, z.object({ items: z.array(schema), next: z.string().nullable() }));

@@ -12,6 +12,7 @@ import { eventEndpoints } from './routes/events.ts';
 import { instanceEndpoints } from './routes/instances.ts';
 import { loadEndpoints } from './routes/load.ts';
 import { operationEndpoints } from './routes/operations.ts';
+import { problemEndpoints } from './routes/problems.ts';
 import { listEndpoint, resourceEndpoints } from './routes/resources.ts';
 import { revisionEndpoints } from './routes/revisions.ts';
 import { serviceEndpoints } from './routes/services.ts';
@@ -59,6 +60,7 @@ export function createApi(controlPlane: ControlPlane, options: ApiOptions): Expr
     ...instanceEndpoints(controlPlane),
     ...agentEndpoints(controlPlane),
     ...loadEndpoints(controlPlane),
+    ...problemEndpoints(controlPlane),
     ...revisionEndpoints(controlPlane),
     ...eventEndpoints(controlPlane, hub),
   ];

@@ -209,12 +209,29 @@ export interface HealthPort {
   metrics(): Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
+/** Something that a document asks for and the clients of one kind, of which some hold the service, cannot do. */
+export interface ClientProblemInfo {
+  readonly namespace: string;
+  readonly service: string;
+  readonly clients: 'agent' | 'envoy' | 'grpc';
+  /** "Route default/reviews". */
+  readonly document: string;
+  readonly path: string;
+  readonly message: string;
+}
+
+export interface ProblemsPort {
+  /** In no order. */
+  problems(): ClientProblemInfo[];
+}
+
 /** All that the API serves from. */
 export interface ControlPlane {
   readonly rules: RulesPort;
   readonly registry: RegistryPort;
   readonly agents: AgentsPort;
   readonly loads: LoadPort;
+  readonly problems: ProblemsPort;
   readonly events: EventsPort;
   readonly health: HealthPort;
   readonly defaultNamespace: string;

@@ -11,6 +11,7 @@ import { type RunningGrpcServer, startGrpcServer } from './grpc-server.ts';
 import { agentInfo, createAgentsPort } from './ports/agents-port.ts';
 import { MeshEvents } from './ports/event-hub.ts';
 import { createLoadPort } from './ports/load-port.ts';
+import { clientProblemInfo } from './ports/problems-port.ts';
 import { createRegistryPort, instanceInfo } from './ports/registry-port.ts';
 import { startFailure } from './start-failure.ts';
 import { openEmbeddedStore } from './store/embedded-store.ts';
@@ -83,6 +84,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
     registry: createRegistryPort(plane, toIso),
     agents: createAgentsPort(plane, toIso),
     loads: createLoadPort(plane.loads),
+    problems: { problems: () => plane.clientProblems().map(clientProblemInfo) },
     events,
     health: {
       readiness: () => ({ ready: !isDraining, body: readiness(plane, isDraining) }),

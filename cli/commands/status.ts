@@ -2,7 +2,7 @@
 import { setTimeout } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { z } from 'zod';
-import { agentAnswer, revisionAnswer } from '../../dashboard-api/answers.ts';
+import { agentAnswer, clientProblemAnswer, revisionAnswer } from '../../dashboard-api/answers.ts';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError, type Context, exitCodes, type Screen } from '../context.ts';
 import { given, withApi } from '../options.ts';
@@ -13,12 +13,18 @@ import { example } from './apply.ts';
 
 const readiness = z.looseObject({ ready: z.boolean() });
 const newest = z.object({ items: z.array(revisionAnswer) });
+const problemPage = z.object({ items: z.array(clientProblemAnswer), next: z.string().nullable() });
+
+/** More than these say nothing more about what to do. */
+const mostProblems = 20;
 
 interface Status {
   readonly server: z.output<typeof readiness>;
   /** Null before the first one. */
   readonly revision: Revision | null;
   readonly agents: readonly Agent[];
+  /** What connected clients cannot do of the rules: the first of them; `next` when there are more. */
+  readonly problems: z.output<typeof problemPage>;
 }
 
 /** How long to be quiet before asking a server again that does not answer. */
@@ -42,12 +48,13 @@ export function addStatus(program: Command, context: Context, run: Run): void {
 }
 
 async function readStatus(client: ApiClient): Promise<Status> {
-  const [server, { value }, agents] = await Promise.all([
+  const [server, { value }, agents, problems] = await Promise.all([
     client.ask({ path: '/readyz', answer: readiness, alsoFine: [503] }),
     client.ask({ path: '/api/v1/revisions', query: { limit: '1' }, answer: newest }),
     client.list('/api/v1/agents', {}, agentAnswer),
+    client.ask({ path: '/api/v1/problems', query: { limit: String(mostProblems) }, answer: problemPage }),
   ]);
-  return { server: server.value, revision: value.items[0] ?? null, agents };
+  return { server: server.value, revision: value.items[0] ?? null, agents, problems: problems.value };
 }
 
 /** Asks again when events say that something changed: one question at a time, however many events come. */
@@ -114,7 +121,7 @@ function show(context: Context, output: Output, url: string, status: Status): vo
   print(context, output, status, () => statusText(context.out, url, status));
 }
 
-function statusText(out: Screen, url: string, { server, revision, agents }: Status): string {
+function statusText(out: Screen, url: string, { server, revision, agents, problems }: Status): string {
   const { ready, ...more } = server;
   const details = Object.entries(more).map(
     ([name, value]) => `${name}=${typeof value === 'string' ? value : JSON.stringify(value)}`,
@@ -127,11 +134,12 @@ function statusText(out: Screen, url: string, { server, revision, agents }: Stat
     `revision  ${revision?.revision ?? 0}${printable(by)}`,
     `agents    ${count(agents.length, 'agent')}`,
   ];
-  const problems = agents.filter((agent) => agent.state !== 'current');
+  const behind = agents.filter((agent) => agent.state !== 'current');
   return [
     ...lines.map((line) => `${line}\n`),
     ...(agents.length === 0 ? [] : ['\n', byRevision(out, agents)]),
-    ...(problems.length === 0 ? [] : ['\n', problemsTable(out, problems)]),
+    ...(behind.length === 0 ? [] : ['\n', behindTable(out, behind)]),
+    ...(problems.items.length === 0 ? [] : ['\n', problemsTable(out, problems)]),
   ].join('');
 }
 
@@ -148,9 +156,16 @@ function byRevision(out: Screen, agents: readonly Agent[]): string {
   return table(out, ['APPLIED', 'STATE', 'AGENTS'], rows);
 }
 
-function problemsTable(out: Screen, agents: readonly Agent[]): string {
+function behindTable(out: Screen, agents: readonly Agent[]): string {
   const rows = agents.map((agent) => [agent.id, agent.namespace, state(agent.state), detailOf(agent)]);
   return table(out, ['AGENT', 'NAMESPACE', 'STATE', 'DETAIL'], rows);
+}
+
+/** What is left out of the rules, and for whom. */
+function problemsTable(out: Screen, { items, next }: Status['problems']): string {
+  const rows = items.map(({ clients, document, path, message }) => [clients, document, path, message]);
+  const more = next === null ? '' : '… and more: GET /api/v1/problems\n';
+  return table(out, ['CLIENTS', 'DOCUMENT', 'FIELD', 'NOT POSSIBLE'], rows) + more;
 }
 
 function grouped(agents: readonly Agent[]): Map<string, Agent[]> {

@@ -3,6 +3,8 @@
  * `sluice grpc-bootstrap` prints.
  */
 import { expect } from 'chai';
+import { formatHostPort } from '../../process/host-port.ts';
+import { EchoServer } from '../support/grpc/echo-server.ts';
 import { grpcCore, grpcJs, isInstalled } from '../support/grpc/grpc-client.ts';
 import {
   callUntil,
@@ -165,6 +167,89 @@ for (const library of [grpcJs, grpcCore]) {
     });
   });
 }
+
+describe('gRPC C core, which compiles expressions with less memory,', () => {
+  let world: GrpcMesh;
+
+  before(function () {
+    if (!isInstalled(grpcCore)) this.skip();
+  });
+
+  afterEach(async () => world.close());
+
+  it('is shown with what it refuses and why, keeps its routes, and takes the next ones', async () => {
+    world = await startGrpcMesh(grpcCore, 'v1-1', 'v2-1');
+    await world.apply(routeOf('{ backends: [ { subset: v1 } ] }'));
+    const client = world.startClient();
+    expect(peersOf(await client.calls({ ...say, times: 5 }))).to.deep.equal(['v1-1']);
+    const large = '{ match: [ { path: { regex: "/(?:\\\\pL{1000}){1}" } } ], backends: [ { subset: v1 } ] }';
+    const { rollout } = await world.apply(routeOf(large, '{ backends: [ { subset: v2 } ] }'));
+    expect(rollout.rejected.map(({ id }) => id)).to.deep.equal(['web-1']);
+    expect(rollout.rejected[0]?.reason).to.contain('regex');
+    expect((await world.mesh.agent('web-1')).state).to.equal('rejected');
+    expect(peersOf(await client.calls({ ...say, times: 5 }))).to.deep.equal(['v1-1']);
+    const next = await world.apply(routeOf('{ backends: [ { subset: v2 } ] }'));
+    expect(next.rollout).to.deep.include({ rejected: [], applied: 1 });
+    await callUntil(client, { ...say, times: 5 }, (outcome) => peersOf(outcome).join() === 'v2-1');
+  });
+});
+
+describe('a mesh with clients of several kinds', () => {
+  let world: GrpcMesh;
+  afterEach(async () => world.close());
+
+  const sticky = '{ backends: [ { subset: v1 }, { subset: v2 } ], sticky: { header: x-user } }';
+  const problems = async () => {
+    const { body } = await world.mesh.call<{ items: { clients: string; document: string; path: string }[] }>(
+      'GET',
+      '/problems',
+    );
+    return body.items.map(({ clients, document, path }) => `${clients}: ${document}: ${path}`);
+  };
+
+  it('warns at an apply, and at a dry run, of what those cannot do that hold the service', async () => {
+    world = await startGrpcMesh(grpcJs, 'v1-1', 'v2-1');
+    expect((await world.apply(routeOf(sticky))).warnings).to.deep.equal([]);
+    await world.startClient().calls(say);
+    const sentence =
+      'sticky split is not possible for gRPC clients of reviews: they draw a backend for each request, in the same shares';
+    const dryRun = await world.mesh.apply(routeOf(sticky.replace('x-user', 'x-session')), 'dryRun=true');
+    expect(dryRun.body.warnings.map(({ message }) => message)).to.deep.equal([sentence]);
+    const { warnings } = await world.apply(routeOf(sticky.replace('x-user', 'x-session')));
+    expect(warnings).to.deep.equal([
+      { file: 'body', line: 5, column: 84, path: 'spec.rules[0].sticky', message: sentence },
+    ]);
+    expect(await problems()).to.deep.equal(['grpc: Route default/reviews: spec.rules[0].sticky']);
+    expect((await world.apply(service)).warnings).to.deep.equal([]);
+  });
+
+  it('passes gRPC through agents by connection, and says so', async () => {
+    world = await startGrpcMesh(grpcJs);
+    const server = new EchoServer('through-agents');
+    const port = await server.listen();
+    await world.mesh.startAgent({
+      service: 'reviews',
+      version: 'v1',
+      id: 'reviews-1',
+      app: [`grpc=127.0.0.1:${port}`],
+      inbound: ['grpc=127.0.0.1:0'],
+    });
+    await world.mesh.until(async () => (await world.mesh.instance('reviews', 'reviews-1'))?.state === 'passing');
+    const caller = await world.mesh.startAgent({ service: 'web', id: 'web-1', upstream: ['reviews:9080=127.0.0.1:0'] });
+    const [upstream] = caller.addresses.upstreams;
+    const client = world.startClient('plain');
+    const target = `dns:///${upstream && formatHostPort(upstream.address)}`;
+    expect(await client.calls({ ...say, target, times: 5 })).to.deep.include({ peers: { 'through-agents': 5 } });
+    // Changed, or nothing would be applied.
+    const { warnings } = await world.apply(service.replace('protocol: grpc', 'protocol: http2'));
+    expect(warnings.map(({ message }) => message)).to.deep.equal([
+      'agents pass connections to port "grpc" of reviews on as bytes: they choose an instance for each connection, not for each request',
+    ]);
+    expect(await problems()).to.deep.equal(['agent: Service default/reviews: spec.ports[0].protocol']);
+    expect(await client.calls({ ...say, target, times: 5 })).to.deep.include({ codes: { '0': 5 } });
+    server.close();
+  });
+});
 
 describe('grpc-js, which has ring-hash,', () => {
   let world: GrpcMesh;

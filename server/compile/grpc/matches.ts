@@ -47,7 +47,11 @@ function compileHeader(name: string, value: ValueMatch): Input<HeaderMatcher> {
   return { name, presentMatch: true, invertMatch: !value.present };
 }
 
-/** Some libraries put ^ and $ around a pattern without brackets, which changes the meaning of "a|b". */
+/**
+ * Some libraries put ^ and $ around a pattern without brackets, which changes the meaning of "a|b"; and those with an older
+ * RE2 know (?P<name>) alone, and fail on (?<name>).
+ */
 function whole(regex: string): string {
-  return `(?:${regex})`;
+  const groups = /\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|\(\?<(?![=!])/gsu;
+  return `(?:${regex.replace(groups, (found) => (found === '(?<' ? '(?P<' : found))})`;
 }

@@ -19,8 +19,8 @@ function clientOf(target) {
 const encode = (value) => Buffer.from(JSON.stringify(value));
 const decode = (bytes) => JSON.parse(String(bytes));
 
-function call({ target, method, headers = {}, timeoutMs = 10_000 }) {
-  const metadata = new Metadata({ waitForReady: true });
+function call({ target, method, headers = {}, timeoutMs = 10_000, waitForReady = true }) {
+  const metadata = new Metadata({ waitForReady });
   for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
   const options = timeoutMs === 0 ? {} : { deadline: Date.now() + timeoutMs };
   return new Promise((resolve) => {

@@ -26,8 +26,9 @@ def call(command):
     )
     timeout = command.get("timeoutMs", 10000) / 1000 or None
     metadata = list(command.get("headers", {}).items())
+    ready = command.get("waitForReady", True)
     try:
-        answer = method({}, timeout=timeout, metadata=metadata, wait_for_ready=True)
+        answer = method({}, timeout=timeout, metadata=metadata, wait_for_ready=ready)
         return {"code": 0, "peer": answer["instance"]}
     except grpc.RpcError as error:
         return {"code": error.code().value[0], "text": error.details()}

@@ -38,6 +38,8 @@ export interface Calls {
   readonly headers?: Readonly<Record<string, string>>;
   readonly times?: number;
   readonly parallel?: number;
+  /** Whether a call waits for an instance that can be reached; true unless given. */
+  readonly waitForReady?: boolean;
   /** 10 s unless given; 0: no deadline. */
   readonly timeoutMs?: number;
 }

@@ -318,6 +318,16 @@ describe('sluice', () => {
   });
 
   describe('status', () => {
+    it('shows what connected clients cannot do of the rules', async () => {
+      const message = 'sticky split is not possible for gRPC clients of reviews';
+      const document = 'Route default/reviews';
+      cli.fake.problems = [
+        { namespace: 'default', service: 'reviews', clients: 'grpc', document, path: 'spec.rules[0].sticky', message },
+      ];
+      const { out } = await cli.sluice(['status']);
+      expect(out).to.contain('NOT POSSIBLE').and.to.contain(message).and.to.contain(document);
+    });
+
     it('tells server, revision, agents by revision and state, and problems', async () => {
       await apply(canary(10));
       cli.fake.setAgent({ id: 'web-1', revision: { sent: 1, applied: 1 } });

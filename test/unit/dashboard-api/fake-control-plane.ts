@@ -5,6 +5,7 @@
 
 import type {
   AgentInfo,
+  ClientProblemInfo,
   ClusterLoad,
   ControlPlane,
   InstanceInfo,
@@ -45,6 +46,7 @@ export class FakeControlPlane {
   readonly #waiting = new Set<() => void>();
   /** What clients report; with a filter by client, nothing. */
   loads: readonly ClusterLoad[] = [];
+  problems: readonly ClientProblemInfo[] = [];
   /** What /readyz says. */
   ready = true;
   /** Thrown by the next change, as a store would. */
@@ -123,6 +125,7 @@ export class FakeControlPlane {
         rollout: (revision) => this.#rollout(revision),
         waitFor: (revision, timeoutMs, signal) => this.#waitFor(revision, timeoutMs, signal),
       },
+      problems: { problems: () => [...this.problems] },
       loads: { loads: async ({ client }) => (client === undefined ? this.loads : []) },
       events: {
         subscribe: (listener) => {

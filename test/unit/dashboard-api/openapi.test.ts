@@ -48,6 +48,7 @@ describe('/openapi.json', () => {
       'GET /agents/{id}',
       'GET /agents/{id}/config',
       'GET /load',
+      'GET /problems',
       'GET /revisions',
       'GET /revisions/{revision}',
       'GET /revisions/{revision}/diff',

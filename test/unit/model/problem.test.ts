@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { formatPath, formatProblem, quote } from '../../../model/problem.ts';
+import { formatPath, formatProblem, parsePath, quote } from '../../../model/problem.ts';
 
 describe('a problem', () => {
   for (const [problem, text] of [
@@ -23,7 +23,10 @@ describe('a problem', () => {
     [['labels', 'app.kubernetes.io/name'], 'labels["app.kubernetes.io/name"]'],
     [['1'], '["1"]'],
   ] as const) {
-    it(`has the path ${JSON.stringify(text)}`, () => expect(formatPath(path)).to.equal(text));
+    it(`has the path ${JSON.stringify(text)}`, () => {
+      expect(formatPath(path)).to.equal(text);
+      expect(parsePath(text)).to.deep.equal(path);
+    });
   }
 
   it('quotes text on one line and shortened', () => {

@@ -91,6 +91,11 @@ describe('a service for gRPC clients', () => {
         want: [{ safeRegex: { regex: '(?:/a.*|/b.*)' } }],
       },
       {
+        name: 'a group with a name as older engines write it',
+        match: '{ path: { regex: "/(?<a>x)[(?<b>]\\\\(?<y" } }',
+        want: [{ safeRegex: { regex: '(?:/(?P<a>x)[(?<b>]\\(?<y)' } }],
+      },
+      {
         name: 'headers in words that old libraries know',
         match: '{ headers: { a: { exact: "1" }, b: { prefix: x }, c: { regex: "y+" }, d: { present: false } } }',
         want: [
