@@ -6,7 +6,7 @@ import { type Resource, resourceKey } from '../../../../model/resource.ts';
 import { planChange } from '../../../../server/rules/plan-change.ts';
 import { RuleIndex } from '../../../../server/rules/rule-index.ts';
 
-const surroundings = { hasInstance: () => true, subscribers: () => 0 };
+const surroundings = { hasInstance: () => true, subscribers: () => 0, clientProblems: () => [] };
 
 const name = fc.constantFrom('a', 'b', 'c', 'd');
 const port = fc.constantFrom('http', 'grpc');
