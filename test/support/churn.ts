@@ -139,13 +139,13 @@ export async function churn(processes: Processes, { ms, services, clients }: Chu
   await closeAll();
   const queueLeft = await metric('sluice_push_queue');
   // The server gives back what a rush left behind within some seconds.
-  let after = rss();
-  await untilIs(async () => Math.max(0, Math.ceil((after = rss()) - before * 1.25 - 20)), 0, 20_000);
+  const isBack = async () => Number(rss() > before * 1.25 + 20);
+  await untilIs(isBack, 0, 20_000);
   return {
     ...result,
     streamsLeft: await metric('sluice_xds_streams'),
     queueLeft,
-    memoryMb: { before, after },
+    memoryMb: { before, after: rss() },
     wrong,
   };
 }
