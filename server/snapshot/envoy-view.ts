@@ -5,6 +5,7 @@
 import { parseServiceKey, serviceKey } from '../../model/names.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
+import type { OwnStreams } from '../compile/envoy/config-source.ts';
 import {
   applicationResource,
   inboundListener,
@@ -15,9 +16,9 @@ import {
 import { hostOfScope } from '../compile/envoy/scopes.ts';
 import { protocolOf } from '../compile/service-input.ts';
 import type { ClientView, ResourceChange } from './client-view.ts';
+import { envoyResources } from './envoy-resources.ts';
 import type { ServiceSnapshot } from './service-snapshot.ts';
 import { ownerOf, type SnapshotCache, type SnapshotChange } from './snapshot-cache.ts';
-import { envoyResources } from './zones.ts';
 
 /** What an Envoy says of itself, with defaults filled in. Equal nodes are served alike. */
 export interface EnvoyNode {
@@ -25,6 +26,8 @@ export interface EnvoyNode {
   /** Of the application beside it; '' when it did not say. */
   readonly service: string;
   readonly zone: string;
+  /** Undefined: one aggregated stream. */
+  readonly streams: OwnStreams | undefined;
   readonly outbound: SocketName;
   readonly inbound: { readonly at: SocketName; readonly app: SocketName } | undefined;
   readonly upstreams: readonly EnvoyUpstream[];
@@ -63,7 +66,7 @@ export class EnvoyView implements ClientView {
   constructor(cache: SnapshotCache, node: EnvoyNode, domain: string) {
     this.#cache = cache;
     this.#node = node;
-    this.#outbound = outboundListener(node.outbound, node.namespace, domain);
+    this.#outbound = outboundListener(node.outbound, { ...node, domain });
     const upstreams = node.upstreams.map(({ service }) => service);
     this.#listed = node.services && new Set([...node.services, ...upstreams]);
   }
@@ -139,7 +142,7 @@ export class EnvoyView implements ClientView {
   }
 
   #of(snapshot: ServiceSnapshot, typeUrl: string): ReadonlyMap<string, EncodedResource> {
-    return envoyResources(snapshot, typeUrl, this.#node.zone);
+    return envoyResources(snapshot, typeUrl, this.#node);
   }
 
   /** The listeners, and the application as a cluster: what the services make of them. */
@@ -152,7 +155,7 @@ export class EnvoyView implements ClientView {
     if (typeUrl === typeUrls.cluster) return inbound ? [applicationResource(inbound.app, protocol)] : [];
     const upstreams = this.#node.upstreams.flatMap((upstream) => {
       const snapshot = lookup(upstream.service);
-      return (snapshot && upstreamListener(snapshot.input, snapshot.compiled, upstream)) ?? [];
+      return (snapshot && upstreamListener(snapshot.input, snapshot.compiled, upstream, this.#node.streams)) ?? [];
     });
     return [this.#outbound, ...(inbound ? [inboundListener(inbound.at, protocol)] : []), ...upstreams];
   }

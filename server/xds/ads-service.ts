@@ -215,23 +215,23 @@ export class AdsService {
             ownService: identity.hasApp ? `${identity.service}.${identity.namespace}` : undefined,
             presented: identity.presented,
           })
-        : this.#foreignSession(stream, protocol),
+        : this.#foreignSession(stream, { protocol, typeUrl }),
     );
     this.#streams.add(stream);
     return stream;
   }
 
-  #foreignSession(stream: AdsStream, protocol: Protocol): ForeignSession<AdsStream> {
+  #foreignSession(stream: AdsStream, { protocol, typeUrl }: Door): ForeignSession<AdsStream> {
     const { cache, log } = this.#options;
     const { identity } = stream;
-    const { view, problems } = this.#views.viewOf(identity);
+    const { view, problems } = this.#views.viewOf(identity, typeUrl === '' ? undefined : protocol);
     const { id, namespace } = identity;
     for (const problem of problems) log.warn({ node: id, namespace, problem }, 'a client says what cannot be used');
     return new ForeignSession({
       cache,
       view,
       member: stream,
-      setsOf: (typeUrl) => this.index.namesOf(view, typeUrl),
+      setsOf: (type) => this.index.namesOf(view, type),
       protocol,
       allowsLegacyWildcard: identity.kind !== 'grpc',
     });

@@ -5,6 +5,7 @@ import { GrpcView } from '../snapshot/grpc-view.ts';
 import type { SnapshotCache } from '../snapshot/snapshot-cache.ts';
 import { readEnvoyNode } from './envoy-node.ts';
 import type { StreamIdentity } from './identity.ts';
+import type { Protocol } from './session.ts';
 
 export interface FoundView {
   readonly view: ClientView;
@@ -31,9 +32,10 @@ export class ClientViews {
     this.#domain = domain;
   }
 
-  viewOf(identity: StreamIdentity): FoundView {
+  /** `ownStream`: the form of the stream, when it is of one type alone. */
+  viewOf(identity: StreamIdentity, ownStream?: Protocol): FoundView {
     if (identity.kind === 'grpc') return { view: this.#grpcViewOf(identity.namespace), problems: [] };
-    const { node, problems } = readEnvoyNode(identity, this.#domain);
+    const { node, problems } = readEnvoyNode(identity, this.#domain, ownStream);
     const key = JSON.stringify(node);
     const view = this.#envoys.get(key)?.deref() ?? this.#create(key, new EnvoyView(this.#cache, node, this.#domain));
     const absent = view

@@ -8,11 +8,15 @@ import { formatHostPort, parseHostPort } from '../../process/host-port.ts';
 import type { Json } from '../../proto/struct.ts';
 import type { SocketName } from '../compile/envoy/listeners.ts';
 import type { EnvoyNode, EnvoyUpstream } from '../snapshot/envoy-view.ts';
-import type { StreamIdentity } from './identity.ts';
+import { longestText, type StreamIdentity } from './identity.ts';
+import type { Protocol } from './session.ts';
 
 /** More of one node are absurd, and would cost this server memory. */
 const mostUpstreams = 1_000;
 const mostServices = 10_000;
+
+/** As `sluice envoy-bootstrap` calls it. */
+const defaultCluster = 'sluice';
 
 const defaultOutbound: SocketName = { host: '127.0.0.1', port: 15_001 };
 
@@ -21,8 +25,8 @@ export interface ReadNode {
   readonly problems: readonly string[];
 }
 
-/** `domain`: the suffix of full names. */
-export function readEnvoyNode(identity: StreamIdentity, domain: string): ReadNode {
+/** `domain`: the suffix of full names. `ownStream`: its form, when the stream is of one type alone. */
+export function readEnvoyNode(identity: StreamIdentity, domain: string, ownStream?: Protocol): ReadNode {
   const { metadata, namespace, service, zone } = identity;
   const problems: string[] = [];
   const outbound = readAddress('outbound', metadata.outbound, problems) ?? defaultOutbound;
@@ -43,7 +47,9 @@ export function readEnvoyNode(identity: StreamIdentity, domain: string): ReadNod
   }
   const services = readServices(metadata.services, names, problems);
   const inbound = at && app ? { at, app } : undefined;
-  return { node: { namespace, service, zone, outbound, inbound, upstreams, services }, problems };
+  const cluster = typeof metadata.cluster === 'string' ? metadata.cluster.slice(0, longestText) : defaultCluster;
+  const streams = ownStream && { protocol: ownStream, cluster };
+  return { node: { namespace, service, zone, streams, outbound, inbound, upstreams, services }, problems };
 }
 
 function readAddress(key: string, value: Json | undefined, problems: string[]): SocketName | undefined {

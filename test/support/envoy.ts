@@ -48,8 +48,8 @@ export interface EnvoyOptions {
   /** By `SERVICE[:PORT]`; port 0 takes a free one. */
   readonly upstreams?: Readonly<Record<string, string>>;
   readonly only?: readonly string[];
-  /** Changes the bootstrap before it is used. */
-  readonly change?: (bootstrap: Record<string, unknown>) => object;
+  /** A stream for each type in place of the aggregated one. */
+  readonly hasOwnStreams?: boolean;
 }
 
 /** Ports that a running Envoy listens on, as it says itself. */
@@ -135,7 +135,7 @@ export async function startEnvoy(processes: Processes, options: EnvoyOptions): P
     admin: anyPort,
     mode,
   });
-  const config = options.change?.({ ...bootstrap }) ?? bootstrap;
+  const config = options.hasOwnStreams ? withOwnStreams(bootstrap, mode) : bootstrap;
   const [file, adminFile] = [join(folder, 'envoy.json'), join(folder, 'admin')];
   writeFileSync(file, JSON.stringify(config));
   const strict = ['--reject-unknown-dynamic-fields', '--disable-hot-restart', '--concurrency', '2'];
@@ -154,6 +154,18 @@ async function readWhenWritten(process: TestProcess, file: string): Promise<stri
     await pause();
   }
   throw new Error(`envoy ended. It wrote:\n${process.stderr}`);
+}
+
+function withOwnStreams(bootstrap: object, mode: 'delta' | 'sotw'): object {
+  const source = {
+    resource_api_version: 'V3',
+    api_config_source: {
+      api_type: mode === 'delta' ? 'DELTA_GRPC' : 'GRPC',
+      transport_api_version: 'V3',
+      grpc_services: [{ envoy_grpc: { cluster_name: 'sluice' } }],
+    },
+  };
+  return { ...bootstrap, dynamic_resources: { cds_config: source, lds_config: source } };
 }
 
 const anyPort = { host: '127.0.0.1', port: 0 };

@@ -2,6 +2,7 @@
 import type { Input } from '../../../proto/load.ts';
 import {
   type Any,
+  type ConfigSource,
   type Filter,
   HeaderValueOptionHeaderAppendAction as HeaderAction,
   HTTPFault,
@@ -16,27 +17,26 @@ import { faultFilter } from '../../../routing/fault-policy.ts';
 import { compileDuration } from '../duration.ts';
 import { any } from './any.ts';
 import { authorityScript, scopeHeader } from './authority.ts';
-import { ads } from './config-source.ts';
 import { stickyFilter } from './sticky-cookie.ts';
 
 /** Requests go by the route configuration of one port of one service. */
-export function routedBy(routeConfigurationName: string): Input<Filter> {
+export function routedBy(routeConfigurationName: string, source: Input<ConfigSource>): Input<Filter> {
   return manager({
     statPrefix: routeConfigurationName,
-    rds: { configSource: ads, routeConfigName: routeConfigurationName },
+    rds: { configSource: source, routeConfigName: routeConfigurationName },
     httpFilters: [sticky, fault, router],
   });
 }
 
 /** Requests find their service by the name that they are addressed to. */
-export function routedByAuthority(namespace: string, domain: string): Input<Filter> {
+export function routedByAuthority(namespace: string, domain: string, source: Input<ConfigSource>): Input<Filter> {
   return manager({
     statPrefix: 'outbound',
     scopedRoutes: {
       name: 'services',
       scopeKeyBuilder: { fragments: [{ headerValueExtractor: { name: scopeHeader, index: 0 } }] },
-      rdsConfigSource: ads,
-      scopedRds: { scopedRdsConfigSource: ads },
+      rdsConfigSource: source,
+      scopedRds: { scopedRdsConfigSource: source },
     },
     httpFilters: [script(authorityScript(namespace, domain)), sticky, fault, router],
   });

@@ -21,6 +21,7 @@ import { type EncodedResource, encodeResource } from '../encoded-resource.ts';
 import { protocolOf, type ServiceInput, type WireProtocol } from '../service-input.ts';
 import { any } from './any.ts';
 import { isHttp2 } from './clusters.ts';
+import { type OwnStreams, sourceOf } from './config-source.ts';
 import { routedBy, routedByAuthority, routedTo } from './http-listener.ts';
 import { connectionsOf, connectionsTo } from './tcp-listener.ts';
 
@@ -31,8 +32,16 @@ export interface SocketName {
 }
 
 /** For requests to any service, by the name that they are addressed to. */
-export function outboundListener(at: SocketName, namespace: string, domain: string): EncodedResource {
-  return listener('outbound', at, TrafficDirection.OUTBOUND, routedByAuthority(namespace, domain));
+export function outboundListener(
+  at: SocketName,
+  {
+    namespace,
+    domain,
+    streams,
+  }: { readonly namespace: string; readonly domain: string; readonly streams: OwnStreams | undefined },
+): EncodedResource {
+  const filter = routedByAuthority(namespace, domain, sourceOf(streams));
+  return listener('outbound', at, TrafficDirection.OUTBOUND, filter);
 }
 
 /** For requests or connections to one port of a service. Undefined when the service has no such port. */
@@ -40,11 +49,13 @@ export function upstreamListener(
   input: ServiceInput,
   own: CompiledService,
   upstream: { readonly at: SocketName; readonly port: number | undefined },
+  streams: OwnStreams | undefined,
 ): EncodedResource | undefined {
   const port = upstream.port === undefined ? input.ports[0] : input.ports.find((one) => one.port === upstream.port);
   if (port === undefined) return undefined;
   const name = routeConfigurationName({ service: input.name, namespace: input.namespace, portNumber: port.port });
-  const filter = protocolOf(input, port.name) === 'tcp' ? connectionsOf(input, own, port) : routedBy(name);
+  const filter =
+    protocolOf(input, port.name) === 'tcp' ? connectionsOf(input, own, port) : routedBy(name, sourceOf(streams));
   return listener(`upstream|${name}`, upstream.at, TrafficDirection.OUTBOUND, filter);
 }
 

@@ -1,8 +1,13 @@
-/** What an Envoy gets of a service. Only where a policy prefers the zone of the caller does it depend on that zone. */
+/**
+ * What an Envoy gets of a service. Where a policy prefers the zone of the caller the endpoints depend on that zone, and clusters say
+ * where endpoints come from.
+ */
 import { parseClusterName } from '../../model/names.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
+import type { CompiledService } from '../compile/compile.ts';
 import { effectivePolicy } from '../compile/effective-policy.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { type OwnStreams, withOwnStreams } from '../compile/envoy/config-source.ts';
 import { compileEnvoyEndpoints } from '../compile/envoy/endpoints.ts';
 import { resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
 import { variantOf } from './variants.ts';
@@ -14,8 +19,13 @@ const ofZones = new WeakMap<ServiceSnapshot, Map<string, ByName>>();
 
 const nothing: ByName = new Map();
 
-/** `zone`: of the client; '' when it has none. */
-export function envoyResources(snapshot: ServiceSnapshot, typeUrl: string, zone: string): ByName {
+/** `zone`: of the client; '' when it has none. `streams`: undefined for an aggregated one. */
+export function envoyResources(
+  snapshot: ServiceSnapshot,
+  typeUrl: string,
+  { zone, streams }: { readonly zone: string; readonly streams: OwnStreams | undefined },
+): ByName {
+  if (typeUrl === typeUrls.cluster && streams) return clustersWith(snapshot, streams);
   if (typeUrl !== typeUrls.endpoint || zone === '' || !prefersZones(snapshot)) {
     return variantOf(snapshot, 'envoy').get(typeUrl) ?? nothing;
   }
@@ -31,6 +41,21 @@ export function envoyResources(snapshot: ServiceSnapshot, typeUrl: string, zone:
   const made = compileEnvoyEndpoints(resourcesOf(snapshot, typeUrl), instances, zoneOf);
   const named = new Map(made.map((resource) => [resource.name, resource]));
   zones.set(zone, named);
+  return named;
+}
+
+/** By the streams that endpoints come from. */
+const withStreams = new WeakMap<CompiledService, Map<string, ByName>>();
+
+function clustersWith(snapshot: ServiceSnapshot, streams: OwnStreams): ByName {
+  const made = withStreams.get(snapshot.compiled) ?? new Map<string, ByName>();
+  withStreams.set(snapshot.compiled, made);
+  const key = `${streams.protocol} ${streams.cluster}`;
+  const present = made.get(key);
+  if (present) return present;
+  const clusters = [...(variantOf(snapshot, 'envoy').get(typeUrls.cluster)?.values() ?? [])];
+  const named = new Map(clusters.map((cluster) => [cluster.name, withOwnStreams(cluster, streams)]));
+  made.set(key, named);
   return named;
 }
 

@@ -1,0 +1,121 @@
+import { expect } from 'chai';
+import { typeUrls } from '../../../../proto/type-urls.ts';
+import { type EnvoyNode, EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
+import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
+
+const at = (port: number) => ({ host: '127.0.0.1', port });
+const node: EnvoyNode = {
+  namespace: 'default',
+  service: 'web',
+  zone: '',
+  streams: undefined,
+  outbound: at(15_001),
+  inbound: undefined,
+  upstreams: [],
+  services: undefined,
+};
+
+const route = (service: string, target: string) => `
+apiVersion: sluice.dev/v1
+kind: Route
+metadata: { name: ${service} }
+spec: { service: ${service}, allowEmpty: true, rules: [ { backends: [ { service: ${target} } ] } ] }
+`;
+
+describe('the mesh as an Envoy is served it', () => {
+  let mesh: ModelMesh;
+
+  beforeEach(() => {
+    mesh = new ModelMesh();
+    for (const service of ['a', 'b', 'c']) mesh.put(instanceOf(service, `${service}-1`));
+  });
+
+  const viewOf = (more: Partial<EnvoyNode> = {}) => new EnvoyView(mesh.cache, { ...node, ...more }, 'mesh.local');
+  const names = (view: EnvoyView, type: keyof typeof typeUrls) =>
+    [...view.resources(typeUrls[type])].map(({ name }) => name).sort();
+
+  /** Everything, as "type name" -> version. */
+  const all = (view: EnvoyView) =>
+    new Map(
+      view.typeUrls.flatMap((typeUrl) =>
+        [...view.resources(typeUrl)].map(({ name, version }): [string, string] => [`${typeUrl} ${name}`, version]),
+      ),
+    );
+
+  it('is all of its namespace', () => {
+    mesh.put(instanceOf('d', 'd-1', { namespace: 'other' }));
+    expect(names(viewOf(), 'cluster')).to.deep.equal(['a.default|http|', 'b.default|http|', 'c.default|http|']);
+    expect(names(viewOf(), 'scopedRoute')).to.include.members(['a.default', 'a.default:80']).and.not.include('d.other');
+    expect(names(viewOf(), 'listener')).to.deep.equal(['outbound|127.0.0.1:15001']);
+  });
+
+  it('is the services that it names, and the clusters that they send to', () => {
+    mesh.apply(route('a', 'b'));
+    const view = viewOf({ services: ['a.default'] });
+    expect(names(view, 'cluster')).to.deep.equal(['a.default|http|', 'b.default|http|']);
+    expect(names(view, 'endpoint')).to.deep.equal(['a.default|http|', 'b.default|http|']);
+    expect(names(view, 'routeConfiguration')).to.deep.equal(['a.default:80']);
+  });
+
+  it('has a listener for each port that it asks for, once the service is there', () => {
+    const view = viewOf({ upstreams: [{ service: 'later.default', port: undefined, at: at(1) }] });
+    expect(view.missing()).to.deep.equal(['later.default']);
+    mesh.put(instanceOf('later', 'later-1'));
+    expect(view.missing()).to.deep.equal([]);
+    expect(names(view, 'listener')).to.include('upstream|later.default:80|127.0.0.1:1');
+  });
+
+  it('has a listener and a cluster for its application', () => {
+    const view = viewOf({ inbound: { at: at(1), app: at(2) } });
+    expect(names(view, 'listener')).to.include('inbound|127.0.0.1:1');
+    expect(names(view, 'cluster')).to.include('inbound:application');
+  });
+
+  it('leaves out who fails or drains', () => {
+    const before = viewOf().resource(typeUrls.endpoint, 'a.default|http|');
+    mesh.put(instanceOf('a', 'a-2', { state: 'failing' }), instanceOf('a', 'a-3', { state: 'draining' }));
+    expect(viewOf().resource(typeUrls.endpoint, 'a.default|http|')?.version).to.equal(before?.version);
+  });
+
+  for (const { name, more } of [
+    { name: 'all services', more: {} },
+    { name: 'some services', more: { services: ['a.default'] } },
+    { name: 'an upstream', more: { upstreams: [{ service: 'b.default', port: undefined, at: at(1) }] } },
+    { name: 'a zone', more: { zone: 'here' } },
+  ] as readonly { name: string; more: Partial<EnvoyNode> }[]) {
+    it(`says of each change what it changes (${name})`, () => {
+      const view = viewOf(more);
+      let held = all(view);
+      mesh.onChange((change) => {
+        for (const { typeUrl, name: changed, before, after } of view.changes(change)) {
+          expect(held.get(`${typeUrl} ${changed}`), `before of ${changed}`).to.equal(before?.version);
+          if (after) held.set(`${typeUrl} ${changed}`, after.version);
+          else held.delete(`${typeUrl} ${changed}`);
+        }
+      });
+      const steps = [
+        () => mesh.apply(route('a', 'b')),
+        () => mesh.apply(route('a', 'c')),
+        () => mesh.apply(route('c', 'b')),
+        () => mesh.put(instanceOf('b', 'b-2', { zone: 'here' })),
+        () =>
+          mesh.apply(
+            'apiVersion: sluice.dev/v1\nkind: TrafficPolicy\nmetadata: { name: b }\nspec: { service: b, localityPreference: same-zone-first }',
+          ),
+        () =>
+          mesh.apply(
+            'apiVersion: sluice.dev/v1\nkind: Service\nmetadata: { name: b }\nspec: { ports: [ { name: sql, port: 81, protocol: tcp } ], aliases: [ z ] }',
+          ),
+        () => mesh.put(instanceOf('c', 'c-2', { state: 'lost' })),
+        () => mesh.remove('b', 'b-1'),
+        () => mesh.apply('', 'Route/default/a'),
+        () => mesh.apply('', 'Service/default/b'),
+      ];
+      for (const step of steps) {
+        step();
+        expect([...held].sort()).to.deep.equal([...all(view)].sort());
+      }
+      held = new Map();
+    });
+  }
+});

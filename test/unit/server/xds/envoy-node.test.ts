@@ -1,0 +1,97 @@
+import { expect } from 'chai';
+import type { Json } from '../../../../proto/struct.ts';
+import { readEnvoyNode } from '../../../../server/xds/envoy-node.ts';
+
+const read = (metadata: { readonly [key: string]: Json }) =>
+  readEnvoyNode(
+    {
+      id: 'web-1',
+      namespace: 'default',
+      service: 'web',
+      zone: '',
+      userAgent: 'envoy',
+      kind: 'envoy',
+      version: '',
+      hasApp: false,
+      presented: { meshId: '', revision: 0 },
+      metadata,
+    },
+    'mesh.local',
+  );
+
+const localhost = (port: number) => ({ host: '127.0.0.1', port });
+
+describe('the node of an Envoy', () => {
+  it('has a default for everything', () => {
+    expect(read({})).to.deep.equal({
+      node: {
+        namespace: 'default',
+        service: 'web',
+        zone: '',
+        streams: undefined,
+        outbound: localhost(15_001),
+        inbound: undefined,
+        upstreams: [],
+        services: undefined,
+      },
+      problems: [],
+    });
+  });
+
+  it('says where it listens, and what it may address', () => {
+    const { node, problems } = read({
+      outbound: '127.0.0.1:1',
+      inbound: '127.0.0.1:2',
+      app: 'localhost:3',
+      upstreams: {
+        'Reviews:9080': '127.0.0.1:4',
+        'db.finance': '[::1]:5',
+        'shop.default.mesh.local:80': '127.0.0.1:6',
+      },
+      services: ['reviews', 'shop.default.mesh.local', 'reviews'],
+    });
+    expect(problems).to.deep.equal([]);
+    expect(node).to.deep.include({
+      outbound: localhost(1),
+      inbound: { at: localhost(2), app: localhost(3) },
+      upstreams: [
+        { service: 'reviews.default', port: 9080, at: localhost(4) },
+        { service: 'db.finance', port: undefined, at: { host: '::1', port: 5 } },
+        { service: 'shop.default', port: 80, at: localhost(6) },
+      ],
+      services: ['reviews.default', 'shop.default'],
+    });
+  });
+
+  for (const { name, metadata, problem } of [
+    {
+      name: 'an outbound without a port',
+      metadata: { outbound: '127.0.0.1' },
+      problem: /outbound is "127\.0\.0\.1", which/,
+    },
+    { name: 'a name in place of an address', metadata: { outbound: 'host:80' }, problem: /no IP address and port/ },
+    { name: 'an address that is a number', metadata: { outbound: 5 }, problem: /outbound is 5/ },
+    { name: 'an inbound without app', metadata: { inbound: '127.0.0.1:1' }, problem: /one of inbound and app/ },
+    { name: 'an app without inbound', metadata: { app: '127.0.0.1:1' }, problem: /one of inbound and app/ },
+    { name: 'upstreams that are a list', metadata: { upstreams: [] }, problem: /not addresses by service/ },
+    {
+      name: 'an upstream that is no name',
+      metadata: { upstreams: { 'a b': '127.0.0.1:1' } },
+      problem: /is no service/,
+    },
+    { name: 'an upstream with port 0', metadata: { upstreams: { 'a:0': '127.0.0.1:1' } }, problem: /is no service/ },
+    { name: 'an upstream without address', metadata: { upstreams: { a: null } }, problem: /upstreams\["a"\] is null/ },
+    { name: 'services that are a word', metadata: { services: 'reviews' }, problem: /not a list of names/ },
+    { name: 'a service that is no name', metadata: { services: ['a..b'] }, problem: /is no service/ },
+    {
+      name: 'two listeners at one address',
+      metadata: { upstreams: { a: '127.0.0.1:15001' } },
+      problem: /two listeners at 127\.0\.0\.1:15001/,
+    },
+  ] as readonly { name: string; metadata: { [key: string]: Json }; problem: RegExp }[]) {
+    it(`tells of ${name}, and does without`, () => {
+      const { problems } = read(metadata);
+      expect(problems.join('\n')).to.match(problem);
+    });
+  }
+});
