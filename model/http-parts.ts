@@ -140,6 +140,14 @@ export function byHeaderName<Value extends z.ZodType>(value: Value, faultOf?: He
     .transform((map) => Object.fromEntries(Object.entries(map).map(([name, item]) => [name.toLowerCase(), item])));
 }
 
+/**
+ * About how many instructions a usable expression takes in a library that matches bytes: a class of Unicode characters is
+ * hundreds of them.
+ */
+export function regexSize(pattern: string): number {
+  return RE2JS.compile(pattern).programSize() * (/\\[pP]|\(\?\w*i/.test(pattern) ? 400 : 10);
+}
+
 function regexFault(pattern: string): string | undefined {
   try {
     RE2JS.compile(pattern);

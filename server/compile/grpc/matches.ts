@@ -2,6 +2,7 @@
  * Conditions of rules as gRPC libraries check them: on path and metadata. Every gRPC request is a POST to
  * `/package.Service/Method` without a query, so a condition on anything else either always holds or never does.
  */
+import { regexSize } from '../../../model/http-parts.ts';
 import type { Match, PathMatch, ValueMatch } from '../../../model/route.ts';
 import type { Input } from '../../../proto/load.ts';
 import type { HeaderMatcher, RouteMatch } from '../../../proto/types.ts';
@@ -13,10 +14,13 @@ export interface Unmet {
 }
 
 /** Undefined when a request of a gRPC client may meet every condition. */
-export function unmetBy({ method, headers, query }: Match): Unmet | undefined {
+export function unmetBy({ path, method, headers, query }: Match): Unmet | undefined {
   if (method !== undefined && method !== 'POST') return { field: ['method'], reason: 'every gRPC request is a POST' };
   const parameter = Object.entries(query).find(([, value]) => !('present' in value) || value.present);
   if (parameter) return { field: ['query', parameter[0]], reason: 'a gRPC request has no query' };
+  if (isTooLarge(path?.regex)) return { field: ['path', 'regex'], reason: tooLarge };
+  const large = Object.entries(headers).find(([, value]) => isTooLarge(value.regex));
+  if (large) return { field: ['headers', large[0], 'regex'], reason: tooLarge };
   const header = Object.keys(headers).find((name) => unseen.test(name));
   if (header === undefined) return undefined;
   return { field: ['headers', header], reason: 'gRPC libraries compare metadata alone, and no binary metadata' };
@@ -24,6 +28,14 @@ export function unmetBy({ method, headers, query }: Match): Unmet | undefined {
 
 /** Headers that are added below the place where gRPC libraries route, and binary ones. */
 const unseen = /^(?:host|user-agent|te|grpc-.*|.*-bin)$/;
+
+/** The WebAssembly of @grpc/grpc-js-xds has 16 MiB for all expressions, and ends the application when they are used up. */
+const largestRegex = 20_000;
+const tooLarge = 'the regular expression is too large for gRPC libraries';
+
+function isTooLarge(regex: string | undefined): boolean {
+  return regex !== undefined && regexSize(regex) > largestRegex;
+}
 
 /** Of a match that nothing speaks against. Uses no matcher that is newer than gRPC's first routes. */
 export function compileGrpcMatch({ path, headers }: Match): Input<RouteMatch> {

@@ -112,6 +112,11 @@ describe('a service for gRPC clients', () => {
       },
       { name: 'POST, as every request is', match: '{ method: POST }', want: [{ prefix: '/' }] },
       { name: 'a query that is absent', match: '{ query: { a: { present: false } } }', want: [{ prefix: '/' }] },
+      {
+        name: 'nothing by an expression that costs an application its memory',
+        match: '{ path: { regex: "/\\\\pL{1000}" } }',
+        want: [],
+      },
       { name: 'nothing by another method', match: '{ method: GET }', want: [] },
       { name: 'nothing by a query', match: '{ query: { a: { exact: b } } }', want: [] },
       { name: 'nothing by binary metadata', match: '{ headers: { a-bin: { present: false } } }', want: [] },
