@@ -97,7 +97,7 @@ describe('on the wire', () => {
     });
   }
 
-  it('a type that nobody knows is never answered, and the stream goes on', async () => {
+  it('S16 a node is said once: a type that nobody knows is never answered, and the stream goes on', async () => {
     const { stream, ended } = openRaw(mesh, delta);
     const types = new Promise<string>((resolve) => stream.on('data', ({ typeUrl }) => resolve(typeUrl)));
     stream.write(request({ node, typeUrl: 'type.googleapis.com/no.such.Type', resourceNamesSubscribe: ['a'] }));

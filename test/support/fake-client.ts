@@ -10,7 +10,8 @@ export type Type = keyof typeof typeUrls;
 const wholeSets: readonly Type[] = ['cluster', 'listener'];
 
 export class FakeClient {
-  readonly session: ForeignSession<FakeClient>;
+  session: ForeignSession<FakeClient>;
+  readonly #open: () => ForeignSession<FakeClient>;
   readonly #protocol: Protocol;
   /** Every response, as "cluster +a +b -c", in order. */
   readonly log: string[] = [];
@@ -50,18 +51,29 @@ export class FakeClient {
       return present;
     };
     const { cache, view } = mesh;
-    this.session = new ForeignSession<FakeClient>({
-      cache,
-      view,
-      protocol,
-      allowsLegacyWildcard,
-      member: this,
-      setsOf,
-    });
+    const options = { cache, view, protocol, allowsLegacyWildcard, member: this, setsOf };
+    this.#open = () => new ForeignSession<FakeClient>(options);
+    this.session = this.#open();
     mesh.onChange((change) => {
       this.session.onChange(change);
       this.#perform(this.session.flush());
     });
+  }
+
+  /** The stream is lost, with what was under way, and there is another: it says what it holds and wants. */
+  reconnect(): void {
+    this.session.close();
+    this.session = this.#open();
+    this.pending.length = 0;
+    this.#last.clear();
+    this.#answered.clear();
+    // Nonces begin anew.
+    this.responses.length = 0;
+    for (const [type, names] of this.#wanted) {
+      const held = this.holds(type).map((name) => [name, this.held.get(`${type} ${name}`) ?? '']);
+      const initialVersions = this.#protocol === 'delta' ? Object.fromEntries(held) : {};
+      if (names.size > 0) this.request(type, { subscribe: [...names], initialVersions });
+    }
   }
 
   /** State of the world: all names that are wanted now. */

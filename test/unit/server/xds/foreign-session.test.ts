@@ -416,6 +416,38 @@ spec: { service: a, loadBalancer: { policy: least-request } }
       expect(client.takeLog()).to.deep.equal([`cluster +${a}`, `endpoint +${a}`]);
     });
 
+    it('D12 divides what is more than a message may have, in parts that each follow the one before', () => {
+      const mesh = new ModelMesh();
+      const names = Array.from({ length: 400 }, (_, index) => `s${index}.default|http|`);
+      const zone = 'z'.repeat(250);
+      for (const name of names) {
+        const service = name.split('.')[0] ?? '';
+        for (let i = 0; i < 40; i++)
+          mesh.put(instanceOf(service, `i${i}`, { zone: `${zone}${i}`, address: `10.0.0.${i}` }));
+      }
+      const client = new FakeClient(mesh, 'delta');
+      client.subscribe('endpoint', names);
+      const sizes = client.responses.map(({ resources }) =>
+        resources.reduce((sum, { bytes }) => sum + bytes.length, 0),
+      );
+      expect(sizes.length).to.be.above(1);
+      expect(Math.max(...sizes)).to.be.below(3_500_000);
+      expect(client.holds('endpoint')).to.have.lengthOf(names.length);
+    });
+
+    it('D14 has no name both among what is sent and what is removed, though it went and came back meanwhile', () => {
+      const mesh = meshWith('a', 'b');
+      const client = new FakeClient(mesh, 'delta');
+      client.isPrompt = false;
+      client.subscribe('cluster', ['*']);
+      for (let i = 0; i < 8; i++) mesh.apply(policy('b', i % 2 === 0 ? 'random' : 'maglev'));
+      mesh.remove('a', 'a-1');
+      mesh.put(instanceOf('a', 'a-1'));
+      mesh.apply(policy('a', 'random'));
+      while (client.pending.length > 0) client.answer(0);
+      expect(client.holds('cluster').sort()).to.deep.equal([a, b]);
+    });
+
     it('O3 removes last: routes first let go of what is taken away', () => {
       const mesh = meshWith('a');
       mesh.apply(route('a', 'v1'));
@@ -586,9 +618,11 @@ spec: { service: a, loadBalancer: { policy: least-request } }
           const mesh = meshWith('a', 'b');
           const client = new FakeClient(mesh, protocol, false);
           client.isPrompt = false;
-          client.request('cluster', { subscribe: ['*'] });
+          client.ask('cluster', '*');
           const accepted = steps.filter(({ is }) => is !== 'nack');
           for (const one of accepted) perform(one, mesh, client, protocol);
+          // Who asks for nothing has nothing to apply.
+          client.ask('cluster', '*');
           while (client.pending.length > 0) client.answer(0);
           expect(client.applied.at(-1)).to.deep.equal({
             revision: mesh.cache.revision,
@@ -621,6 +655,7 @@ const step = fc.oneof(
   fc.record({ is: fc.constant('ack' as const), index }),
   fc.record({ is: fc.constant('nack' as const), index }),
   fc.record({ is: fc.constant('overdue' as const) }),
+  fc.record({ is: fc.constant('reconnect' as const) }),
 );
 type Step = typeof step extends fc.Arbitrary<infer Value> ? Value : never;
 
@@ -662,6 +697,9 @@ function perform(one: Step, mesh: ModelMesh, client: FakeClient, protocol: Proto
       break;
     case 'overdue':
       client.overdue();
+      break;
+    case 'reconnect':
+      client.reconnect();
       break;
   }
 }

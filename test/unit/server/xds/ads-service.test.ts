@@ -1,0 +1,83 @@
+import { EventEmitter } from 'node:events';
+import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { expect } from 'chai';
+import pino from 'pino';
+import type { Received } from '../../../../proto/services.ts';
+import { typeUrls } from '../../../../proto/type-urls.ts';
+import { DeltaDiscoveryRequest } from '../../../../proto/types.ts';
+import { AdsService } from '../../../../server/xds/ads-service.ts';
+import { ModelMesh } from '../../../support/model-mesh.ts';
+
+type Call = ServerDuplexStream<Received<DeltaDiscoveryRequest>, Buffer>;
+
+/** What the service uses of a call of grpc-js. */
+class FakeCall extends EventEmitter {
+  readonly written: Buffer[] = [];
+  readonly ends: { readonly code: string; readonly details: string }[] = [];
+
+  constructor() {
+    super();
+    this.on('error', ({ code, details }) => this.ends.push({ code: status[code] ?? '', details }));
+  }
+
+  write(bytes: Buffer, onWritten: () => void): boolean {
+    this.written.push(bytes);
+    onWritten();
+    return true;
+  }
+
+  pause(): void {}
+
+  resume(): void {}
+
+  end(): void {}
+}
+
+describe('the discovery service', () => {
+  const open = (service: AdsService) => {
+    const call = new FakeCall();
+    // The service asks for no more of a call than this one has.
+    service.handlers().delta(call as unknown as Call);
+    const node = { id: 'envoy-1', userAgentName: 'envoy' };
+    const bytes = DeltaDiscoveryRequest.encode({ node, typeUrl: typeUrls.cluster });
+    call.emit('data', { message: DeltaDiscoveryRequest.decode(bytes) });
+    return call;
+  };
+  const nothing = () => {};
+  /** Who does not come alone is let in in the next turn of the event loop. */
+  const nextTurn = () => new Promise((resolve) => setImmediate(resolve));
+  const create = () =>
+    new AdsService({
+      cache: new ModelMesh().cache,
+      serverId: 'server-1',
+      domain: 'mesh.local',
+      log: pino({ level: 'silent' }),
+      clock: () => 0,
+      onUnused: nothing,
+      onOddity: nothing,
+      openReport: () => ({
+        sent: nothing,
+        touched: nothing,
+        applied: nothing,
+        refused: nothing,
+        names: nothing,
+        waits: nothing,
+        closed: nothing,
+      }),
+    });
+
+  it('R4 refuses streams with UNAVAILABLE before it has loaded, and after it has begun to end, without an answer', async () => {
+    const service = create();
+    const early = open(service);
+    expect(early.ends).to.deep.equal([{ code: 'UNAVAILABLE', details: 'the server is loading or shutting down' }]);
+    expect(early.written).to.deep.equal([]);
+    service.start();
+    const inTime = open(service);
+    await nextTurn();
+    expect(inTime.written).to.have.lengthOf(1);
+    service.close();
+    const late = open(service);
+    await nextTurn();
+    expect(late.ends.map(({ code }) => code)).to.deep.equal(['UNAVAILABLE']);
+  });
+});
