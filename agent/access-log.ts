@@ -9,8 +9,8 @@ export interface OpenAccessLog {
   readonly log: AccessLog;
   /** The file was moved away: it is opened again by its name. */
   reopen(): void;
-  /** Writes what waits, as far as that takes no longer than a second. */
-  close(): Promise<void>;
+  /** Writes what waits, as far as that takes no longer than this: a second when not given. */
+  close(withinMs?: number): Promise<void>;
 }
 
 /** `isShared`: other processes write lines to the same. Undefined when none is asked for. Throws, with a sentence, when its file cannot be opened. */
@@ -30,7 +30,7 @@ export function openAccessLog(
   return {
     log: new AccessLog({ lines, samplePercent, slowMs, clock, random }),
     reopen: () => lines.reopen(),
-    close: () => lines.close(),
+    close: (withinMs) => lines.close(withinMs),
   };
 }
 

@@ -18,6 +18,11 @@ export interface DataPlaneOptions {
   readonly onAppUnreachable: () => void;
 }
 
+/** Whoever ends an agent that ends already does not want to wait. */
+export const cutOffMs = 100;
+/** Of it, for what of the access log is not written yet. */
+export const lastLinesMs = 50;
+
 export interface DataPlane {
   readonly outbound: HostPort;
   /** Of the application's ports. */
@@ -42,6 +47,10 @@ export interface DataPlane {
   closeInbound(): Promise<void>;
   /** Ends everything; requests under way finish first, within the drain timeout. */
   close(): Promise<void>;
-  /** Ends everything at once. */
-  kill(): void;
+  /**
+   * Ends everything at once, also when it is closing already: requests under way are cut off, and have their lines in the
+   * access log, as far as that takes no longer than `cutOffMs`. How many there were; those of a worker that did not answer
+   * are not known.
+   */
+  cutOff(): Promise<number>;
 }

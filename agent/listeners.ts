@@ -52,6 +52,8 @@ export interface Listeners {
   /** No more requests for the application; those under way finish, within the drain timeout. */
   closeInbound(): Promise<void>;
   close(): Promise<void>;
+  /** Ends all at once. How many requests, tunnels and connections were under way, each of which is logged now. */
+  cutOff(): number;
 }
 
 /** What the operator declared, as the mesh calls it: subscribed to from the start. */
@@ -131,6 +133,11 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
         await Promise.all(inbound.map(({ listener }) => listener.close()));
       },
       close: closeAll,
+      cutOff: () => {
+        const underWay = started.reduce((sum, { statistics }) => sum + statistics.total.outcomes().active, 0);
+        for (const { listener } of started) listener.cutOff();
+        return underWay;
+      },
     };
   } catch (cause) {
     await closeAll();
@@ -156,6 +163,7 @@ function closedOnce(listener: ProxyListener): ProxyListener {
       closed ??= listener.close();
       return closed;
     },
+    cutOff: () => listener.cutOff(),
   };
 }
 

@@ -5,6 +5,7 @@ import { formatHostPort } from '../process/host-port.ts';
 import { createLog, type Logger } from '../process/log.ts';
 import { giveBackProgramPages } from '../process/program-pages.ts';
 import type { AgentSettings } from './config.ts';
+import { cutOffMs } from './data-plane.ts';
 import { formatPort } from './listeners.ts';
 import { type RunningAgent, startAgent } from './start.ts';
 
@@ -15,11 +16,13 @@ const endSignals = ['SIGTERM', 'SIGINT'] as const;
 const passedSignals = ['SIGHUP', 'SIGUSR2'] as const;
 /** An application that does not end when asked is made to. */
 const childEndMs = 10_000;
+/** Longer than cutting off takes. */
+const atOnceMs = 2 * cutOffMs;
 
 /**
  * Runs an agent until a signal comes or its application ends, and resolves with the exit code: that of the application,
  * else 0; 1 when the agent could not start. `command` is started once the first revision is applied. A second signal
- * ends the process at once.
+ * ends the process at once, with 128+n.
  */
 export async function runAgent(settings: AgentSettings, command: readonly string[] = []): Promise<number> {
   const log = createLog('agent', settings.logLevel);
@@ -35,9 +38,11 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   process.on('SIGUSR1', () => agent.reopenAccessLog());
 
   let child: Child | undefined;
-  const signalled = nextSignal(command.length === 0, () => {
+  const end = { isAtOnce: false };
+  const signalled = nextSignal(command.length === 0, async (code) => {
+    end.isAtOnce = true;
     child?.signal('SIGKILL');
-    agent.kill();
+    log.warn({ code, requests: await agent.cutOff() }, 'ended at once, by a second signal; requests were cut off');
   });
   await Promise.race([agent.ready, signalled]);
   const { ready, reason, revision } = agent.readiness;
@@ -52,6 +57,8 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   const code =
     child === undefined ? 0 : await child.end(signal ?? 'SIGTERM', { clock: systemClock, graceMs: childEndMs });
   await agent.close();
+  // Whatever was waited for is over because it was cut off: the signal's own exit code is on its way.
+  if (end.isAtOnce) return new Promise(() => {});
   log.info({ code }, 'ended');
   return code;
 }
@@ -70,19 +77,20 @@ function logAddresses({ addresses }: RunningAgent, log: Logger): void {
 }
 
 /**
- * The first signal to end; the second one ends the process, and the application, without further ado. `alone`: there is no
- * application that SIGHUP could be meant for.
+ * The first signal to end; the second one ends the process, and the application, without further ado: once `beforeExit`
+ * resolves, which may take no more than `atOnceMs`, or when a third one comes. `alone`: there is no application that SIGHUP
+ * could be meant for.
  */
-function nextSignal(alone: boolean, beforeExit: () => void): Promise<NodeJS.Signals> {
+function nextSignal(alone: boolean, beforeExit: (code: number) => Promise<void>): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    let isSecond = false;
+    let signals = 0;
     const onSignal = (signal: NodeJS.Signals) => {
-      if (isSecond) {
-        beforeExit();
-        process.exit(signalExitCode(signal));
-      }
-      isSecond = true;
-      resolve(signal);
+      if (++signals === 1) return resolve(signal);
+      const code = signalExitCode(signal);
+      const exit = () => process.exit(code);
+      if (signals > 2) exit();
+      setTimeout(exit, atOnceMs);
+      void beforeExit(code).finally(exit);
     };
     for (const name of [...endSignals, ...(alone ? (['SIGHUP'] as const) : [])]) process.on(name, onSignal);
   });

@@ -1,7 +1,7 @@
 /** The data plane in this very process: its listeners, and who looks after instances beside them. */
 import { openAccessLog } from './access-log.ts';
 import { dumpClusters } from './admin/cluster-dump.ts';
-import type { DataPlane, DataPlaneOptions } from './data-plane.ts';
+import { type DataPlane, type DataPlaneOptions, lastLinesMs } from './data-plane.ts';
 import { startInstanceWatch } from './health-checks/instance-watch.ts';
 import { probeInstance } from './health-checks/probe.ts';
 import { startListeners } from './listeners.ts';
@@ -45,6 +45,10 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
       watch.close();
       await accessLog?.close();
     },
-    kill: () => {},
+    cutOff: async () => {
+      const underWay = listeners.cutOff();
+      await accessLog?.close(lastLinesMs);
+      return underWay;
+    },
   };
 }

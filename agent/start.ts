@@ -39,8 +39,8 @@ export interface RunningAgent {
   close(): Promise<void>;
   /** The file of the access log was moved away: it is opened again by its name. */
   reopenAccessLog(): void;
-  /** Ends at once all that would not end with this process. */
-  kill(): void;
+  /** Cuts off all requests under way, within `cutOffMs`; how many there were. Else nothing is closed: the process ends. */
+  cutOff(): Promise<number>;
 }
 
 export interface AgentContext {
@@ -175,7 +175,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       closeInbound: () => plane.closeInbound(),
       close,
       reopenAccessLog: () => plane.reopenAccessLog(),
-      kill: () => plane.kill(),
+      cutOff: () => plane.cutOff(),
     };
   } catch (cause) {
     await close();

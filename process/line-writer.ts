@@ -61,6 +61,7 @@ export class LineWriter {
   #isBroken = false;
   #onIdle: (() => void) | undefined;
   #isClosed = false;
+  #closed: Promise<void> | undefined;
   /** Nothing is waited for any more. */
   #isOver = false;
 
@@ -92,22 +93,24 @@ export class LineWriter {
     if (!this.#isWriting) this.#reopen();
   }
 
-  /** Writes what waits, as far as that takes no longer than a second. */
-  async close(): Promise<void> {
-    if (this.#isClosed) return;
-    this.#isClosed = true;
+  /** Writes what waits, as far as that takes no longer than this: a second when not given. May be called again to wait less. */
+  async close(withinMs = closeMs): Promise<void> {
     // Timers of clocks do not, and a pipe that is full is waited for by timers alone.
-    const keepAlive = setTimeout(() => {}, closeMs);
-    let callOff = () => {};
-    const isIdle = new Promise<void>((resolve) => {
-      this.#onIdle = resolve;
-      callOff = this.#options.clock.after(closeMs, resolve);
-    });
-    if (!this.#isWriting) this.#flush();
-    await isIdle;
-    this.#isOver = true;
+    const keepAlive = setTimeout(() => {}, withinMs);
+    const callOff = this.#options.clock.after(withinMs, () => this.#onIdle?.());
+    this.#closed ??= this.#close();
+    await this.#closed;
     clearTimeout(keepAlive);
     callOff();
+  }
+
+  async #close(): Promise<void> {
+    this.#isClosed = true;
+    await new Promise<void>((resolve) => {
+      this.#onIdle = resolve;
+      if (!this.#isWriting) this.#flush();
+    });
+    this.#isOver = true;
     // A write that has not come back may be blocked for ever: what it writes to stays open.
     const isBlocked = this.#isWriting && this.#callOff === undefined;
     this.#callOff?.();

@@ -37,6 +37,8 @@ export interface ConnectionListener {
    * have passed.
    */
   close(graceMs: number): Promise<void>;
+  /** Stops accepting and ends all connections at once, also when it is closing already. */
+  cutOff(): void;
 }
 
 /** Rejects when it cannot listen. */
@@ -60,6 +62,9 @@ export async function startConnectionListener(options: ConnectionListenerOptions
       onFault(error);
     }
   });
+  const destroyAll = () => {
+    for (const connection of connections) connection.destroy();
+  };
   return {
     address: port.address,
     get connections() {
@@ -67,9 +72,7 @@ export async function startConnectionListener(options: ConnectionListenerOptions
     },
     async close(graceMs) {
       port.close();
-      const callOff = clock.after(graceMs, () => {
-        for (const connection of connections) connection.destroy();
-      });
+      const callOff = clock.after(graceMs, destroyAll);
       for (const connection of connections) connection.drain();
       if (connections.size > 0) {
         await new Promise<void>((resolve) => {
@@ -77,6 +80,10 @@ export async function startConnectionListener(options: ConnectionListenerOptions
         });
       }
       callOff();
+    },
+    cutOff() {
+      port.close();
+      destroyAll();
     },
   };
 }

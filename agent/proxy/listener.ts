@@ -50,6 +50,8 @@ export interface ProxyListener {
   poolOf(load: Load): PoolState | undefined;
   /** Stops accepting, lets requests under way finish within the drain timeout, and ends all connections. */
   close(): Promise<void>;
+  /** Ends all at once: when it returns, every request under way is counted and has its line in the access log. */
+  cutOff(): void;
 }
 
 /** Where a connection goes as it is, or that its requests go each its own way. */
@@ -136,5 +138,6 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
       pools.close();
       deadlines.close();
     },
+    cutOff: () => server.cutOff(),
   };
 }

@@ -26,6 +26,7 @@ tell({ is: 'loaded', version: sluiceVersion });
 function on(received: unknown, handle: object | undefined): void {
   const message = parseToWorker(received);
   if (message.is === 'close') void end();
+  else if (message.is === 'cut-off') void endAtOnce();
   else if (message.is === 'start') void start(message);
   else worker?.on(message, handle);
 }
@@ -35,6 +36,11 @@ async function start(message: Start): Promise<void> {
   worker = new Worker(message, { clock: systemClock, random: Math.random, log, tell });
   await worker.listen();
   giveBackProgramPages();
+}
+
+async function endAtOnce(): Promise<void> {
+  await worker?.cutOff();
+  process.exit(0);
 }
 
 async function end(): Promise<void> {

@@ -78,6 +78,8 @@ const toWorker = z.discriminatedUnion('is', [
   z.object({ is: z.literal('close-inbound') }),
   /** Answered by the worker's end, when what is under way has ended. */
   z.object({ is: z.literal('close') }),
+  /** Answered by `cut-off`, and by the worker's end, at once. */
+  z.object({ is: z.literal('cut-off') }),
 ]);
 
 const fromWorker = z.discriminatedUnion('is', [
@@ -104,6 +106,8 @@ const fromWorker = z.discriminatedUnion('is', [
   }),
   z.object({ is: z.literal('app-unreachable') }),
   z.object({ is: z.literal('inbound-closed') }),
+  /** Requests that were under way. */
+  z.object({ is: z.literal('cut-off'), requests: z.number() }),
 ]);
 
 export type ToWorker = z.output<typeof toWorker>;

@@ -2,7 +2,7 @@
 import { extname, join } from 'node:path';
 import { openAccessLog } from '../access-log.ts';
 import { dumpClusters, noPool } from '../admin/cluster-dump.ts';
-import type { DataPlane, DataPlaneOptions } from '../data-plane.ts';
+import { cutOffMs, type DataPlane, type DataPlaneOptions } from '../data-plane.ts';
 import { HealthChecks } from '../health-checks/health-checks.ts';
 import { probeInstance } from '../health-checks/probe.ts';
 import { verdictOn, verdictsOf } from '../health-checks/verdicts.ts';
@@ -156,6 +156,10 @@ export async function startWorkers(options: WorkersOptions): Promise<DataPlane> 
       await pool.closeInbound();
     },
     close,
-    kill: () => pool.kill(),
+    cutOff: () => {
+      ports.close();
+      handOver.close();
+      return pool.cutOff(cutOffMs);
+    },
   };
 }

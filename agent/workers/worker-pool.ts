@@ -56,6 +56,8 @@ export class WorkerPool {
   #failure: string | undefined;
   #hasStarted = false;
   #isClosing = false;
+  /** Requests that workers have cut off. */
+  #cutOff = 0;
 
   constructor(options: WorkerPoolOptions) {
     this.#options = options;
@@ -143,6 +145,25 @@ export class WorkerPool {
     cancel();
   }
 
+  /** Resolves when all have ended, at once; those that have not done so in time are killed. How many requests were under way. */
+  async cutOff(withinMs: number): Promise<number> {
+    this.#isClosing = true;
+    for (const { cancelRestart, process } of this.#slots) {
+      cancelRestart();
+      process?.send({ is: 'cut-off' });
+    }
+    const cancel = this.#options.clock.after(withinMs, () => {
+      for (const { worker, process } of this.#slots) {
+        if (process === undefined) continue;
+        this.#options.log.warn({ worker, workerPid: process.pid }, 'a worker does not end and is killed');
+        process.kill();
+      }
+    });
+    await this.#until(() => this.#slots.every(({ process }) => process === undefined));
+    cancel();
+    return this.#cutOff;
+  }
+
   /** All at once. */
   kill(): void {
     for (const { process } of this.#slots) process?.kill();
@@ -181,6 +202,9 @@ export class WorkerPool {
       case 'report':
         from.connections = message.connections;
         slot.report = message;
+        break;
+      case 'cut-off':
+        this.#cutOff += message.requests;
     }
     this.#options.onMessage(from, message);
     this.#conditions.look();

@@ -6,6 +6,7 @@ import type { Clock, Random } from '../../process/clock.ts';
 import type { Logger } from '../../process/log.ts';
 import { type OpenAccessLog, openAccessLog } from '../access-log.ts';
 import { dumpClusters, noPool } from '../admin/cluster-dump.ts';
+import { lastLinesMs } from '../data-plane.ts';
 import { EjectionSweeps } from '../health-checks/ejection-sweeps.ts';
 import { takeVerdict } from '../health-checks/verdicts.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
@@ -89,7 +90,10 @@ export class Worker {
   }
 
   /** `handle`: of a socket, when one came along. */
-  on(message: Exclude<ToWorker, { readonly is: 'start' | 'close' }>, handle: SocketHandle | undefined): void {
+  on(
+    message: Exclude<ToWorker, { readonly is: 'start' | 'close' | 'cut-off' }>,
+    handle: SocketHandle | undefined,
+  ): void {
     const { tell } = this.#context;
     switch (message.is) {
       case 'use':
@@ -137,6 +141,12 @@ export class Worker {
     this.#sweeps.close();
     this.#stopTelling();
     await this.#accessLog?.close();
+  }
+
+  /** Requests under way are cut off. */
+  async cutOff(): Promise<void> {
+    this.#context.tell({ is: 'cut-off', requests: this.#listeners?.cutOff() ?? 0 });
+    await this.#accessLog?.close(lastLinesMs);
   }
 
   get #connections(): number {

@@ -177,6 +177,20 @@ describe('a writer of lines', () => {
     closeSync(reader);
   });
 
+  it('is closed sooner when somebody does not want to wait so long, also while it is being closed', async () => {
+    const { path, reader } = pipe();
+    const writer = writerTo(path);
+    for (let line = 0; line < 2_000; line++) say(writer, 'x'.repeat(100));
+    const startedAt = performance.now();
+    const closed = writer.close();
+    await writer.close(20);
+    await closed;
+    expect(performance.now() - startedAt).to.be.below(500);
+    const { written, dropped } = writer.counts;
+    expect(written + dropped).to.equal(2_000);
+    closeSync(reader);
+  });
+
   it('drops everything when the reader of the pipe has gone, says so once, and goes on when it is opened again', async () => {
     const { path, reader } = pipe();
     const writer = writerTo(path);
