@@ -3,7 +3,9 @@ import type { Clock, Random } from '../process/clock.ts';
 import type { HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
 import type { WorkReport } from './admin/agent-report.ts';
+import type { Load } from './balance/balancer.ts';
 import type { AgentSettings } from './config.ts';
+import type { PoolState } from './proxy/pools.ts';
 import type { ListeningPort } from './registration/instance.ts';
 import type { RequestCounts } from './telemetry/request-counts.ts';
 import type { Directory } from './xds/directory.ts';
@@ -39,6 +41,8 @@ export interface DataPlane {
   readonly fault: string;
   /** The file of the access log was moved away: it is opened again by its name. */
   reopenAccessLog(): void;
+  /** The connections to an instance, as far as this process has any: of the listener of that name, if there is one. */
+  poolOf(load: Load, listener: string): PoolState;
   /** Within a second. */
   report(): Promise<WorkReport>;
   /** By cluster, since the start; within a second, and at less cost than a report. */

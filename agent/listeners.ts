@@ -47,8 +47,8 @@ export interface Listeners {
   traffic(): Record<string, ListenerTraffic>;
   /** By listener and cluster, at far less cost. */
   counts(): Iterable<readonly [cluster: string, counts: RequestCounts]>;
-  /** The connections of all listeners to an instance. */
-  poolOf(load: Load): PoolState;
+  /** The connections to an instance: of this listener, or of all when there is none of that name or none is given. */
+  poolOf(load: Load, name?: string): PoolState;
   /** No more requests for the application; those under way finish, within the drain timeout. */
   closeInbound(): Promise<void>;
   close(): Promise<void>;
@@ -128,7 +128,11 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       },
       traffic: () => Object.fromEntries(started.map((each) => [each.name, trafficOf(each)])),
       counts: () => started.flatMap(({ statistics }) => [...statistics.counts()]),
-      poolOf: (load) => poolState(started.flatMap(({ listener }) => listener.poolOf(load) ?? [])),
+      poolOf: (load, name) => {
+        const named = started.filter((each) => each.name === name);
+        const of = named.length > 0 ? named : started;
+        return poolState(of.flatMap(({ listener }) => listener.poolOf(load) ?? []));
+      },
       closeInbound: async () => {
         await Promise.all(inbound.map(({ listener }) => listener.close()));
       },

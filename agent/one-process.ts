@@ -30,6 +30,7 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
     onceInUse: (then) => then(),
     fault: '',
     reopenAccessLog: () => accessLog?.reopen(),
+    poolOf: (load, listener) => listeners.poolOf(load, listener),
     report: async () => ({
       traffic: listeners.traffic(),
       clusters: dumpClusters(directory.made, (load) => listeners.poolOf(load)),

@@ -6,6 +6,7 @@ import { sluiceVersion } from '../process/version.ts';
 import { startAdmin } from './admin/admin-server.ts';
 import type { AgentReport } from './admin/agent-report.ts';
 import { type Readiness, readinessOf } from './admin/readiness.ts';
+import type { Load } from './balance/balancer.ts';
 import type { AgentSettings } from './config.ts';
 import type { DataPlane, DataPlaneOptions } from './data-plane.ts';
 import { declaredNames } from './listeners.ts';
@@ -158,6 +159,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       obstacle: directory.obstacle,
       standingOf: (name: string) => directory.standingOf(name),
       namespace: settings.namespace,
+      poolOf: (load: Load, listener: string) => plane.poolOf(load, listener),
     });
     const admin = await startAdmin({ listen: settings.admin, report, readiness, mesh, drain });
     closing.push(() => admin.close());

@@ -5,11 +5,12 @@ import type { Prospect } from '../balance/cluster-balancer.ts';
 import type { LoadBalancerPolicy } from '../balance/policy.ts';
 import type { ClusterView, EndpointView } from '../view/cluster-view.ts';
 import { dumpEndpoint } from './cluster-dump.ts';
+import type { LimitVerdict } from './explain-limits.ts';
 
 /**
  * - `next`: the request goes to it
  * - `possible`: it may be the one; chance decides
- * - `later`: for other requests, or when those before it cannot be reached
+ * - `later`: for other requests, or when those before it cannot be reached; or a limit refuses the request, whose turn it is
  * - `last`: when there is nobody else
  * - `never`
  */
@@ -30,18 +31,42 @@ export interface DestinationExplanation {
   readonly instances: readonly InstanceExplanation[];
 }
 
-/** `hash`: of the request; undefined when the policy goes by none, or when the request has nothing of what it goes by. */
-export function explainDestination(cluster: ClusterView, hash: number | undefined): DestinationExplanation {
+/**
+ * - `nobody`: no instance can be asked
+ * - `limit`: a circuit breaker refuses the request, as `limit` says, whoever's turn it is
+ */
+export type Obstacle = { readonly is: 'nobody' } | { readonly is: 'limit'; readonly limit: string };
+
+/**
+ * `hash`: of the request; undefined when the policy goes by none, or when the request has nothing of what it goes by.
+ * `limitOn`: what limits would do to it at this instance. Beside it what stands in the way, if something does.
+ */
+export function explainDestination(
+  cluster: ClusterView,
+  hash: number | undefined,
+  limitOn: (endpoint: EndpointView) => LimitVerdict,
+): { readonly destination: DestinationExplanation; readonly obstacle: Obstacle | undefined } {
   const prospect = cluster.balancer.prospect(hash);
   const { title, name, policy, endpoints } = cluster;
-  return {
+  const context = { cluster, prospect, hash, limitOn };
+  const limits = prospect.next.map(limitOn);
+  const destination = {
     target: title,
     cluster: name,
     policy,
     panic: prospect.isInPanic,
-    notes: [...cluster.notInEffect, ...notesOf(cluster, prospect, hash)],
-    instances: endpoints.map((endpoint) => explainInstance(endpoint, { cluster, prospect, hash })),
+    notes: [...cluster.notInEffect, ...notesOf(cluster, prospect, hash), ...waitNotes(limits)],
+    instances: endpoints.map((endpoint) => explainInstance(endpoint, context)),
   };
+  return { destination, obstacle: obstacleOf(limits) };
+}
+
+/** `limits`: of those whose turn it may be. */
+function obstacleOf(limits: readonly LimitVerdict[]): Obstacle | undefined {
+  const [first] = limits;
+  if (first === undefined) return { is: 'nobody' };
+  const isRefused = limits.every(({ is }) => is === 'refused');
+  return isRefused && first.is === 'refused' ? { is: 'limit', limit: first.sentence } : undefined;
 }
 
 /** For a sentence that says where the request goes; '' when there is nobody. */
@@ -58,6 +83,7 @@ interface Context {
   readonly cluster: ClusterView;
   readonly prospect: Prospect<EndpointView>;
   readonly hash: number | undefined;
+  readonly limitOn: (endpoint: EndpointView) => LimitVerdict;
 }
 
 function explainInstance(endpoint: EndpointView, context: Context) {
@@ -76,6 +102,8 @@ function judge(endpoint: EndpointView, suspicion: string, isSuspected: boolean, 
   if (endpoint.availability === 'unavailable') return { verdict: 'never', because: unavailability(endpoint) };
   if (prospect.next.includes(endpoint)) {
     const reservation = isSuspected ? reservationOf(suspicion, prospect) : '';
+    const limit = context.limitOn(endpoint);
+    if (limit.is === 'refused') return { verdict: 'later', because: `${reservation}${limit.sentence}` };
     return prospect.next.length === 1
       ? { verdict: 'next', because: `${reservation}${reasonFor(context)}` }
       : { verdict: 'possible', because: `${reservation}${chanceWords(context)}` };
@@ -149,6 +177,12 @@ function reasonAgainst(endpoint: EndpointView, { cluster, prospect, hash }: Cont
   }
   if (hash !== undefined) return 'the hash of the request belongs to another';
   return policy === 'least-request' ? 'it is busier than all others' : 'it is the turn of another';
+}
+
+/** Once, though several may be next. */
+function waitNotes(limits: readonly LimitVerdict[]): string[] {
+  const sentences = limits.flatMap((limit) => (limit.is === 'waits' ? [limit.sentence] : []));
+  return sentences.slice(0, 1);
 }
 
 function notesOf(cluster: ClusterView, prospect: Prospect<EndpointView>, hash: number | undefined): string[] {

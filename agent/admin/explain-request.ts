@@ -7,11 +7,13 @@ import { clusterWords } from '../../routing/cluster-words.ts';
 import { type Explanation, explain, type PassedOver, type StickyTarget } from '../../routing/explain.ts';
 import type { RouteRequest } from '../../routing/request.ts';
 import type { RouteTable } from '../../routing/route-table.ts';
+import type { Load } from '../balance/balancer.ts';
 import { RequestHead } from '../http1/request-head.ts';
 import { Authorities } from '../proxy/authorities.ts';
 import { anyConnection } from '../proxy/connection-route.ts';
 import { type Refusal, statusOf } from '../proxy/local-answer.ts';
 import { defaultHttpPort, defaultResolveTimeoutMs } from '../proxy/outbound.ts';
+import type { PoolState } from '../proxy/pools.ts';
 import {
   abortOf,
   type NotFound,
@@ -24,11 +26,12 @@ import {
 } from '../proxy/route-refusals.ts';
 import { clusterOf, speaksHttp } from '../proxy/service-route.ts';
 import { refusalOf } from '../proxy/unreadable.ts';
-import type { ClusterView } from '../view/cluster-view.ts';
+import type { ClusterView, EndpointView } from '../view/cluster-view.ts';
 import type { Resolution } from '../view/mesh-directory.ts';
 import type { MeshView, ServiceView } from '../view/mesh-view.ts';
 import type { AskedRequest } from './explain-body.ts';
-import { type DestinationExplanation, explainDestination, nextWords } from './explain-destination.ts';
+import { type DestinationExplanation, explainDestination, nextWords, type Obstacle } from './explain-destination.ts';
+import { limitsOnConnection, limitsOnRequest } from './explain-limits.ts';
 
 /** What the agent knows, for looking at alone. */
 export interface LookedAtMesh {
@@ -40,6 +43,8 @@ export interface LookedAtMesh {
   standingOf(name: string): Resolution | 'asked' | undefined;
   /** Of names that are written without one. */
   readonly namespace: string;
+  /** The connections to an instance, of this listener; of all when there is none of that name. */
+  readonly poolOf: (load: Load, listener: string) => PoolState;
 }
 
 export interface KnownMesh extends LookedAtMesh {
@@ -97,8 +102,11 @@ export function explainRequest({ bytes, service, sourceAddress }: AskedRequest, 
   if (addressee === undefined) return answered(nothing, noAuthority(authority));
   const { name, host, port } = addressee;
   const found = name === undefined ? undefined : mesh.view.service(name);
-  if (found !== undefined)
-    return explainService(head, { mesh, service: found, port, sourceAddress, isLocalPort: service !== undefined });
+  if (found !== undefined) {
+    const isLocalPort = service !== undefined;
+    const listener = service ?? 'outbound';
+    return explainService(head, { mesh, service: found, port, sourceAddress, isLocalPort, listener });
+  }
   const isToProxy = service === undefined && (head.targetForm === 'absolute' || head.targetForm === 'authority');
   // As local ports say it: by the name that they were given.
   const said = service === undefined ? host : (name ?? host);
@@ -147,11 +155,13 @@ interface Found {
   readonly sourceAddress: string;
   /** It comes to the local port of the service. */
   readonly isLocalPort: boolean;
+  /** Where it comes, as the statistics call it. */
+  readonly listener: string;
 }
 
 function explainService(
   head: RequestHead,
-  { mesh, service, sourceAddress, isLocalPort, ...said }: Found,
+  { mesh, service, sourceAddress, isLocalPort, listener, ...said }: Found,
 ): RequestExplanation {
   const { view } = mesh;
   const port = said.port ?? service.defaultPort;
@@ -174,9 +184,11 @@ function explainService(
   if (cluster.protocol === 'tcp' && !isConnection && head.method !== 'CONNECT') {
     return answered(told, takesConnections(service, port));
   }
-  const destination = explainDestination(cluster, cluster.hashOf(request, sourceAddress));
-  const refusal = refusalNow(cluster, destination, isConnection);
-  if (refusal !== undefined) return answered({ ...told, destination }, refusal);
+  const limitOn = ({ load }: EndpointView) =>
+    isConnection ? limitsOnConnection(cluster) : limitsOnRequest(cluster, mesh.poolOf(load, listener));
+  const hash = cluster.hashOf(request, sourceAddress);
+  const { destination, obstacle } = explainDestination(cluster, hash, limitOn);
+  if (obstacle !== undefined) return answered({ ...told, destination }, refusalBy(obstacle, cluster));
   const rule = taken.rule === '' ? `${service.service} has no Route` : `the rule ${taken.rule} takes it`;
   const sentence = `${rule}: it goes to ${cluster.title}, ${nextWords(destination)}`;
   return { ...told, outcome: 'forwarded', sentence, destination };
@@ -210,24 +222,9 @@ function ownAnswer(head: RequestHead, table: RouteTable, request: RouteRequest):
 }
 
 /** Why nobody takes it, though the rule would send it there. */
-function refusalNow(
-  { title, breaker: { counts, limits } }: ClusterView,
-  { instances }: DestinationExplanation,
-  isConnection: boolean,
-): Refusal | undefined {
-  const isOpen = instances.some(({ verdict }) => verdict === 'next' || verdict === 'possible');
-  if (!isOpen) return noHealthyInstance({ title });
-  if (!isConnection && counts.requests >= limits.maxRequests) {
-    return { reason: 'overflow', sentence: `${title}: too many requests are under way` };
-  }
-  // Whoever waits has found no connection free, and the next would not either.
-  if (!isConnection && counts.pending >= limits.maxPendingRequests) {
-    return { reason: 'overflow', sentence: `${title}: too many requests wait for a connection` };
-  }
-  if (isConnection && counts.connections >= limits.maxConnections) {
-    return { reason: 'overflow', sentence: `${title}: too many connections are open` };
-  }
-  return undefined;
+function refusalBy(obstacle: Obstacle, { title }: ClusterView): Refusal {
+  if (obstacle.is === 'nobody') return noHealthyInstance({ title });
+  return { reason: 'overflow', sentence: `${title}: ${obstacle.limit}` };
 }
 
 function takesConnectionsAlone(view: MeshView, { clusters }: RouteTable): boolean {

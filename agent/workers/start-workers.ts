@@ -131,6 +131,7 @@ export async function startWorkers(options: WorkersOptions): Promise<DataPlane> 
       return pool.serving.size === 0 ? 'no worker is running' : '';
     },
     reopenAccessLog: () => pool.tell({ is: 'reopen-access-log' }),
+    poolOf: () => noPool,
     report: async () => {
       await pool.askForReports();
       const { reports, workers } = pool;

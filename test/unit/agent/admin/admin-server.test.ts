@@ -4,7 +4,7 @@ import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { type AdminServer, startAdmin } from '../../../../agent/admin/admin-server.ts';
 import type { AgentReport } from '../../../../agent/admin/agent-report.ts';
-import { dumpClusters } from '../../../../agent/admin/cluster-dump.ts';
+import { dumpClusters, noPool } from '../../../../agent/admin/cluster-dump.ts';
 import type { LookedAtMesh } from '../../../../agent/admin/explain-request.ts';
 import { readinessOf } from '../../../../agent/admin/readiness.ts';
 import { createStatistics } from '../../../../agent/telemetry/statistics.ts';
@@ -67,7 +67,7 @@ function report(changes: Partial<AgentReport> = {}): AgentReport {
 }
 
 function meshOf({ view }: AgentReport): LookedAtMesh {
-  return { view, obstacle: '', standingOf: () => undefined, namespace: 'default' };
+  return { view, obstacle: '', standingOf: () => undefined, namespace: 'default', poolOf: () => noPool };
 }
 
 describe('/ready', () => {

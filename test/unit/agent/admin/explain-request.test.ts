@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { noPool } from '../../../../agent/admin/cluster-dump.ts';
 import { readExplainBody } from '../../../../agent/admin/explain-body.ts';
 import { explainRequest, type KnownMesh } from '../../../../agent/admin/explain-request.ts';
 import type { MeshView } from '../../../../agent/view/mesh-view.ts';
@@ -19,7 +20,15 @@ interface Given {
 }
 
 function mesh(view: MeshView, more: Partial<KnownMesh> = {}): KnownMesh {
-  return { view, obstacle: '', standingOf: () => undefined, namespace: 'default', workers: 0, ...more };
+  return {
+    view,
+    obstacle: '',
+    standingOf: () => undefined,
+    namespace: 'default',
+    workers: 0,
+    poolOf: () => noPool,
+    ...more,
+  };
 }
 
 /** A mesh with the service `reviews` at port 9080. */
@@ -289,6 +298,7 @@ describe('what becomes of a request', () => {
       const { outcome, answer } = explained(known);
       const sentence = `reviews.default, subset v1: ${why}`;
       expect([outcome, answer?.reason, answer?.sentence]).to.deep.equal(['answered', 'overflow', sentence]);
+      expect(verdicts(known)?.[0]).to.match(new RegExp(`^\\S+ later: ${why}$`));
     });
   }
 });

@@ -1,6 +1,9 @@
 import { EventEmitter, once } from 'node:events';
 import { type ServerResponse, request as sendRequest } from 'node:http';
 import { expect } from 'chai';
+import { noPool } from '../../../../agent/admin/cluster-dump.ts';
+import { readExplainBody } from '../../../../agent/admin/explain-body.ts';
+import { explainRequest } from '../../../../agent/admin/explain-request.ts';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import type { OutboundOptions } from '../../../../agent/proxy/outbound.ts';
 import type { Input } from '../../../../proto/load.ts';
@@ -110,6 +113,82 @@ describe('limits of a cluster', () => {
     }
     expect((await Promise.all(answers)).map(({ status }) => status)).to.deep.equal([200, 200, 200]);
     expect(world.underWay()).to.deep.equal({});
+  });
+
+  describe('explained', () => {
+    /** The limits, and what becomes of a request: while nothing, or one request, is under way, and after that one. */
+    const cases: readonly (readonly [Input<CircuitBreakersThresholds>, ...outcomes: Outcome[]])[] = [
+      [{}, 'served', 'served', 'served'],
+      [{ maxConnections: { value: 1 } }, 'served', 'waits', 'served'],
+      [{ maxRequests: { value: 1 } }, 'served', 'refused', 'served'],
+      [{ maxConnections: { value: 1 }, maxRequests: { value: 1 } }, 'served', 'waits', 'served'],
+      [{ maxConnections: { value: 2 }, maxRequests: { value: 1 } }, 'served', 'refused', 'served'],
+      [
+        { maxConnections: { value: 1 }, maxPendingRequests: { value: 2 }, maxRequests: { value: 1 } },
+        'served',
+        'waits',
+        'served',
+      ],
+      [{ maxPendingRequests: { value: 0 } }, 'refused'],
+    ];
+    type Outcome = 'served' | 'waits' | 'refused';
+
+    function explained(outbound: ProxyListener): Outcome {
+      const read = readExplainBody(JSON.stringify({ host: 'reviews' }));
+      if ('problems' in read) throw new Error(JSON.stringify(read.problems));
+      const { outcome, destination } = explainRequest(read.asked, {
+        view: world.directory.view,
+        obstacle: '',
+        standingOf: () => undefined,
+        namespace: 'default',
+        workers: 0,
+        poolOf: (load) => outbound.poolOf(load) ?? noPool,
+      });
+      const [{ verdict = '' } = {}] = destination?.instances ?? [];
+      if (outcome === 'answered') expect(verdict).to.equal('later');
+      else expect(verdict).to.equal('next');
+      if (outcome === 'answered') return 'refused';
+      return destination?.notes.some((note) => note.startsWith('it waits for a connection')) ? 'waits' : 'served';
+    }
+
+    /** What does become of it. */
+    async function asked(outbound: ProxyListener): Promise<{ outcome: Outcome; end: () => Promise<unknown> }> {
+      const arrivedBefore = held.length;
+      const answer = ask(outbound, '/');
+      const arrival = once(arrivals, 'request').then((): Outcome => 'served');
+      const refusal = answer.then((): Outcome => 'refused');
+      let outcome: Outcome | undefined;
+      void Promise.race([arrival, refusal]).then((decided) => {
+        outcome = decided;
+      });
+      // Nobody tells that a request goes on waiting, though no connection is being established.
+      for (let looks = 0; outcome === undefined && looks < 20; looks = counts()?.pending === 1 ? looks + 1 : 0) {
+        await new Promise((resolve) => setTimeout(resolve, 5));
+      }
+      const end = async () => {
+        while (held.length <= arrivedBefore && outcome === undefined) await once(arrivals, 'request');
+        held[arrivedBefore]?.end();
+        return answer;
+      };
+      return { outcome: outcome ?? 'waits', end };
+    }
+
+    for (const [limits, ...outcomes] of cases) {
+      it(`are what meets the next request: ${JSON.stringify(limits)}`, async () => {
+        const outbound = await outboundWith(limits);
+        const [idle, busy, again] = outcomes;
+        expect(explained(outbound)).to.equal(idle);
+        const first = await asked(outbound);
+        expect(first.outcome).to.equal(idle);
+        if (busy === undefined) return;
+        expect(explained(outbound)).to.equal(busy);
+        const second = await asked(outbound);
+        expect(second.outcome).to.equal(busy);
+        await first.end();
+        await second.end();
+        expect(explained(outbound)).to.equal(again);
+      });
+    }
   });
 
   it('of requests turn away who has waited for a connection, too', async () => {

@@ -3,6 +3,7 @@ import { Agent } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
+import { noPool } from '../../../../agent/admin/cluster-dump.ts';
 import { readExplainBody } from '../../../../agent/admin/explain-body.ts';
 import { explainRequest } from '../../../../agent/admin/explain-request.ts';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
@@ -373,7 +374,14 @@ describe('a port that nobody has declared', () => {
     const read = readExplainBody(JSON.stringify({ service: 'reviews' }));
     if ('problems' in read) throw new Error(JSON.stringify(read.problems));
     const { view } = world.directory;
-    const mesh = { view, obstacle: '', standingOf: () => undefined, namespace: 'default', workers: 0 };
+    const mesh = {
+      view,
+      obstacle: '',
+      standingOf: () => undefined,
+      namespace: 'default',
+      workers: 0,
+      poolOf: () => noPool,
+    };
     return explainRequest(read.asked, mesh).sentence;
   }
 
