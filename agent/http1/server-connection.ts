@@ -23,8 +23,8 @@ export interface RequestHandler {
   onRequest(head: RequestHead, body: BodyReader): void;
   /** More of its body; the bytes are good until the call returns, but see `Transport.relay`. */
   onBody(bytes: Buffer, body: BodyReader): void;
-  /** The body is malformed, or, as `bodyCutShort` says, the client has gone before it was complete: nothing more comes. */
-  onBodyBroken(fault: number): void;
+  /** The body is malformed, or, as `bodyCutShort` says, the client has gone before it was complete: nothing more comes. `bytes`: read with the fault. */
+  onBodyBroken(fault: number, bytes: number): void;
   /** The client has gone; nobody reads the answer. `detail` is '' when it went in order. */
   onClientGone(detail: string): void;
   /** The connection is being ended from this side, whatever is under way. Comes in place of `onClientGone`. */
@@ -32,10 +32,10 @@ export interface RequestHandler {
   /** All that was written to the client has gone. */
   onClientDrain(): void;
   /**
-   * No request: a fault of its head, or `headTooSlow`. `head`: its request line could be read, and of the header lines those
+   * No request: a fault of its head, or `headTooSlow`. `bytes`: so many were read of it, and with it. `head`: its request line could be read, and of the header lines those
    * before the fault; good until the call returns. Must lead to `finish`.
    */
-  onUnreadable(fault: number, head: RequestHead | undefined): void;
+  onUnreadable(fault: number, bytes: number, head: RequestHead | undefined): void;
   /** Bytes of a tunnel; good until the call returns. */
   onTunnelBytes(bytes: Buffer, from: number, to: number): void;
   /** The client sends nothing more into the tunnel. */
@@ -192,7 +192,7 @@ export class ServerConnection implements Accepted, SocketUser {
       case 'discarding':
         return this.#endInOrder();
       case 'serving':
-        if (!this.#body.isDone) return this.#handler.onBodyBroken(bodyCutShort);
+        if (!this.#body.isDone) return this.#handler.onBodyBroken(bodyCutShort, 0);
         return this.#watchHalfClosed();
       case 'tunnel':
         return this.#handler.onTunnelEnd();
@@ -267,11 +267,18 @@ export class ServerConnection implements Accepted, SocketUser {
     this.#deadline.clear();
     this.#state = 'serving';
     this.#isBodyWatched = false;
-    if (end <= 0 || end - from > mostHeadBytes) return this.#refuse(end < 0 ? end : fault.headTooLarge, to, head);
+    const readBytes = to - from;
+    if (end <= 0 || end - from > mostHeadBytes) {
+      this.#refuse(end < 0 ? end : fault.headTooLarge, readBytes, head);
+      return to;
+    }
     this.#keepsAlive = head.keepsAlive;
     this.#body.reset(head.body, head.contentLength, 'framed');
     const broken = this.#body.consume(bytes, end, to);
-    if (broken !== 0) return this.#refuse(broken, to, head);
+    if (broken !== 0) {
+      this.#refuse(broken, readBytes, head);
+      return to;
+    }
     const { next } = this.#body;
     this.#hasMore = next < to;
     if (this.#hasEnded) this.#watchHalfClosed();
@@ -280,17 +287,16 @@ export class ServerConnection implements Accepted, SocketUser {
     return next;
   }
 
-  #refuse(number: number, to: number, partly?: RequestHead): number {
+  #refuse(number: number, readBytes: number, partly?: RequestHead): void {
     this.#keepsAlive = false;
-    this.#handler.onUnreadable(number, partly?.hasLine ? partly : undefined);
-    return to;
+    this.#handler.onUnreadable(number, readBytes, partly?.hasLine ? partly : undefined);
   }
 
   #readBody(bytes: Buffer, from: number, to: number): number {
     const broken = this.#body.consume(bytes, from, to);
     if (broken !== 0) {
       this.#keepsAlive = false;
-      this.#handler.onBodyBroken(broken);
+      this.#handler.onBodyBroken(broken, to - from);
       return to;
     }
     const { next, isDone } = this.#body;
@@ -339,7 +345,7 @@ export class ServerConnection implements Accepted, SocketUser {
   #missRest(): void {
     const isIdle = this.#state === 'between requests' && this.#unread.isEmpty;
     if (isIdle || this.#state === 'head') this.#endInOrder();
-    else if (this.#state === 'serving' && !this.#body.isDone) this.#handler.onBodyBroken(bodyCutShort);
+    else if (this.#state === 'serving' && !this.#body.isDone) this.#handler.onBodyBroken(bodyCutShort, 0);
     else if (this.#state === 'tunnel') this.#handler.onTunnelEnd();
   }
 
@@ -390,7 +396,7 @@ export class ServerConnection implements Accepted, SocketUser {
     switch (this.#state) {
       case 'head':
         this.#state = 'serving';
-        this.#refuse(headTooSlow, 0);
+        this.#refuse(headTooSlow, this.#unread.length);
         return;
       case 'serving':
         return isTaking || sentBytes > this.#sentBefore ? this.#watchHalfClosed() : this.transport.destroy();

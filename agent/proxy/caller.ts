@@ -4,6 +4,7 @@ import type { BodyReader } from '../http1/body-reader.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { SocketContext } from '../http1/transport.ts';
 import type { Loss } from '../http1/upstream-connection.ts';
+import type { Attempt } from '../telemetry/route-counters.ts';
 import type { Statistics } from '../telemetry/statistics.ts';
 import type { Reason } from './local-answer.ts';
 import type { Pools } from './pools.ts';
@@ -11,6 +12,8 @@ import type { Pools } from './pools.ts';
 export interface Caller {
   /** The rule that sends the request, as sentences call it. */
   readonly ruleTitle: string;
+  /** Somebody of this cluster is asked once more, or somebody else. */
+  onFurtherAttempt(attempt: Attempt, cluster: string): void;
   /** The head of the answer, interim or final; good until the call returns, like the body behind it. */
   onAnswer(head: ResponseHead, body: BodyReader): void;
   onAnswerBody(bytes: Buffer, body: BodyReader): void;

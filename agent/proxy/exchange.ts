@@ -17,6 +17,7 @@ import type { Ending } from '../telemetry/counter.ts';
 import type { JsonLine } from '../telemetry/json-line.ts';
 import { RequestFacts } from '../telemetry/request-facts.ts';
 import type { RequestWatch } from '../telemetry/request-watch.ts';
+import type { Attempt } from '../telemetry/route-counters.ts';
 import { agentHasEnded, type CallContext, type Caller } from './caller.ts';
 import { ClientAnswer } from './client-answer.ts';
 import type { Destination } from './destination.ts';
@@ -210,7 +211,8 @@ export class Exchange implements RequestHandler, Caller, Describable {
     }
   }
 
-  onBodyBroken(number: number): void {
+  onBodyBroken(number: number, bytes: number): void {
+    this.facts.bytesIn += bytes;
     this.facts.detail = nameOfFault(number);
     this.#guarded(() => {
       this.#call.abort();
@@ -237,8 +239,9 @@ export class Exchange implements RequestHandler, Caller, Describable {
     else this.#call.transport?.resume();
   }
 
-  onUnreadable(number: number, head: RequestHead | undefined): void {
+  onUnreadable(number: number, bytes: number, head: RequestHead | undefined): void {
     this.#context.watch.onBegin(this.facts, this.client);
+    this.facts.bytesIn = bytes;
     this.#phase = 'begun';
     this.facts.detail = nameOfFault(number);
     this.#head.begin(head);
@@ -256,6 +259,10 @@ export class Exchange implements RequestHandler, Caller, Describable {
   }
 
   // What the upstream does.
+
+  onFurtherAttempt(attempt: Attempt, cluster: string): void {
+    this.#context.statistics.countAttempt(attempt, cluster);
+  }
 
   onAnswer(head: ResponseHead, body: BodyReader): void {
     try {

@@ -72,6 +72,8 @@ class Mirror implements Caller {
     this.#onEnd();
   }
 
+  /** Attempts are counted of clients' requests; of copies, what became of them. */
+  onFurtherAttempt(): void {}
   onAnswer(): void {}
   onAnswerBody(): void {}
   onReadyForBody(): void {}

@@ -371,17 +371,17 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
 
   /** After a pause, another instance; the same again when there is no other. */
   #retryLater(): void {
-    this.#count('retry');
-    this.#retries.follow(() => this.#guarded(() => this.#askNext(true)));
+    this.#retries.follow(() => this.#guarded(() => this.#askNext('retry', true)));
   }
 
   #askAnother(attempt: Attempt): void {
-    this.#count(attempt);
-    this.#askNext(false);
+    this.#askNext(attempt, false);
   }
 
-  #askNext(orAgain: boolean): void {
+  #askNext(attempt: Attempt, orAgain: boolean): void {
     if (!this.#choose(orAgain)) return this.#giveUp();
+    // Only now: when nobody else is there, nothing is tried again.
+    this.#count(attempt);
     this.out.endHead(this.#targetPool?.headEnd ?? nothing);
     this.#connect();
   }
@@ -423,7 +423,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   }
 
   #count(attempt: Attempt): void {
-    this.#context.statistics.countAttempt(attempt, this.#destination?.name ?? '');
+    this.#caller.onFurtherAttempt(attempt, this.#destination?.name ?? '');
   }
 
   #guarded(run: () => void): void {

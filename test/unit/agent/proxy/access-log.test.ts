@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import type { OutboundOptions } from '../../../../agent/proxy/outbound.ts';
+import { noAttempts } from '../../../../agent/telemetry/route-counters.ts';
 import type { Input } from '../../../../proto/load.ts';
 import { toStruct } from '../../../../proto/struct.ts';
 import { type Cluster, HTTPFault, type Route, type RouteAction } from '../../../../proto/types.ts';
@@ -136,6 +137,26 @@ describe('the access log', () => {
       const line = await lastLine();
       expect(line).to.include(want);
       expect(JSON.stringify(line)).not.to.contain('secret');
+      expect(line.bytesIn).to.equal(head.length + 'Connection: close\r\n'.length);
+    });
+  }
+
+  for (const { what, pieces } of [
+    { what: 'a head in pieces that is none', pieces: ['GET / HTTP/1.1\r\nHo', 'st: reviews\r\nbad header: 1\r\n\r\n'] },
+    {
+      what: 'a body that is none',
+      pieces: ['POST / HTTP/1.1\r\nHost: reviews\r\nTransfer-Encoding: chunked\r\n\r\n', 'nonsense\r\n'],
+    },
+  ]) {
+    it(`says how much was read of ${what}`, async () => {
+      const outbound = await outboundTo(await appOf(() => {}));
+      const client = connect({ ...outbound.address }).on('error', () => {});
+      for (const piece of pieces) {
+        client.write(piece);
+        await new Promise((resolve) => setTimeout(resolve, 20));
+      }
+      await text(client);
+      expect(await lastLine()).to.include({ status: 400, bytesIn: pieces.join('').length });
     });
   }
 
@@ -201,6 +222,8 @@ describe('the access log', () => {
     expect(line.detail).to.match(
       /^reviews\.default, subset v1 cannot be reached: 127\.0\.0\.1:\d+: connect ECONNREFUSED/,
     );
+    const { attempts, clusters } = world.statistics.snapshot();
+    expect([attempts, clusters[v1]?.attempts]).to.deep.equal([noAttempts(), noAttempts()]);
   });
 
   it('says that an answer broke off, and why', async () => {

@@ -5,6 +5,7 @@ import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import type { OutboundOptions } from '../../../../agent/proxy/outbound.ts';
+import { noAttempts } from '../../../../agent/telemetry/route-counters.ts';
 import type { Input } from '../../../../proto/load.ts';
 import { type Cluster, HTTPFault, type RouteActionRequestMirrorPolicy } from '../../../../proto/types.ts';
 import { route } from '../../routing/resources.ts';
@@ -177,6 +178,8 @@ describe('copies of requests', () => {
         passed: { '2xx': 3 },
         refused: {},
         brokenOff: 0,
+        // Of clients' requests, none of which was tried again.
+        attempts: noAttempts(),
       });
     });
   }
