@@ -39,7 +39,7 @@ describe('a fleet of agents, Envoys and gRPC clients', function () {
 
   before(async function () {
     skipUnlessEnvoy(this);
-    mesh = await startMesh();
+    mesh = await startMesh({ loadReportInterval: '1s' });
     await mesh.apply(service, '');
     for (const version of ['v1', 'v2']) {
       const app = new App(`reviews ${version}`);
@@ -108,6 +108,23 @@ describe('a fleet of agents, Envoys and gRPC clients', function () {
     expect(failed).to.deep.equal([]);
     expect(Object.keys(codes)).to.deep.equal(['0']);
     expect(seen.flatMap((outcome) => Object.keys(outcome.codes)).filter((code) => code !== '0')).to.deep.equal([]);
+  });
+
+  it('reports what each sends where, through one door', async () => {
+    for (const { client, cluster, send } of [
+      { client: 'web-agent', cluster: 'reviews.default|http|v2', send: () => agent.get('reviews') },
+      { client: 'web-envoy', cluster: 'reviews.default|http|v2', send: () => envoy.get('reviews') },
+      { client: 'web-grpc', cluster: 'reviews.default|grpc|v2', send: () => grpc.calls({ ...calls, times: 10 }) },
+    ]) {
+      await mesh.until(async () => {
+        await send();
+        const { body } = await mesh.call<{ items: { cluster: string; requestsPerSecond: number }[] }>(
+          'GET',
+          `/load?client=${client}`,
+        );
+        return body.items.some((load) => load.cluster === cluster && load.requestsPerSecond > 0);
+      });
+    }
   });
 
   it('is shown with what each is, and what each uses', async () => {
