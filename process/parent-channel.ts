@@ -17,6 +17,8 @@ export function openParentChannel({ onMessage, onEnd }: ParentChannelOptions): P
     onMessage(message, typeof handle === 'object' && handle !== null ? handle : undefined),
   );
   process.once('disconnect', onEnd);
+  // It may have ended while this program was still loading.
+  if (!process.connected) setImmediate(onEnd);
   return {
     send: (message) => {
       if (process.connected) process.send?.(message, undefined, undefined, () => {});

@@ -1,8 +1,11 @@
 /** Goes on as another program in the same process: with other code, and with flags for the runtime, which are given at its start. */
+import { constants } from 'node:os';
 import koffi from 'koffi';
 import { endsWithParent, exitWithParent } from './parent.ts';
 
 const F_SETFD = 2;
+/** As `signal` takes it. */
+const SIG_IGN = 1;
 
 export interface ProgramImage {
   /** Path of the module. */
@@ -31,7 +34,11 @@ export function becomeProgram({ program, flags, environment }: ProgramImage): vo
     // Node has told the system to close them when another program begins.
     const fcntl = libc.func('int fcntl(int fd, int command, ...)');
     for (const descriptor of [0, 1, 2]) fcntl(descriptor, F_SETFD, 'int', 0);
+    // A handler ends with this program, and to have none means death; what is ignored stays so until Node has begun anew.
+    const signal = libc.func('uintptr_t signal(int number, uintptr_t handler)');
+    const handler: unknown = signal(constants.signals.SIGUSR1, SIG_IGN);
     libc.func('int execv(const char *path, const char **argv)')(process.execPath, argv);
+    signal(constants.signals.SIGUSR1, handler);
   } catch {
     // As it is, it works too.
   }

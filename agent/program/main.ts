@@ -1,16 +1,5 @@
-/**
- * The program that `sluice agent` becomes when it has read its settings. What reads command lines, files and schemas is not
- * loaded here: it would stay in memory beside every application, and an agent has no use for it.
- */
-import { endWithReaders, exitWhenWritten } from '../../process/standard-streams.ts';
-import { runAgent } from '../main.ts';
-import { takeHandedOver } from './handed-over.ts';
+/** The program that `sluice agent` becomes: takes the one signal that must not wait, and loads the rest. */
+import { keepDebuggerClosed } from '../../process/debugger.ts';
 
-endWithReaders();
-process.on('SIGUSR1', () => {});
-const handedOver = takeHandedOver(process.env);
-if (handedOver === undefined) {
-  process.stderr.write('this program is started by `sluice agent`\n');
-  process.exit(2);
-}
-await exitWhenWritten(await runAgent(handedOver.settings, handedOver.command));
+keepDebuggerClosed();
+await import('./program.ts');

@@ -286,11 +286,11 @@ export const worldly = {
   paths: [
     'server/main.ts',
     'agent/main.ts',
-    'agent/workers/main.ts',
-    'agent/program/main.ts',
+    'agent/workers/program.ts',
+    'agent/program/program.ts',
     'process',
     'cli',
     'examples',
   ],
-  rule: 'time, chance and the process are arguments; only a main.ts, process/ and cli/ ask for them',
+  rule: 'time, chance and the process are arguments; only a main.ts or program.ts, process/ and cli/ ask for them',
 } as const;

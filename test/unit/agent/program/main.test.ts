@@ -21,7 +21,7 @@ function loadedWith(program: string): Set<string> {
 
 describe('the program that an agent becomes', () => {
   it('carries nothing that reads command lines, files of settings or documents', () => {
-    const loaded = loadedWith('agent/program/main.ts');
+    const loaded = loadedWith('agent/program/program.ts');
     expect([...loaded]).to.include.members(['agent/start.ts', '@grpc/grpc-js']);
     expect(['zod', 'commander', 'yaml'].filter((name) => loaded.has(name))).to.deep.equal([]);
   });

@@ -1,0 +1,15 @@
+/**
+ * What `sluice agent` is when it has read its settings. What reads command lines, files and schemas is not
+ * loaded here: it would stay in memory beside every application, and an agent has no use for it.
+ */
+import { endWithReaders, exitWhenWritten } from '../../process/standard-streams.ts';
+import { runAgent } from '../main.ts';
+import { takeHandedOver } from './handed-over.ts';
+
+endWithReaders();
+const handedOver = takeHandedOver(process.env);
+if (handedOver === undefined) {
+  process.stderr.write('this program is started by `sluice agent`\n');
+  process.exit(2);
+}
+await exitWhenWritten(await runAgent(handedOver.settings, handedOver.command));
