@@ -4,7 +4,6 @@
  */
 import { parseClusterName } from '../../model/names.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
-import type { CompiledService } from '../compile/compile.ts';
 import { effectivePolicy } from '../compile/effective-policy.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { type OwnStreams, withOwnStreams } from '../compile/envoy/config-source.ts';
@@ -44,17 +43,17 @@ export function envoyResources(
   return named;
 }
 
-/** By the streams that endpoints come from. */
-const withStreams = new WeakMap<CompiledService, Map<string, ByName>>();
+/** By the clusters of a service, those included that are being taken away, then by the streams that endpoints come from. */
+const withStreams = new WeakMap<ByName, Map<string, ByName>>();
 
 function clustersWith(snapshot: ServiceSnapshot, streams: OwnStreams): ByName {
-  const made = withStreams.get(snapshot.compiled) ?? new Map<string, ByName>();
-  withStreams.set(snapshot.compiled, made);
+  const clusters = variantOf(snapshot, 'envoy').get(typeUrls.cluster) ?? nothing;
+  const made = withStreams.get(clusters) ?? new Map<string, ByName>();
+  withStreams.set(clusters, made);
   const key = `${streams.protocol} ${streams.cluster}`;
   const present = made.get(key);
   if (present) return present;
-  const clusters = [...(variantOf(snapshot, 'envoy').get(typeUrls.cluster)?.values() ?? [])];
-  const named = new Map(clusters.map((cluster) => [cluster.name, withOwnStreams(cluster, streams)]));
+  const named = new Map([...clusters.values()].map((cluster) => [cluster.name, withOwnStreams(cluster, streams)]));
   made.set(key, named);
   return named;
 }

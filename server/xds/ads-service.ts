@@ -23,6 +23,7 @@ import { ForeignSession } from './foreign-session.ts';
 import { identityOf, longestText, type StreamIdentity } from './identity.ts';
 import { PushQueue } from './push-queue.ts';
 import type { Oddity, Protocol, RefusedResource, Request } from './session.ts';
+import { Siblings } from './siblings.ts';
 import { SubscriptionIndex } from './subscription-index.ts';
 
 export interface AdsServiceOptions {
@@ -60,6 +61,7 @@ export class AdsService {
   readonly #streams = new Set<AdsStream>();
   readonly #queue: PushQueue;
   readonly #views: ClientViews;
+  readonly #siblings = new Siblings<AdsStream>();
   readonly #admission: Admission;
   readonly index: SubscriptionIndex<AdsStream>;
   #isServing = false;
@@ -148,6 +150,7 @@ export class AdsService {
       if (!stream) return;
       this.#streams.delete(stream);
       this.#queue.remove(stream);
+      this.#siblings.leave(clientOf(stream), stream);
       stream.close();
       stream = undefined;
     };
@@ -161,6 +164,7 @@ export class AdsService {
         if (node && stream && node.id !== stream.identity.id) stream.odd('changed-node');
         stream ??= this.#open(call, door, node);
         stream?.onRequest(typedBy(door, read(received.message)));
+        if (stream && door.typeUrl !== '') this.#queue.add(this.#siblings.takeHeld(clientOf(stream)));
       } catch (error) {
         this.#options.log.error({ err: error }, 'a message of an xDS stream could not be handled');
         refuse(call, status.INTERNAL, 'the message could not be handled; the log of the server says why');
@@ -217,6 +221,7 @@ export class AdsService {
           })
         : this.#foreignSession(stream, { protocol, typeUrl }),
     );
+    if (typeUrl !== '') this.#siblings.join(clientOf(stream), stream);
     this.#streams.add(stream);
     return stream;
   }
@@ -230,12 +235,17 @@ export class AdsService {
     return new ForeignSession({
       cache,
       view,
+      ...(typeUrl !== '' && { areClustersElsewhere: () => this.#siblings.mustWait(clientOf(stream), stream) }),
       member: stream,
       setsOf: (type) => this.index.namesOf(view, type),
       protocol,
       allowsLegacyWildcard: identity.kind !== 'grpc',
     });
   }
+}
+
+function clientOf({ identity: { namespace, id } }: AdsStream): string {
+  return `${namespace}/${id}`;
 }
 
 /** grpc-js ends a call with a status when it is told of an error. */

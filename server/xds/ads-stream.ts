@@ -4,9 +4,10 @@ import type { Logger } from '../../process/log.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
-import type { ForeignSession } from './foreign-session.ts';
+import { ForeignSession } from './foreign-session.ts';
 import type { StreamIdentity } from './identity.ts';
 import type { Effect, HeldResource, Oddity, Protocol, Request, Response } from './session.ts';
+import type { Sibling } from './siblings.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
 
 /** A client that asks for more and more, and reads nothing, is let go when this much lies in wait for it. */
@@ -64,7 +65,7 @@ export interface AdsStreamOptions {
   readonly onReady: (stream: AdsStream) => void;
 }
 
-export class AdsStream {
+export class AdsStream implements Sibling {
   readonly #options: AdsStreamOptions;
   #session: AgentSession | ForeignSession<AdsStream> | undefined;
   #unreadBytes = 0;
@@ -103,6 +104,14 @@ export class AdsStream {
   /** All that its client asked for or has, for people to look at. */
   resources(): Iterable<HeldResource> {
     return this.#session?.resources() ?? [];
+  }
+
+  areClustersUnderWay(has: (cluster: string) => boolean): boolean {
+    return this.#session instanceof ForeignSession && this.#session.areClustersUnderWay(has);
+  }
+
+  hasEndpoints(cluster: string): boolean {
+    return this.#session instanceof ForeignSession && this.#session.hasEndpoints(cluster);
   }
 
   onRequest(request: Request): void {

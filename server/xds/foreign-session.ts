@@ -43,6 +43,8 @@ export interface ForeignSessionOptions<Member> {
   readonly protocol: Protocol;
   /** gRPC clients never mean everything by an empty list. */
   readonly allowsLegacyWildcard: boolean;
+  /** Whether clusters are on their way to the client on other streams: for those that have one for each type. */
+  readonly areClustersElsewhere?: () => boolean;
   /** Who asks for names. */
   readonly member: Member;
   /** Where the names of a type are kept. */
@@ -56,6 +58,10 @@ export class ForeignSession<Member = unknown> implements Session {
   readonly #owed = new Set<string>();
   /** Clusters that changed on this stream before it asked for endpoints. */
   #changedClusters: 'all' | Set<string> | undefined;
+  /** Clusters that are new to the client, of a stream without endpoints. */
+  readonly #added = new Set<string>();
+  /** Routes wait for clusters on another stream. */
+  #isHeld = false;
   /** The answer to the clusters is overdue: routes go on without it. */
   #isClusterWaitOver = false;
   #nonce = 0;
@@ -112,6 +118,8 @@ export class ForeignSession<Member = unknown> implements Session {
 
   onOverdue(): Effect[] {
     this.#isClusterWaitOver = true;
+    this.#isHeld = false;
+    this.#added.clear();
     for (const { verdicts } of this.#subscriptions.values()) verdicts.onOverdue();
     return [{ is: 'odd', what: 'no-answer' }, ...this.flush()];
   }
@@ -124,7 +132,25 @@ export class ForeignSession<Member = unknown> implements Session {
   }
 
   get isWaiting(): boolean {
-    return [...this.#subscriptions.values()].some(({ verdicts }) => verdicts.unanswered > 0);
+    return this.#isHeld || [...this.#subscriptions.values()].some(({ verdicts }) => verdicts.unanswered > 0);
+  }
+
+  /** Whether the client has not taken all its clusters, or has no endpoints for one that is new to it. */
+  areClustersUnderWay(has: (cluster: string) => boolean): boolean {
+    const clusters = this.#subscriptions.get(typeUrls.cluster);
+    if (clusters === undefined || this.#isClusterWaitOver) return false;
+    for (const name of this.#added) if (has(name) || !clusters.held(name)) this.#added.delete(name);
+    return clusters.verdicts.unanswered > 0 || this.#hasNews(clusters) || this.#added.size > 0;
+  }
+
+  /** Whether the client has taken the endpoints of this cluster on this stream. */
+  hasEndpoints(cluster: string): boolean {
+    const endpoints = this.#subscriptions.get(typeUrls.endpoint);
+    return (
+      endpoints?.names.has(cluster) === true &&
+      endpoints.verdicts.unanswered === 0 &&
+      endpoints.held(cluster) !== undefined
+    );
   }
 
   get isWildcard(): boolean {
@@ -225,6 +251,9 @@ export class ForeignSession<Member = unknown> implements Session {
     if (changed.length + absent.length === 0 && !this.#owed.has(typeUrl)) return [];
     this.#owed.delete(typeUrl);
     const replaced = this.#isWhole(typeUrl) ? heldOf(subscription, changed) : undefined;
+    if (typeUrl === typeUrls.cluster && !this.#subscriptions.has(typeUrls.endpoint)) {
+      for (const { name } of changed) if (subscription.held(name) === undefined) this.#added.add(name);
+    }
     for (const { name } of changed) subscription.inStep(name);
     for (const name of absent) subscription.inStep(name);
     if (typeUrl === typeUrls.cluster) this.#forceEndpoints(namesOf(changed));
@@ -264,7 +293,10 @@ export class ForeignSession<Member = unknown> implements Session {
   #maySend({ typeUrl, verdicts }: Subscription<Member>): boolean {
     if (verdicts.unanswered >= (this.#options.protocol === 'sotw' ? 1 : mostUnanswered)) return false;
     if (!waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return true;
-    return (this.#subscriptions.get(typeUrls.cluster)?.verdicts.unanswered ?? 0) === 0;
+    const clusters = this.#subscriptions.get(typeUrls.cluster);
+    if (clusters !== undefined) return clusters.verdicts.unanswered === 0;
+    this.#isHeld = this.#options.areClustersElsewhere?.() === true;
+    return !this.#isHeld;
   }
 
   /** A changed cluster warms until it gets its endpoints again, although the client does not ask (xds.md 5.2). */

@@ -15,7 +15,7 @@ class TypedStream {
   #unanswered: string[] = [];
   #onResponse = () => {};
 
-  constructor(mesh: Mesh, typeUrl: string, names: readonly string[]) {
+  constructor(mesh: Mesh, typeUrl: string, names: readonly string[], userAgentName: string) {
     this.#typeUrl = typeUrl;
     this.#client = new Client(mesh.server.grpc, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
     const path = typedDiscoveryServers.find(([type]) => type === typeUrl)?.[1].delta.path ?? '';
@@ -28,7 +28,7 @@ class TypedStream {
       this.#unanswered.push(nonce);
       this.#onResponse();
     });
-    this.#send({ node: { id: 'typed-1', userAgentName: 'gRPC typed' }, resourceNamesSubscribe: names });
+    this.#send({ node: { id: 'typed-1', userAgentName }, resourceNamesSubscribe: names });
   }
 
   answer(): void {
@@ -67,49 +67,54 @@ interface Rollout {
   readonly pending: readonly { readonly id: string }[];
 }
 
-describe('a subset that a revision takes away', () => {
-  let mesh: Mesh;
-  let clusters: TypedStream;
-  let routes: TypedStream;
+for (const { client, userAgent, asked } of [
+  { client: 'a gRPC client', userAgent: 'gRPC typed', asked: ['reviews.default|http|v1', v2] },
+  { client: 'an Envoy', userAgent: 'envoy', asked: [] },
+])
+  describe(`a subset that a revision takes away from ${client}`, () => {
+    let mesh: Mesh;
+    let clusters: TypedStream;
+    let routes: TypedStream;
 
-  const rollout = async (revision: number) => (await mesh.call<Rollout>('GET', `/revisions/${revision}/rollout`)).body;
+    const rollout = async (revision: number) =>
+      (await mesh.call<Rollout>('GET', `/revisions/${revision}/rollout`)).body;
 
-  beforeEach(async () => {
-    mesh = await startMesh();
-    await mesh.apply(split('v1', 'v2'));
-    clusters = new TypedStream(mesh, typeUrls.cluster, ['reviews.default|http|v1', v2]);
-    routes = new TypedStream(mesh, typeUrls.routeConfiguration, ['reviews.default:80']);
-    await Promise.all([clusters.response(), routes.response()]);
-    clusters.answer();
-    routes.answer();
+    beforeEach(async () => {
+      mesh = await startMesh();
+      await mesh.apply(split('v1', 'v2'));
+      clusters = new TypedStream(mesh, typeUrls.cluster, asked, userAgent);
+      routes = new TypedStream(mesh, typeUrls.routeConfiguration, ['reviews.default:80'], userAgent);
+      await Promise.all([clusters.response(), routes.response()]);
+      clusters.answer();
+      routes.answer();
+    });
+
+    afterEach(() => {
+      clusters.close();
+      routes.close();
+      return mesh.close();
+    });
+
+    it('is there until the routes without it are taken, though they travel on another stream', async () => {
+      await mesh.apply(split('v1'), '');
+      await routes.response();
+      expect(await rollout(2)).to.deep.include({ phase: 'applying', retired: 1 });
+      expect((await rollout(2)).pending.map(({ id }) => id)).to.deep.equal(['typed-1']);
+      expect(clusters.held.has(v2)).to.equal(true);
+      routes.answer();
+      await clusters.response();
+      expect(clusters.held.has(v2)).to.equal(false);
+      expect(await rollout(2)).to.deep.include({ phase: 'complete', retired: 0, pending: [] });
+    });
+
+    it('is not taken away at all when another revision brings it back meanwhile', async () => {
+      await mesh.apply(split('v1'), '');
+      await routes.response();
+      await mesh.apply(split('v1', 'v2'), '');
+      routes.answer();
+      await routes.response();
+      routes.answer();
+      await mesh.until(async () => (await rollout(3)).phase === 'complete');
+      expect(clusters.held.has(v2)).to.equal(true);
+    });
   });
-
-  afterEach(() => {
-    clusters.close();
-    routes.close();
-    return mesh.close();
-  });
-
-  it('is there until the routes without it are taken, though they travel on another stream', async () => {
-    await mesh.apply(split('v1'), '');
-    await routes.response();
-    expect(await rollout(2)).to.deep.include({ phase: 'applying', retired: 1 });
-    expect((await rollout(2)).pending.map(({ id }) => id)).to.deep.equal(['typed-1']);
-    expect(clusters.held.has(v2)).to.equal(true);
-    routes.answer();
-    await clusters.response();
-    expect(clusters.held.has(v2)).to.equal(false);
-    expect(await rollout(2)).to.deep.include({ phase: 'complete', retired: 0, pending: [] });
-  });
-
-  it('is not taken away at all when another revision brings it back meanwhile', async () => {
-    await mesh.apply(split('v1'), '');
-    await routes.response();
-    await mesh.apply(split('v1', 'v2'), '');
-    routes.answer();
-    await routes.response();
-    routes.answer();
-    await mesh.until(async () => (await rollout(3)).phase === 'complete');
-    expect(clusters.held.has(v2)).to.equal(true);
-  });
-});

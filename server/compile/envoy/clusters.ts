@@ -20,12 +20,12 @@ import {
   type RouteActionHashPolicy,
   UpstreamProtocolOptions,
 } from '../../../proto/types.ts';
+import { any } from '../any.ts';
 import { compileClusterPolicy } from '../cluster-policy.ts';
 import { compileDuration } from '../duration.ts';
 import { type EffectivePolicy, effectivePolicy } from '../effective-policy.ts';
 import { type EncodedResource, encodeResource } from '../encoded-resource.ts';
 import { portNames, protocolOf, type ServiceInput, subsetsOf, type WireProtocol } from '../service-input.ts';
-import { any } from './any.ts';
 import { ads } from './config-source.ts';
 
 /** One for each port and each subset that somebody may name. */

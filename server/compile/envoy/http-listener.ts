@@ -14,8 +14,8 @@ import {
   HttpConnectionManagerServerHeaderTransformation as ServerHeader,
 } from '../../../proto/types.ts';
 import { faultFilter } from '../../../routing/fault-policy.ts';
+import { any } from '../any.ts';
 import { compileDuration } from '../duration.ts';
-import { any } from './any.ts';
 import { authorityScript, scopeHeader } from './authority.ts';
 import { stickyFilter } from './sticky-cookie.ts';
 

@@ -15,11 +15,11 @@ import {
   TrafficDirection,
   UpstreamProtocolOptions,
 } from '../../../proto/types.ts';
+import { any } from '../any.ts';
 import type { CompiledService } from '../compile.ts';
 import { compileDuration } from '../duration.ts';
 import { type EncodedResource, encodeResource } from '../encoded-resource.ts';
 import { protocolOf, type ServiceInput, type WireProtocol } from '../service-input.ts';
-import { any } from './any.ts';
 import { isHttp2 } from './clusters.ts';
 import { type OwnStreams, sourceOf } from './config-source.ts';
 import { routedBy, routedByAuthority, routedTo } from './http-listener.ts';

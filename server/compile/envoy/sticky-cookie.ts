@@ -4,7 +4,7 @@
  */
 import type { Input } from '../../../proto/load.ts';
 import { type Any, LuaPerRoute } from '../../../proto/types.ts';
-import { any } from './any.ts';
+import { any } from '../any.ts';
 
 /** Name of the filter whose script a route may give. */
 export const stickyFilter = 'sluice.sticky';

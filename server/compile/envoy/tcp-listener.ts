@@ -4,11 +4,11 @@ import { routeConfigurationName } from '../../../model/names.ts';
 import type { ServicePort } from '../../../model/service.ts';
 import type { Input } from '../../../proto/load.ts';
 import { type Filter, RouteConfiguration, TcpProxy } from '../../../proto/types.ts';
+import { any } from '../any.ts';
 import type { CompiledService } from '../compile.ts';
 import { compileDuration } from '../duration.ts';
 import { effectivePolicy } from '../effective-policy.ts';
 import type { ServiceInput } from '../service-input.ts';
-import { any } from './any.ts';
 
 /** An instance that does not accept is passed over for another. */
 const mostAttempts = { value: 3 };
