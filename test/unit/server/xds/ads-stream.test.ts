@@ -76,7 +76,7 @@ class World {
 
   request(parts: Partial<Request>): void {
     const empty = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
-    this.stream.onRequest({ ...empty, typeUrl: typeUrls.cluster, ...parts });
+    this.stream.onRequest({ ...empty, typeUrl: typeUrls.endpoint, ...parts });
   }
 
   /** The names that the newest message brings. */
@@ -101,9 +101,9 @@ describe('a stream', () => {
 
   beforeEach(() => {
     world = new World();
-    // More than a stream may have unread: 4,000 clusters of 300 bytes.
-    for (let i = 0; i < 4_000; i++) world.mesh.put(instanceOf(`service-with-a-name-of-some-length-${i}`, 'i1'));
-    world.request({});
+    // More than a stream may have unread: 8 of 200 KB.
+    for (let i = 0; i < 8; i++) world.mesh.put(instanceOf(`large-${i}`, 'i1', { zone: 'z'.repeat(200_000) }));
+    world.request({ subscribe: ['*'] });
   });
 
   afterEach(() => world.stream.close());
