@@ -17,7 +17,7 @@ const store = await openEmbeddedStore(dataDir);
 const state = await store.load();
 const rules = new RuleBook({
   store,
-  surroundings: { hasInstance: () => true, subscribers: () => 0 },
+  surroundings: { hasInstance: () => true, subscribers: () => 0, clientProblems: () => [] },
   wallClock: Date.now,
   onRevision: () => {},
 });
