@@ -19,7 +19,6 @@ import { Registry } from './registry/registry.ts';
 import { Rush } from './registry/rush.ts';
 import { RuleBook } from './rules/rule-book.ts';
 import { RebuildLoop } from './snapshot/rebuild-loop.ts';
-import type { ServiceSnapshot } from './snapshot/service-snapshot.ts';
 import { SnapshotCache, type SnapshotChange } from './snapshot/snapshot-cache.ts';
 import { AgentDirectory, type AgentLease } from './status/agent-directory.ts';
 import type { AgentRecord, Nack } from './status/agent-record.ts';
@@ -198,6 +197,7 @@ export class ControlPlane {
   close(): void {
     clearInterval(this.#sweeper);
     this.#watch?.close();
+    this.rollouts.close();
     this.ads.close();
     this.agents.close();
     this.loadReports.close();
@@ -226,6 +226,7 @@ export class ControlPlane {
       cache: this.cache,
       domain: this.#options.domain,
       streamsHolding: (service: string) => this.ads.index.holdersOf(service).size,
+      streamsAskingFor: (service: string) => this.ads.index.askersOf(service),
     };
   }
 
@@ -255,8 +256,8 @@ export class ControlPlane {
     const connected = [...concerned]
       .filter((stream) => stream.isTouchedBy(change))
       .flatMap(({ report }) => this.#streams.get(report)?.record ?? []);
-    const retired = change.services.reduce((sum, { after }) => sum + retiredIn(after, change.revision), 0);
-    this.rollouts.publish(change, [...connected, ...absentAgentsConcernedBy(change, this)], retired);
+    const concernedAgents = [...connected, ...absentAgentsConcernedBy(change, this)];
+    this.rollouts.publish(change, concernedAgents, this.#rebuild.retiredBy(change.revision));
   }
 
   /** What a revision takes away stays until nobody needs it any more, but not for ever. */
@@ -284,10 +285,6 @@ export class ControlPlane {
     this.registry.sweep();
     this.directory.sweep();
   }
-}
-
-function retiredIn(snapshot: ServiceSnapshot | undefined, revision: number): number {
-  return [...(snapshot?.retired.values() ?? [])].filter((retired) => retired.revision === revision).length;
 }
 
 function isInstanceLease(lease: Lease): lease is Lease<InstanceRecord> {

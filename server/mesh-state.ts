@@ -18,6 +18,8 @@ export interface Parts {
   readonly cache: SnapshotCache;
   /** How many streams hold the service. */
   readonly streamsHolding: (service: string) => number;
+  /** How many of them do so of their own accord, and not because they have everything. */
+  readonly streamsAskingFor: (service: string) => number;
   readonly domain: string;
 }
 
@@ -31,7 +33,7 @@ export function createMeshState(parts: Parts): MeshState {
     namedSubsets: (key) => rules.index.namedSubsets(key),
     isNamed: (key) => rules.index.isNamed(key),
     instances: (key) => registry.instances(key).map(({ record }) => record),
-    isHeld: (key) => countHolders(key, parts) > 0,
+    isHeld: (key) => countHolders(key, { ...parts, streamsHolding: parts.streamsAskingFor }) > 0,
   };
 }
 

@@ -112,26 +112,17 @@ export class RebuildLoop {
     return instanceChange(before, this.#state.instances(key));
   }
 
-  /** How many clusters are served although this revision, or an earlier one, takes them away. */
+  /** How many clusters are served although this revision takes them away. */
   retiredBy(revision: number): number {
-    let count = 0;
-    for (const [each, services] of this.#retired) {
-      if (each > revision) continue;
-      for (const key of services) {
-        for (const retired of this.#cache.service(key)?.retired.values() ?? []) if (retired.revision === each) count++;
-      }
-    }
-    return count;
+    const snapshots = [...(this.#retired.get(revision) ?? [])].flatMap((key) => this.#cache.service(key) ?? []);
+    const retired = snapshots.flatMap((snapshot) => [...snapshot.retired.values()]);
+    return retired.filter((each) => each.revision === revision).length;
   }
 
-  /** Takes away what this revision, and earlier ones, left for those who had not taken it. */
+  /** Takes away what this revision left for those who had not taken it. */
   remove(revision: number): void {
-    const keys = new Set<string>();
-    for (const [each, services] of this.#retired) {
-      if (each > revision) continue;
-      this.#retired.delete(each);
-      for (const key of services) keys.add(key);
-    }
+    const keys = this.#retired.get(revision) ?? [];
+    this.#retired.delete(revision);
     const changes = [...keys].flatMap((key): ServiceChange[] => {
       const before = this.#cache.service(key);
       const after = before && withoutRetired(before, revision);

@@ -43,6 +43,8 @@ export interface RetiredCluster {
   readonly from: ServiceSnapshot;
 }
 
+const none: ServiceSnapshot['retired'] = new Map();
+
 /** Clusters of this snapshot, those included that it keeps, that its service does not have as it is compiled now. */
 export function retiredBy(
   before: ServiceSnapshot,
@@ -50,7 +52,10 @@ export function retiredBy(
   revision: number,
 ): Map<string, RetiredCluster> {
   const present = new Set(compiled.clusters.map(({ name }) => name));
-  const own = before.compiled.clusters.map(({ name }): [string, RetiredCluster] => [name, { revision, from: before }]);
+  const gone = before.compiled.clusters.filter(({ name }) => !present.has(name));
+  // What it had retired itself is no part of what is kept: else each would keep the one before.
+  const from = { ...before, retired: none };
+  const own = gone.map(({ name }): [string, RetiredCluster] => [name, { revision, from }]);
   return new Map([...before.retired, ...own].filter(([name]) => !present.has(name)));
 }
 
@@ -89,9 +94,9 @@ export function withInstances(snapshot: ServiceSnapshot, instances: readonly Ins
   return { ...snapshot, instances, resources };
 }
 
-/** The same service without the clusters that this revision, or an earlier one, has taken away; itself when there are none. */
+/** The same service without the clusters that this revision has taken away; itself when there are none. */
 export function withoutRetired(snapshot: ServiceSnapshot, revision: number): ServiceSnapshot {
-  const retired = new Map([...snapshot.retired].filter(([, each]) => each.revision > revision));
+  const retired = new Map([...snapshot.retired].filter(([, each]) => each.revision !== revision));
   if (retired.size === snapshot.retired.size) return snapshot;
   return createServiceSnapshot(snapshot.compiled, { ...snapshot, retired });
 }

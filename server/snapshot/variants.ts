@@ -71,9 +71,12 @@ function keepRetired(
   { retired, instances }: ServiceSnapshot,
   kind: ForeignKind,
 ): void {
+  const sources = new Set([...retired.values()].map(({ from }) => from));
+  // One of each, however many clusters it has: with other instances it is another snapshot.
+  const variants = new Map([...sources].map((from) => [from, variantOf(withInstances(from, instances), kind)]));
   for (const typeUrl of [typeUrls.cluster, typeUrls.endpoint]) {
     const kept = [...retired].flatMap(([name, { from }]) => {
-      const resource = variantOf(withInstances(from, instances), kind).get(typeUrl)?.get(name);
+      const resource = variants.get(from)?.get(typeUrl)?.get(name);
       return resource === undefined ? [] : [[name, resource] as const];
     });
     resources.set(typeUrl, new Map([...(resources.get(typeUrl) ?? []), ...kept]));

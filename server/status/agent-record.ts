@@ -63,6 +63,19 @@ export interface StreamPart {
   /** The newest revision that changes something it has. */
   touched: number;
   applied: number;
+  /** The newest state of the snapshot cache that concerns it. */
+  noted: number;
+  /** The state that it uses. */
+  sequence: number;
+  /** It goes on without something that it was sent. */
+  isRefusing: boolean;
+}
+
+/** The state of the cache that a client with these streams uses, in so far as it concerns them. */
+export function sequenceOfAll(parts: Iterable<StreamPart>): number {
+  const all = [...parts];
+  const behind = all.filter(({ sequence, noted }) => sequence < noted).map(({ sequence }) => sequence);
+  return behind.length > 0 ? Math.min(...behind) : Math.max(0, ...all.map(({ sequence }) => sequence));
 }
 
 /** The revision that a client with these streams uses: as far as the last of those that are concerned. */

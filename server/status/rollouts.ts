@@ -54,6 +54,8 @@ export class Rollouts {
   readonly #open = new Set<OpenRollout>();
   /** Those whose progress is told at the end of this turn of the event loop: a thousand agents answer at once. */
   readonly #untold = new Set<OpenRollout>();
+  /** Of those whose removals wait. */
+  readonly #deadlines = new Set<NodeJS.Timeout>();
   readonly #onProgress: (describe: () => Rollout) => void;
 
   /** `onProgress` is told how far a rollout has come, newest state only; it asks when it wants to know. */
@@ -106,24 +108,32 @@ export class Rollouts {
     const finish = () => {
       if (rollout.pending.size > 0) return;
       clearTimeout(timer);
+      this.#deadlines.delete(timer);
       rollout.waiters.delete(finish);
       then([]);
     };
     const timer = setTimeout(() => {
+      this.#deadlines.delete(timer);
       rollout.waiters.delete(finish);
       const { pending, rejected } = describe(rollout);
       then([...pending, ...rejected]);
     }, timeoutMs).unref();
+    this.#deadlines.add(timer);
     rollout.waiters.add(finish);
+  }
+
+  /** Nobody is called back any more. */
+  close(): void {
+    for (const timer of this.#deadlines) clearTimeout(timer);
+    this.#deadlines.clear();
   }
 
   /** What the revision takes away is gone. */
   onRemoved(revision: number): void {
-    for (const rollout of this.#rollouts.values()) {
-      if (rollout.revision > revision || rollout.retired === 0) continue;
-      rollout.retired = 0;
-      this.#progress(rollout, false);
-    }
+    const rollout = this.#rollouts.get(revision);
+    if (rollout === undefined || rollout.retired === 0) return;
+    rollout.retired = 0;
+    this.#progress(rollout, false);
   }
 
   /** How far the revision has come. One that is no longer remembered is judged by the agents that are given. */

@@ -2,7 +2,7 @@
 import type { StreamReport } from '../xds/ads-stream.ts';
 import type { StreamIdentity } from '../xds/identity.ts';
 import type { AgentDirectory } from './agent-directory.ts';
-import { type AgentRecord, appliedByAll, type Nack, type StreamPart } from './agent-record.ts';
+import { type AgentRecord, appliedByAll, type Nack, type StreamPart, sequenceOfAll } from './agent-record.ts';
 
 export interface ReportedStream {
   readonly record: AgentRecord;
@@ -33,7 +33,7 @@ export function createStreamReport(identity: StreamIdentity, context: ReportCont
     record.hasAnswered = false;
   }
   context.directory.changed(record);
-  const part = { touched: 0, applied: 0 };
+  const part: StreamPart = { touched: 0, applied: 0, noted: 0, sequence: 0, isRefusing: false };
   if (!isOwn) record.parts.add(part);
   return { record, report: reportTo(record, part, context) };
 }
@@ -51,10 +51,15 @@ function reportTo(
     touched: (revision) => {
       part.touched = revision;
     },
-    applied: ({ revision: ofStream, sequence, isRefusing }) => {
-      part.applied = ofStream;
-      const revision = record.parts.has(part) ? appliedByAll(record.parts) : ofStream;
-      record.appliedSequence = sequence;
+    noted: (sequence) => {
+      part.noted = sequence;
+    },
+    applied: ({ revision: ofStream, sequence, isRefusing: isStreamRefusing }) => {
+      Object.assign(part, { applied: ofStream, sequence, isRefusing: isStreamRefusing });
+      const isOneOf = record.parts.has(part);
+      const revision = isOneOf ? appliedByAll(record.parts) : ofStream;
+      const isRefusing = isOneOf ? [...record.parts].some((each) => each.isRefusing) : isStreamRefusing;
+      record.appliedSequence = isOneOf ? sequenceOfAll(record.parts) : sequence;
       if (record.applied === revision && record.hasAnswered && !record.nack) {
         directory.used(record);
         return;
@@ -65,6 +70,7 @@ function reportTo(
       directory.changed(record);
     },
     refused: ({ revision, message, resources }) => {
+      part.isRefusing = true;
       record.nack = { revision, atMs: wallClock(), message, resources };
       onRefusal(record, record.nack);
       directory.changed(record);

@@ -133,10 +133,6 @@ export class AdsService {
     if (bytes < 0) this.#admission.onTaken();
   }
 
-  #sendInTurn(stream: AdsStream): void {
-    if (this.#admission.add(() => stream.flush()) === undefined) this.#queue.add([stream]);
-  }
-
   #accept<Message extends { readonly node: Node | null }>(
     call: Call<Message>,
     door: Door,
@@ -144,8 +140,10 @@ export class AdsService {
   ): void {
     let stream: AdsStream | undefined;
     let leaveQueue: (() => void) | undefined;
+    let isOver = false;
     // grpc-js reports an end in several ways, some of them twice.
     const onOver = () => {
+      isOver = true;
       leaveQueue?.();
       if (!stream) return;
       this.#streams.delete(stream);
@@ -155,6 +153,8 @@ export class AdsService {
       stream = undefined;
     };
     const handle = (received: Received<Message>) => {
+      // What was on its way when the stream was refused.
+      if (isOver) return;
       try {
         if ('fault' in received) {
           refuse(call, status.INVALID_ARGUMENT, `a message cannot be decoded: ${received.fault}`);
@@ -208,7 +208,10 @@ export class AdsService {
       clock,
       onOddity: (what) => this.#options.onOddity(what),
       onUnread: (bytes) => this.#onUnread(bytes),
-      sendInTurn: (ready) => this.#sendInTurn(ready),
+      inTurn: (send) => this.#admission.add(send),
+      onOverdue: (late) => {
+        for (const each of this.#siblings.of(clientOf(late))) each.giveUpClusters();
+      },
       onReady: (ready) => this.#queue.add([ready]),
     });
     stream.start(

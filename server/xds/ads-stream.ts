@@ -29,6 +29,8 @@ const overdueMs = 5_000;
 export interface StreamReport {
   /** A mark with this revision; `touched`: the newest revision that changed something it brings. */
   sent(revision: number, touched: number): void;
+  /** The stream is concerned by this state of the snapshot cache. */
+  noted(sequence: number): void;
   /** A revision changes something that the stream holds. */
   touched(revision: number): void;
   applied(applied: Extract<Effect, { is: 'applied' }>): void;
@@ -59,8 +61,13 @@ export interface AdsStreamOptions {
   readonly onOddity: (what: Oddity) => void;
   /** How many more bytes lie in wait for the client, or fewer. */
   readonly onUnread: (bytes: number) => void;
-  /** There is much to send: `flush` shall be called when others have taken what they were sent. */
-  readonly sendInTurn: (stream: AdsStream) => void;
+  /**
+   * There is much to send: calls back when others have taken what they were sent, maybe at once. Answers how to take that back;
+   * undefined when too many wait.
+   */
+  readonly inTurn: (send: () => void) => (() => void) | undefined;
+  /** The client is waited for no longer. */
+  readonly onOverdue: (stream: AdsStream) => void;
   /** It can be sent to again, and there may be something for it. */
   readonly onReady: (stream: AdsStream) => void;
 }
@@ -77,7 +84,10 @@ export class AdsStream implements Sibling {
   #isStandingStill = false;
   /** What of them has been told. */
   readonly #oddities = new Set<Oddity>();
+  #leaveTurn: (() => void) | undefined;
   #overdue: NodeJS.Timeout | undefined;
+  /** What the timer is for: see `ForeignSession.waitsFor`. */
+  #overdueFor: string | undefined;
 
   constructor(options: AdsStreamOptions) {
     this.#options = options;
@@ -128,12 +138,13 @@ export class AdsStream implements Sibling {
     if (session === undefined) return;
     this.#perform(session.onRequest(request));
     if (session instanceof AgentSession) this.#settle();
-    else if (session.hasMuchToSend) this.#options.sendInTurn(this);
     else this.flush();
   }
 
+  /** A fault in it ends this stream: with a change that it does not know of it would never be in step again. */
   onChange(change: SnapshotChange): void {
-    this.#session?.onChange(change);
+    this.#options.report.noted(change.sequence);
+    this.#guarded(() => this.#session?.onChange(change));
   }
 
   /** Whether a revision changes something that the stream holds; it is then owed an answer about it. */
@@ -147,15 +158,44 @@ export class AdsStream implements Sibling {
 
   /** A fault in one session ends that stream, and nobody else's. */
   flush(): void {
+    const session = this.#session;
+    if (session === undefined) return;
     if (this.#unreadBytes > enoughUnreadBytes) {
       this.#isHeldUp = true;
-      return;
+      this.#settle();
+    } else if (session instanceof ForeignSession && session.hasMuchToSend) {
+      this.#flushInTurn();
+    } else {
+      this.#flushNow();
     }
-    try {
+  }
+
+  /** However often it is asked for meanwhile: it has one turn. */
+  #flushInTurn(): void {
+    if (this.#leaveTurn !== undefined) return;
+    let isDone = false;
+    const leave = this.#options.inTurn(() => {
+      isDone = true;
+      this.#leaveTurn = undefined;
+      this.#flushNow();
+    });
+    if (isDone) return;
+    this.#leaveTurn = leave;
+    if (leave === undefined) this.#flushNow();
+  }
+
+  #flushNow(): void {
+    this.#guarded(() => {
       this.#perform(this.#session?.flush() ?? []);
       this.#settle();
+    });
+  }
+
+  #guarded(act: () => void): void {
+    try {
+      act();
     } catch (error) {
-      this.#options.log.error({ err: error }, 'an xDS stream could not be sent to');
+      this.#options.log.error({ err: error }, 'an xDS stream could not be served');
       this.#refuse(status.INTERNAL, 'the server failed on this stream; its log says why');
     }
   }
@@ -185,6 +225,7 @@ export class AdsStream implements Sibling {
   close(): void {
     if (!this.#session) return;
     clearTimeout(this.#overdue);
+    this.#leaveTurn?.();
     this.#session.close();
     this.#session = undefined;
     this.#count(-this.#unreadBytes);
@@ -274,19 +315,24 @@ export class AdsStream implements Sibling {
     }
     if (session.isWildcard) index.holdEverything(this);
     else index.releaseEverything(this);
-    if (session.isWaiting) this.#overdue ??= setTimeout(() => this.#onOverdue(session), overdueMs).unref();
-    else this.#stopWaiting();
+    // Anew for each answer that is waited for longest: a client that answers in time has always something under way.
+    const { waitsFor } = session;
+    if (waitsFor === this.#overdueFor) return;
+    this.#overdueFor = waitsFor;
+    clearTimeout(this.#overdue);
+    this.#overdue = waitsFor === undefined ? undefined : setTimeout(() => this.#onOverdue(session), overdueMs).unref();
   }
 
   #onOverdue(session: ForeignSession<AdsStream>): void {
-    this.#stopWaiting();
-    this.#perform(session.onOverdue());
-    this.#settle();
+    this.#overdueFor = undefined;
+    this.#guarded(() => this.#perform(session.onOverdue()));
+    this.#options.onOverdue(this);
+    this.flush();
   }
 
-  #stopWaiting(): void {
-    clearTimeout(this.#overdue);
-    this.#overdue = undefined;
+  /** Its clusters are waited for no longer, whatever they wait for themselves. */
+  giveUpClusters(): void {
+    if (this.#session instanceof ForeignSession) this.#session.giveUpClusters();
   }
 }
 

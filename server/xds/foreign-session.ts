@@ -26,6 +26,9 @@ const longestName = 1_024;
 /** Delta responses of one type that may be under way; what changes meanwhile joins the next. */
 const mostUnanswered = 8;
 
+/** Beyond so many changed clusters it is simpler to send all endpoints again. */
+const mostChangedClusters = 1_000;
+
 /** Refused resources that are named to people: a message that names none may mean all of a large response. */
 const mostNamed = 20;
 
@@ -109,6 +112,7 @@ export class ForeignSession<Member = unknown> implements Session {
 
   flush(): Effect[] {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
+    this.#isHeld = false;
     const order = this.#options.view.typeUrls;
     const responses = order.flatMap((typeUrl) => this.#respond(typeUrl));
     const removals = this.#mayRemove() ? [...order].reverse().flatMap((typeUrl) => this.#remove(typeUrl) ?? []) : [];
@@ -116,12 +120,12 @@ export class ForeignSession<Member = unknown> implements Session {
     return [...sends, ...this.#progress()];
   }
 
+  /** What was waited for longest has not come in time: `flush` goes on without it. */
   onOverdue(): Effect[] {
-    this.#isClusterWaitOver = true;
-    this.#isHeld = false;
-    this.#added.clear();
+    const isUnanswered = [...this.#subscriptions.values()].some(({ verdicts }) => verdicts.unanswered > 0);
+    this.giveUpClusters();
     for (const { verdicts } of this.#subscriptions.values()) verdicts.onOverdue();
-    return [{ is: 'odd', what: 'no-answer' }, ...this.flush()];
+    return isUnanswered ? [{ is: 'odd', what: 'no-answer' }] : [];
   }
 
   /** Whether a change of the rules changes something that the client asked for. */
@@ -133,6 +137,20 @@ export class ForeignSession<Member = unknown> implements Session {
 
   get isWaiting(): boolean {
     return this.#isHeld || [...this.#subscriptions.values()].some(({ verdicts }) => verdicts.unanswered > 0);
+  }
+
+  /** What is waited for longest: its nonce, or 'held' when clusters on another stream are; undefined: nothing is. */
+  get waitsFor(): string | undefined {
+    const nonces = [...this.#subscriptions.values()].flatMap(({ verdicts }) => verdicts.oldest ?? []);
+    if (nonces.length > 0) return String(Math.min(...nonces.map(Number)));
+    return this.#isHeld ? 'held' : undefined;
+  }
+
+  /** Clusters are waited for no longer. */
+  giveUpClusters(): void {
+    this.#isClusterWaitOver = true;
+    this.#isHeld = false;
+    this.#added.clear();
   }
 
   /** Whether the client has not taken all its clusters, or has no endpoints for one that is new to it. */
@@ -251,8 +269,8 @@ export class ForeignSession<Member = unknown> implements Session {
     if (changed.length + absent.length === 0 && !this.#owed.has(typeUrl)) return [];
     this.#owed.delete(typeUrl);
     const replaced = this.#isWhole(typeUrl) ? heldOf(subscription, changed) : undefined;
-    if (typeUrl === typeUrls.cluster && !this.#subscriptions.has(typeUrls.endpoint)) {
-      for (const { name } of changed) if (subscription.held(name) === undefined) this.#added.add(name);
+    if (typeUrl === typeUrls.cluster && this.#options.areClustersElsewhere !== undefined) {
+      this.#noteAdded(subscription, namesOf(changed));
     }
     for (const { name } of changed) subscription.inStep(name);
     for (const name of absent) subscription.inStep(name);
@@ -262,6 +280,14 @@ export class ForeignSession<Member = unknown> implements Session {
     const response = this.#response(subscription, { resources, removed: absent, version, changed, replaced });
     // In delta the rest may follow at once; in state of the world it waits for its turn.
     return isPart && this.#maySend(subscription) ? [response, ...this.#respondWithNews(subscription)] : [response];
+  }
+
+  /** Which of these are new to the client. Clusters of no service have no endpoints to wait for. */
+  #noteAdded(clusters: Subscription<Member>, names: readonly string[]): void {
+    for (const name of names) {
+      const hasEndpoints = this.#options.view.ownerOf(typeUrls.endpoint, name) !== '';
+      if (hasEndpoints && clusters.held(name) === undefined) this.#added.add(name);
+    }
   }
 
   /** What to send of what the client is behind with, as much as one message takes; forgets what has become equal again. */
@@ -303,13 +329,24 @@ export class ForeignSession<Member = unknown> implements Session {
   #forceEndpoints(clusters: 'all' | Iterable<string>): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     if (endpoints === undefined) {
-      if (clusters === 'all' || this.#changedClusters === 'all') this.#changedClusters = 'all';
-      else this.#changedClusters = new Set([...(this.#changedClusters ?? []), ...clusters]);
+      this.#noteChangedClusters(clusters);
       return;
     }
     this.#changedClusters = undefined;
     if (clusters === 'all') endpoints.forceAll();
     else for (const name of clusters) endpoints.force(name);
+  }
+
+  /** Of a stream that has no endpoints yet. One with clusters alone never will. */
+  #noteChangedClusters(clusters: 'all' | Iterable<string>): void {
+    if (this.#options.areClustersElsewhere !== undefined || this.#changedClusters === 'all') return;
+    if (clusters === 'all') {
+      this.#changedClusters = 'all';
+      return;
+    }
+    this.#changedClusters ??= new Set();
+    for (const name of clusters) this.#changedClusters.add(name);
+    if (this.#changedClusters.size > mostChangedClusters) this.#changedClusters = 'all';
   }
 
   #isWhole(typeUrl: string): boolean {

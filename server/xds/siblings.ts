@@ -45,6 +45,11 @@ export class Siblings<Stream extends Sibling> {
     return isUnderWay;
   }
 
+  /** All streams of the client. */
+  of(client: string): readonly Stream[] {
+    return [...(this.#families.get(client)?.streams ?? [])];
+  }
+
   /** Something was said on one of the streams: those that wait may go on. */
   takeHeld(client: string): readonly Stream[] {
     const held = [...(this.#families.get(client)?.held ?? [])];

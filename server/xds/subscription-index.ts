@@ -89,6 +89,14 @@ export class SubscriptionIndex<Subscriber> implements SetIndex<Subscriber> {
     return false;
   }
 
+  /**
+   * How many ask for the service of their own accord. Who has everything names what he was told that there is: he is no reason
+   * for it to be there.
+   */
+  askersOf(service: string): number {
+    return [...this.holdersOf(service)].filter((subscriber) => !this.#everything.has(subscriber)).length;
+  }
+
   #addHolders(service: string, found: Set<Subscriber>): void {
     for (const subscriber of this.#services.get(service) ?? []) found.add(subscriber);
     for (const { members } of this.#sets.get(service) ?? []) for (const member of members) found.add(member);

@@ -48,6 +48,11 @@ export class Verdicts {
     return this.#unanswered?.size ?? 0;
   }
 
+  /** Nonce of the response that is waited for longest. */
+  get oldest(): string | undefined {
+    return this.#unanswered?.keys().next().value;
+  }
+
   /** Whether every response has its verdict, those included that nobody waits for any more. */
   get isSettled(): boolean {
     return this.unanswered + (this.#overdue?.size ?? 0) === 0;

@@ -107,6 +107,18 @@ for (const { client, userAgent, asked } of [
       expect(await rollout(2)).to.deep.include({ phase: 'complete', retired: 0, pending: [] });
     });
 
+    it('is not taken away by another revision, which concerns nobody', async () => {
+      await mesh.apply(split('v1'), '');
+      await routes.response();
+      await mesh.apply(split('v1', 'v2').replaceAll('reviews', 'ratings'), '');
+      await mesh.apply(split('v1').replaceAll('reviews', 'ratings'), '');
+      expect((await rollout(4)).phase).to.equal('complete');
+      expect(await rollout(2)).to.deep.include({ phase: 'applying', retired: 1 });
+      expect(clusters.held.has(v2)).to.equal(true);
+      routes.answer();
+      await mesh.until(async () => !clusters.held.has(v2));
+    });
+
     it('is not taken away at all when another revision brings it back meanwhile', async () => {
       await mesh.apply(split('v1'), '');
       await routes.response();

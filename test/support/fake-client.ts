@@ -150,7 +150,7 @@ export class FakeClient {
   }
 
   overdue(): void {
-    this.#perform(this.session.onOverdue());
+    this.#perform([...this.session.onOverdue(), ...this.session.flush()]);
   }
 
   /** The log since the last call. */

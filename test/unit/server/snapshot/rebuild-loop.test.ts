@@ -144,6 +144,19 @@ describe('the rebuild loop', () => {
       expect(clusters('reviews.default')).to.deep.equal(['reviews.default|http|', 'reviews.default|http|v2']);
     });
 
+    it('keeps what many revisions take away one after the other at the cost of each, not of all before it', () => {
+      const versions = Array.from({ length: 16 }, (_, index) => `w${index}`);
+      for (const version of versions) world.apply(route('reviews', `{ subset: ${version} }`));
+      for (let i = 0; i < 3; i++) {
+        world.put('reviews', 'r1', { labels: { version: 'w3' }, address: `10.0.1.${i}` });
+        world.turn();
+        const snapshot = world.cache.service('reviews.default');
+        const served = snapshot && variantOf(snapshot, 'grpc').get(typeUrls.cluster);
+        expect(served?.has('reviews.default|http|w3')).to.equal(true);
+        expect(served?.size).to.equal(1 + 2 + versions.length);
+      }
+    });
+
     it('has the same for clients that are not ours', () => {
       const served = () => {
         const snapshot = world.cache.service('reviews.default');

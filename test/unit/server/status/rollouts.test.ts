@@ -337,11 +337,22 @@ describe('rollouts', () => {
       expect(await follow(1, long)).to.deep.equal([]);
     });
 
-    it('is complete with a later one that takes away what it left', () => {
+    it('is complete by itself, whatever later ones are', () => {
       rollouts.publish({ revision: 1, sequence: 1 }, [], 1);
       rollouts.publish({ revision: 2, sequence: 2 }, [], 1);
       rollouts.onRemoved(2);
-      expect([1, 2].map((revision) => rollouts.get(revision, []).phase)).to.deep.equal(['complete', 'complete']);
+      expect([1, 2].map((revision) => rollouts.get(revision, []).phase)).to.deep.equal(['applying', 'complete']);
+    });
+
+    it('calls nobody back when the server has ended', async () => {
+      rollouts.publish({ revision: 1, sequence: 1 }, [agent('a')], 1);
+      let isCalled = false;
+      rollouts.whenApplied(1, 1, () => {
+        isCalled = true;
+      });
+      rollouts.close();
+      await new Promise((resolve) => setTimeout(resolve, 20));
+      expect(isCalled).to.equal(false);
     });
   });
 });

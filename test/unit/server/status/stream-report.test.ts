@@ -123,6 +123,22 @@ describe('the report of a stream', () => {
     expect(clusters?.record.applied).to.equal(2);
   });
 
+  it('of a client with several streams uses a state when those that it concerns do, and refuses what one of them does', () => {
+    const [listeners, endpoints] = [1, 2].map(() => open({ userAgent: 'envoy', kind: 'envoy' }));
+    const applies = (stream: typeof listeners, sequence: number, isRefusing = false) =>
+      stream?.report.applied({ is: 'applied', revision: 5, sequence, isRefusing });
+    for (const stream of [listeners, endpoints]) stream?.report.noted(7);
+    applies(listeners, 7);
+    expect(listeners?.record.appliedSequence).to.equal(0);
+    applies(endpoints, 7);
+    expect(listeners?.record.appliedSequence).to.equal(7);
+    endpoints?.report.refused({ is: 'refused', revision: 5, message: 'no', resources: [] });
+    applies(listeners, 8);
+    expect(listeners?.record.nack?.revision).to.equal(5);
+    applies(endpoints, 8);
+    expect(listeners?.record.nack).to.equal(undefined);
+  });
+
   it('of an agent leaves its record when the stream ends; its lease decides', async () => {
     const record = await hold();
     open().report.closed();

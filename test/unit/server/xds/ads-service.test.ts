@@ -57,6 +57,7 @@ describe('the discovery service', () => {
       onOddity: nothing,
       openReport: () => ({
         sent: nothing,
+        noted: nothing,
         touched: nothing,
         applied: nothing,
         refused: nothing,

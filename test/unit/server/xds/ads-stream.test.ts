@@ -41,6 +41,7 @@ class World {
       log: Object.assign(pino({ level: 'silent' }), { info: note }),
       report: {
         sent: nothing,
+        noted: nothing,
         touched: nothing,
         applied: nothing,
         refused: nothing,
@@ -54,7 +55,11 @@ class World {
       onUnread: (bytes) => {
         this.unread += bytes;
       },
-      sendInTurn: (stream) => stream.flush(),
+      inTurn: (send) => {
+        send();
+        return undefined;
+      },
+      onOverdue: nothing,
       onReady: (stream) => stream.flush(),
     });
     const { view, cache } = this.mesh;
@@ -150,6 +155,16 @@ describe('a stream', () => {
     world.request({ typeUrl: 'type.googleapis.com/no.such.Type' });
     expect(world.odd).to.deep.equal(['unknown-nonce', 'unknown-nonce', 'unknown-type']);
     expect(world.told).to.have.lengthOf(2);
+  });
+
+  it('that cannot be told of a change ends: it would never be in step again', () => {
+    Object.assign(world.mesh.view, {
+      changes: () => {
+        throw new Error('a fault of this server');
+      },
+    });
+    world.mesh.put(instanceOf('new', 'i1'));
+    expect(world.errors).to.deep.equal(['INTERNAL: the server failed on this stream; its log says why']);
   });
 
   it('with an absurd name ends with a sentence', () => {

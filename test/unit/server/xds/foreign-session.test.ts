@@ -460,6 +460,21 @@ spec: { service: a, loadBalancer: { policy: least-request } }
       ]);
     });
 
+    it('waits for the answer that is due longest: one that is given in time is never overdue', () => {
+      const mesh = meshWith('a');
+      const client = new FakeClient(mesh, 'delta');
+      client.isPrompt = false;
+      client.subscribe('cluster', ['*']);
+      mesh.apply(policy('a', 'random'));
+      const due = [client.session.waitsFor];
+      client.answer(0);
+      mesh.apply(policy('a', 'maglev'));
+      due.push(client.session.waitsFor);
+      while (client.pending.length > 0) client.answer(0);
+      due.push(client.session.waitsFor);
+      expect(due).to.deep.equal(['1', '2', undefined]);
+    });
+
     it('sends a client that does not answer a bounded number of responses', () => {
       const mesh = meshWith('a');
       const client = delta(mesh);
