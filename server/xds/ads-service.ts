@@ -20,6 +20,7 @@ import { AdsStream, type AdsStreamOptions, type StreamReport } from './ads-strea
 import { AgentSession } from './agent-session.ts';
 import { ClientViews } from './client-views.ts';
 import { ForeignSession } from './foreign-session.ts';
+import { forgetFullResponses } from './full-responses.ts';
 import { identityOf, longestText, type StreamIdentity } from './identity.ts';
 import { PushQueue } from './push-queue.ts';
 import type { Oddity, Protocol, RefusedResource, Request } from './session.ts';
@@ -122,7 +123,9 @@ export class AdsService {
 
   #lookAfter(): void {
     for (const stream of [...this.#streams]) stream.checkStandstill();
-    if (this.#sentBytes < worthGivingBack || this.#unreadBytes > 0 || this.#admission.length > 0) return;
+    if (this.#unreadBytes > 0 || this.#admission.length > 0) return;
+    forgetFullResponses();
+    if (this.#sentBytes < worthGivingBack) return;
     this.#sentBytes = 0;
     giveBackFreedMemory();
   }

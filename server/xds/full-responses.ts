@@ -13,6 +13,9 @@ import type { Subscription } from './subscription.ts';
 /** A response of these types, in state of the world, is the whole set: what it leaves out is deleted. */
 export const isWholeSet: ReadonlySet<string> = new Set([typeUrls.cluster, typeUrls.listener, typeUrls.scopedRoute]);
 
+/** Fewer names are hardly asked for by two clients alike, and soon put together. */
+const worthSharing = 32;
+
 /** gRPC clients refuse messages of more than 4 MiB; with the head of the message this stays below. */
 const mostBytes = 3_500_000;
 
@@ -32,7 +35,12 @@ interface Kept {
 }
 
 /** By view, then by what is asked for: the names, or, with a wildcard, the type. The newest state only. */
-const kept = new WeakMap<ClientView, { readonly named: WeakMap<object, Kept>; readonly all: Map<string, Kept> }>();
+let kept = new WeakMap<ClientView, { readonly named: WeakMap<object, Kept>; readonly all: Map<string, Kept> }>();
+
+/** Nobody begins at the moment: what was put together for many goes. */
+export function forgetFullResponses(): void {
+  kept = new WeakMap();
+}
 
 /** Undefined when it is more than one message can carry. `sequence`: of the state that the view shows. */
 export function fullResponses(
@@ -41,6 +49,7 @@ export function fullResponses(
   protocol: Protocol,
   sequence: number,
 ): FullResponse | undefined {
+  if (!subscription.isWildcard && subscription.names.size < worthSharing) return collect(view, subscription, protocol);
   const ofView = kept.get(view) ?? { named: new WeakMap<object, Kept>(), all: new Map<string, Kept>() };
   kept.set(view, ofView);
   const { isWildcard, names, content, typeUrl } = subscription;

@@ -11,8 +11,8 @@ export interface Refusal {
   readonly message: string;
   /** Whether the client named it, so that it can be left out alone. */
   readonly isNamed: boolean;
-  /** What it had before; undefined: nothing, or not known to this server. */
-  readonly good: EncodedResource | undefined;
+  /** What it had before; undefined: nothing; 'unknown': what it had from another stream, if anything. */
+  readonly good: EncodedResource | 'unknown' | undefined;
 }
 
 const none: ReadonlyMap<string, Refusal> = new Map();
@@ -32,7 +32,9 @@ export class Refusals {
   /** What stands for the resource in a set that is sent as a whole; undefined: nothing does. */
   inPlaceOf(resource: EncodedResource): EncodedResource | undefined {
     const refusal = this.#byName?.get(resource.name);
-    return refusal?.isNamed && refusal.version === resource.version ? refusal.good : resource;
+    if (!refusal?.isNamed || refusal.version !== resource.version) return resource;
+    // To leave it out would delete what the client may have: it takes the rest of a set with a resource that it refuses.
+    return refusal.good === 'unknown' ? resource : refusal.good;
   }
 
   /** Whether it is refused just as it is. */
@@ -55,7 +57,12 @@ export class Refusals {
       // What has changed meanwhile may be the repair.
       if (!now || now.version !== version) continue;
       this.#byName ??= new Map();
-      this.#byName.set(name, { version, message, isNamed, good: replaced?.get(name) });
+      this.#byName.set(name, {
+        version,
+        message,
+        isNamed,
+        good: replaced === undefined ? 'unknown' : replaced.get(name),
+      });
     }
   }
 

@@ -55,6 +55,12 @@ describe('what a client refused', () => {
     expect(refused('cluster a.default|http|v1: no').inPlaceOf(subset)).to.equal(undefined);
   });
 
+  it('stays in a whole set as it is when the client may have an earlier version from another stream', () => {
+    const refusals = new Refusals();
+    refusals.add({ ...response([a]), replaced: undefined }, 'cluster a.default|http|: no', () => a);
+    expect(refusals.inPlaceOf(a)).to.equal(a);
+  });
+
   it('stays in a whole set when nobody knows which it is, and is taken with it', () => {
     const refusals = refused('no');
     expect(refusals.inPlaceOf(a)).to.equal(a);
