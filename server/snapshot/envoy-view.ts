@@ -2,23 +2,19 @@
  * The mesh as Envoys with equal nodes are served it: the services of their scope and the clusters that these send to, and the
  * listeners of the node. Of services nothing is kept here.
  */
-import { parseServiceKey, serviceKey } from '../../model/names.ts';
+import { parseServiceKey } from '../../model/names.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { canonicalName } from '../compile/envoy/authority.ts';
 import type { OwnStreams } from '../compile/envoy/config-source.ts';
-import {
-  applicationResource,
-  inboundListener,
-  outboundListener,
-  type SocketName,
-  upstreamListener,
-} from '../compile/envoy/listeners.ts';
+import type { SocketName } from '../compile/envoy/listeners.ts';
 import { hostOfScope } from '../compile/envoy/scopes.ts';
-import { protocolOf } from '../compile/service-input.ts';
 import type { ClientView, ResourceChange } from './client-view.ts';
 import { envoyResources } from './envoy-resources.ts';
+import { type MeshState, stateBefore } from './mesh-state.ts';
+import { NodeResources, serviceOfListener } from './node-resources.ts';
 import type { ServiceSnapshot } from './service-snapshot.ts';
-import { ownerOf, type SnapshotCache, type SnapshotChange } from './snapshot-cache.ts';
+import { ownerOf, rankClaimants, type SnapshotCache, type SnapshotChange } from './snapshot-cache.ts';
 
 /** What an Envoy says of itself, with defaults filled in. Equal nodes are served alike. */
 export interface EnvoyNode {
@@ -43,7 +39,10 @@ export interface EnvoyUpstream {
   readonly at: SocketName;
 }
 
-type Lookup = (key: string) => ServiceSnapshot | undefined;
+interface Moment extends MeshState {
+  /** Clusters that services in the scope send to, of services outside of it. */
+  readonly referred: () => ReadonlySet<string>;
+}
 
 export class EnvoyView implements ClientView {
   readonly typeUrls: readonly string[] = [
@@ -57,7 +56,8 @@ export class EnvoyView implements ClientView {
   ];
   readonly #cache: SnapshotCache;
   readonly #node: EnvoyNode;
-  readonly #outbound: EncodedResource;
+  readonly #domain: string;
+  readonly #own: NodeResources;
   /** Undefined: all of the namespace. */
   readonly #listed: ReadonlySet<string> | undefined;
   readonly #changes = new WeakMap<SnapshotChange, readonly ResourceChange[]>();
@@ -66,7 +66,8 @@ export class EnvoyView implements ClientView {
   constructor(cache: SnapshotCache, node: EnvoyNode, domain: string) {
     this.#cache = cache;
     this.#node = node;
-    this.#outbound = outboundListener(node.outbound, { ...node, domain });
+    this.#domain = domain;
+    this.#own = new NodeResources(node, domain);
     const upstreams = node.upstreams.map(({ service }) => service);
     this.#listed = node.services && new Set([...node.services, ...upstreams]);
   }
@@ -74,29 +75,30 @@ export class EnvoyView implements ClientView {
   /** Services that the node names and that are not there, or not with this port: it is served them when they come. */
   missing(): string[] {
     const { services = [], upstreams } = this.#node;
-    const absent = services.filter((key) => this.#now(key) === undefined);
+    const absent = services.filter((key) => this.#cache.service(key) === undefined);
     const upstream = upstreams.filter(({ service, port }) => {
-      const ports = this.#now(service)?.input.ports ?? [];
+      const ports = this.#cache.service(service)?.input.ports ?? [];
       return port === undefined ? ports.length === 0 : !ports.some((one) => one.port === port);
     });
     return [...new Set([...absent, ...upstream.map(({ service, port }) => (port ? `${service}:${port}` : service))])];
   }
 
   resource(typeUrl: string, name: string): EncodedResource | undefined {
-    return this.#find(typeUrl, name, this.#now);
+    return this.#find(typeUrl, name, this.#at(this.#cache));
   }
 
   *resources(typeUrl: string): Generator<EncodedResource> {
-    yield* this.#own(typeUrl, this.#now);
+    const now = this.#at(this.#cache);
+    yield* this.#own.all(typeUrl, now);
     const isScope = typeUrl === typeUrls.scopedRoute;
     for (const snapshot of this.#inScope()) {
       for (const resource of this.#of(snapshot, typeUrl).values()) {
-        if (!isScope || this.#ownerOfScope(resource.name) === snapshot.key) yield resource;
+        if (!isScope || this.#ownerOfHost(hostOfScope(resource.name), now) === snapshot.key) yield resource;
       }
     }
     if (typeUrl !== typeUrls.cluster && typeUrl !== typeUrls.endpoint) return;
-    for (const name of this.#referred(this.#now)) {
-      const resource = this.#find(typeUrl, name, this.#now);
+    for (const name of now.referred()) {
+      const resource = this.#find(typeUrl, name, now);
       if (resource) yield resource;
     }
   }
@@ -114,12 +116,22 @@ export class EnvoyView implements ClientView {
       const host = hostOfScope(name);
       return parseServiceKey(host) ? host : '';
     }
-    // A listener for a service is called upstream|SERVICE:PORT|ADDRESS; all others are of the node alone.
-    if (typeUrl === typeUrls.listener) return /^upstream\|([^:|]+):/.exec(name)?.[1] ?? '';
+    if (typeUrl === typeUrls.listener) return serviceOfListener(name);
     return ownerOf(typeUrl, name);
   }
 
-  readonly #now: Lookup = (key) => this.#cache.service(key);
+  /** For one question: services change. */
+  #at(state: MeshState): Moment {
+    let referred: ReadonlySet<string> | undefined;
+    return {
+      service: (key) => state.service(key),
+      claimants: (name) => state.claimants(name),
+      referred: () => {
+        referred ??= this.#referred(state);
+        return referred;
+      },
+    };
+  }
 
   #isInScope(key: string): boolean {
     return this.#listed?.has(key) ?? this.#isAtHome(key);
@@ -136,7 +148,7 @@ export class EnvoyView implements ClientView {
       return;
     }
     for (const key of this.#listed) {
-      const snapshot = this.#now(key);
+      const snapshot = this.#cache.service(key);
       if (snapshot) yield snapshot;
     }
   }
@@ -145,79 +157,77 @@ export class EnvoyView implements ClientView {
     return envoyResources(snapshot, typeUrl, this.#node);
   }
 
-  /** The listeners, and the application as a cluster: what the services make of them. */
-  #own(typeUrl: string, lookup: Lookup): readonly EncodedResource[] {
-    const { inbound, namespace, service } = this.#node;
-    if (typeUrl !== typeUrls.listener && typeUrl !== typeUrls.cluster) return [];
-    const input = service === '' ? undefined : lookup(serviceKey(namespace, service))?.input;
-    const first = input?.ports[0];
-    const protocol = input && first ? protocolOf(input, first.name) : 'undeclared';
-    if (typeUrl === typeUrls.cluster) return inbound ? [applicationResource(inbound.app, protocol)] : [];
-    const upstreams = this.#node.upstreams.flatMap((upstream) => {
-      const snapshot = lookup(upstream.service);
-      return (snapshot && upstreamListener(snapshot.input, snapshot.compiled, upstream, this.#node.streams)) ?? [];
-    });
-    return [this.#outbound, ...(inbound ? [inboundListener(inbound.at, protocol)] : []), ...upstreams];
-  }
-
-  #find(typeUrl: string, name: string, lookup: Lookup): EncodedResource | undefined {
-    const own = this.#own(typeUrl, lookup).find((resource) => resource.name === name);
+  #find(typeUrl: string, name: string, moment: Moment): EncodedResource | undefined {
+    const own = this.#own.find(typeUrl, name, moment);
     if (own || typeUrl === typeUrls.listener) return own;
-    const key = typeUrl === typeUrls.scopedRoute ? this.#ownerOfScope(name) : ownerOf(typeUrl, name);
-    if (!this.#isInScope(key) && !this.#isReferred(typeUrl, name, lookup)) return undefined;
-    const snapshot = lookup(key);
+    const isScope = typeUrl === typeUrls.scopedRoute;
+    const key = isScope ? this.#ownerOfHost(hostOfScope(name), moment) : ownerOf(typeUrl, name);
+    if (key === undefined) return undefined;
+    if (!this.#isInScope(key) && !isReferred(typeUrl, name, moment)) return undefined;
+    const snapshot = moment.service(key);
     return snapshot && this.#of(snapshot, typeUrl).get(name);
   }
 
   /** Two services may claim a name: one that is called so has it, not one that has it for an alias. */
-  #ownerOfScope(name: string): string {
-    return this.#cache.ownerOfName(hostOfScope(name)) ?? hostOfScope(name);
+  #ownerOfHost(host: string, state: MeshState): string | undefined {
+    // An alias may be written with the domain, of which scopes have none.
+    const claimants = [host, `${host}.${this.#domain}`].flatMap((name) => state.claimants(name));
+    return rankClaimants(host, claimants)[0];
   }
 
-  /** Clusters that services in the scope send to, of services outside of it. */
-  #referred(lookup: Lookup): string[] {
-    if (this.#listed === undefined) return [];
-    const all = [...this.#listed].flatMap((key) => lookup(key)?.references ?? []);
-    return [...new Set(all)].filter((name) => !this.#isInScope(ownerOf(typeUrls.cluster, name)));
+  #referred(state: MeshState): ReadonlySet<string> {
+    if (this.#listed === undefined) return new Set();
+    const all = new Set([...this.#listed].flatMap((key) => state.service(key)?.references ?? []));
+    return new Set([...all].filter((name) => !this.#isInScope(ownerOf(typeUrls.cluster, name))));
   }
 
-  #isReferred(typeUrl: string, name: string, lookup: Lookup): boolean {
-    if (this.#listed === undefined || (typeUrl !== typeUrls.cluster && typeUrl !== typeUrls.endpoint)) return false;
-    return [...this.#listed].some((key) => lookup(key)?.references.includes(name));
-  }
-
-  #differences({ services }: SnapshotChange): ResourceChange[] {
-    const before = new Map(services.map((change) => [change.key, change.before]));
-    const then: Lookup = (key) => (before.has(key) ? before.get(key) : this.#now(key));
+  #differences(change: SnapshotChange): ResourceChange[] {
+    const moments = [this.#at(stateBefore(this.#cache, change)), this.#at(this.#cache)] as const;
+    const [then, now] = moments;
     const names = new Map<string, Set<string>>(this.typeUrls.map((typeUrl) => [typeUrl, new Set()]));
     const note = (typeUrl: string, list: Iterable<string>) => {
       for (const name of list) names.get(typeUrl)?.add(name);
     };
-    for (const change of services) {
-      const snapshots = [change.before, change.after].flatMap((snapshot) => snapshot ?? []);
-      if (this.#isInScope(change.key)) {
+    for (const { key, before, after, isRuleChange, changed } of change.services) {
+      const snapshots = [before, after].flatMap((snapshot) => snapshot ?? []);
+      if (this.#isInScope(key)) {
         for (const typeUrl of this.typeUrls) {
           for (const snapshot of snapshots) note(typeUrl, this.#of(snapshot, typeUrl).keys());
         }
       }
-      if (!change.isRuleChange && this.#listed === undefined) continue;
-      for (const typeUrl of [typeUrls.listener, typeUrls.cluster]) {
-        for (const lookup of [then, this.#now]) {
+      if (!isRuleChange) continue;
+      const spellings = changed.filter(([typeUrl]) => typeUrl === typeUrls.name).map(([, name]) => name);
+      for (const moment of moments) {
+        for (const typeUrl of [typeUrls.listener, typeUrls.cluster]) {
           note(
             typeUrl,
-            this.#own(typeUrl, lookup).map(({ name }) => name),
+            this.#own.dependingOn(key, typeUrl, moment).map(({ name }) => name),
           );
         }
+        for (const name of spellings) note(typeUrls.scopedRoute, this.#scopesOf(name, moment));
       }
     }
-    const outside = [...this.#referred(then), ...this.#referred(this.#now)];
-    note(typeUrls.cluster, outside);
-    note(typeUrls.endpoint, outside);
+    for (const typeUrl of [typeUrls.cluster, typeUrls.endpoint]) {
+      for (const moment of moments) note(typeUrl, moment.referred());
+    }
     return [...names].flatMap(([typeUrl, list]) =>
       [...list].flatMap((name) => {
-        const change = { typeUrl, name, before: this.#find(typeUrl, name, then), after: this.resource(typeUrl, name) };
-        return change.before?.version === change.after?.version ? [] : [change];
+        const found = { typeUrl, name, before: this.#find(typeUrl, name, then), after: this.#find(typeUrl, name, now) };
+        return found.before?.version === found.after?.version ? [] : [found];
       }),
     );
   }
+
+  /** Of whoever has the name: a service that comes or goes gives it to another, or takes it from one. */
+  #scopesOf(name: string, moment: Moment): string[] {
+    const host = canonicalName(name, this.#domain);
+    const owner = this.#ownerOfHost(host, moment);
+    const snapshot = owner !== undefined && this.#isInScope(owner) ? moment.service(owner) : undefined;
+    if (snapshot === undefined) return [];
+    return [...this.#of(snapshot, typeUrls.scopedRoute).keys()].filter((scope) => hostOfScope(scope) === host);
+  }
+}
+
+function isReferred(typeUrl: string, name: string, moment: Moment): boolean {
+  return (typeUrl === typeUrls.cluster || typeUrl === typeUrls.endpoint) && moment.referred().has(name);
 }

@@ -93,6 +93,11 @@ export class SnapshotCache {
     return this.#names.get(name)?.[0];
   }
 
+  /** Keys of the services that claim a spelling, the one that has it first. */
+  claimants(name: string): readonly string[] {
+    return this.#names.get(name) ?? [];
+  }
+
   resource(typeUrl: string, name: string): EncodedResource | undefined {
     return resourceOf(this.#services.get(ownerOf(typeUrl, name)), typeUrl, name);
   }
@@ -102,14 +107,8 @@ export class SnapshotCache {
     for (const service of this.#services.values()) yield* resourcesOf(service, typeUrl);
   }
 
-  /** An alias may be the name of a service that came later: a service has its own name, whoever came first. */
   #claim(name: string, key: string): void {
-    const rank = (claimant: string) => (name === claimant || name.startsWith(`${claimant}.`) ? 0 : 1);
-    const claimants = [...(this.#names.get(name) ?? []), key];
-    this.#names.set(
-      name,
-      claimants.sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1)),
-    );
+    this.#names.set(name, rankClaimants(name, [...(this.#names.get(name) ?? []), key]));
   }
 
   #release(name: string, key: string): void {
@@ -117,6 +116,12 @@ export class SnapshotCache {
     if (others.length > 0) this.#names.set(name, others);
     else this.#names.delete(name);
   }
+}
+
+/** An alias may be the name of a service that came later: a service has its own name, whoever came first. */
+export function rankClaimants(name: string, claimants: readonly string[]): string[] {
+  const rank = (claimant: string) => (name === claimant || name.startsWith(`${claimant}.`) ? 0 : 1);
+  return [...claimants].sort((a, b) => rank(a) - rank(b) || (a < b ? -1 : 1));
 }
 
 /** The service to which a resource of this name belongs: it is the beginning of the name of each type. */

@@ -22,6 +22,13 @@ metadata: { name: ${service} }
 spec: { service: ${service}, allowEmpty: true, rules: [ { backends: [ { service: ${target} } ] } ] }
 `;
 
+const aliased = (service: string, ...aliases: string[]) => `
+apiVersion: sluice.dev/v1
+kind: Service
+metadata: { name: ${service} }
+spec: { ports: [ { name: http, port: 80, protocol: http } ], aliases: [ ${aliases.join(', ')} ] }
+`;
+
 describe('the mesh as an Envoy is served it', () => {
   let mesh: ModelMesh;
 
@@ -77,10 +84,48 @@ describe('the mesh as an Envoy is served it', () => {
     expect(viewOf().resource(typeUrls.endpoint, 'a.default|http|')?.version).to.equal(before?.version);
   });
 
+  it('finds a service by an alias that has the domain of the mesh', () => {
+    mesh.apply(aliased('a', 'v.default.mesh.local'));
+    expect(names(viewOf(), 'scopedRoute')).to.include.members(['v.default', 'v.default:80']);
+  });
+
+  it('gives a name that two services claim to the one that is called so, also outside of the scope', () => {
+    mesh.apply(aliased('a', 'd.other'));
+    const view = viewOf();
+    const told: string[] = [];
+    mesh.onChange((change) => {
+      for (const { name, after } of view.changes(change)) told.push(`${after ? '+' : '-'}${name}`);
+    });
+    mesh.put(instanceOf('d', 'd-1', { namespace: 'other' }));
+    expect(names(view, 'scopedRoute')).to.not.include('d.other');
+    expect(told).to.have.members(['-d.other', '-d.other:80']);
+  });
+
+  it('makes a listener of its own once for each compilation of its service', () => {
+    const upstreams = ['a', 'b'].map((name, n) => ({ service: `${name}.default`, port: undefined, at: at(n + 1) }));
+    const view = viewOf({ upstreams, inbound: { at: at(3), app: at(4) } });
+    const own = () => [
+      ...['upstream|a.default:80|127.0.0.1:1', 'upstream|b.default:80|127.0.0.1:2', 'inbound|127.0.0.1:3'].map((name) =>
+        view.resource(typeUrls.listener, name),
+      ),
+      view.resource(typeUrls.cluster, 'inbound:application'),
+    ];
+    const [a, ...others] = own();
+    expect(a?.name).to.equal('upstream|a.default:80|127.0.0.1:1');
+    mesh.apply(route('a', 'c'));
+    const [, ...after] = own();
+    for (const [index, resource] of others.entries()) {
+      expect(resource, `of ${index}`).to.be.an('object').and.to.equal(after[index]);
+    }
+    expect([...view.resources(typeUrls.listener)]).to.include.members(others.slice(0, 2));
+  });
+
   for (const { name, more } of [
     { name: 'all services', more: {} },
     { name: 'some services', more: { services: ['a.default'] } },
     { name: 'an upstream', more: { upstreams: [{ service: 'b.default', port: undefined, at: at(1) }] } },
+    { name: 'an upstream of a port', more: { upstreams: [{ service: 'b.default', port: 81, at: at(1) }] } },
+    { name: 'an application', more: { service: 'b', inbound: { at: at(1), app: at(2) } } },
     { name: 'a zone', more: { zone: 'here' } },
   ] as readonly { name: string; more: Partial<EnvoyNode> }[]) {
     it(`says of each change what it changes (${name})`, () => {
@@ -106,6 +151,16 @@ describe('the mesh as an Envoy is served it', () => {
           mesh.apply(
             'apiVersion: sluice.dev/v1\nkind: Service\nmetadata: { name: b }\nspec: { ports: [ { name: sql, port: 81, protocol: tcp } ], aliases: [ z ] }',
           ),
+        () => mesh.apply(aliased('a', 'v', 'w.example', 'z', 'd.other')),
+        () => mesh.apply(aliased('a', 'v', 'd.other')),
+        () => mesh.apply(`${aliased('a')}---${aliased('c', 'v')}`),
+        () => mesh.apply(`${aliased('a', 'v')}---${aliased('c')}`),
+        () => mesh.apply(aliased('c', 'v', 'd.other')),
+        () => mesh.put(instanceOf('d', 'd-1', { namespace: 'other' })),
+        () => mesh.apply('', 'Service/default/a'),
+        () => mesh.apply('', 'Service/default/c'),
+        () => mesh.apply(aliased('b', 'v', 'z.default.mesh.local')),
+        () => mesh.put(instanceOf('v', 'v-1')),
         () => mesh.put(instanceOf('c', 'c-2', { state: 'lost' })),
         () => mesh.remove('b', 'b-1'),
         () => mesh.apply('', 'Route/default/a'),
