@@ -6,38 +6,14 @@ import { parseServiceKey } from '../../model/names.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { canonicalName } from '../compile/envoy/authority.ts';
-import type { OwnStreams } from '../compile/envoy/config-source.ts';
-import type { SocketName } from '../compile/envoy/listeners.ts';
 import { hostOfScope } from '../compile/envoy/scopes.ts';
 import type { ClientView, ResourceChange } from './client-view.ts';
+import type { EnvoyNode } from './envoy-node.ts';
 import { envoyResources } from './envoy-resources.ts';
 import { type MeshState, stateBefore } from './mesh-state.ts';
 import { NodeResources, serviceOfListener } from './node-resources.ts';
 import type { ServiceSnapshot } from './service-snapshot.ts';
 import { ownerOf, rankClaimants, type SnapshotCache, type SnapshotChange } from './snapshot-cache.ts';
-
-/** What an Envoy says of itself, with defaults filled in. Equal nodes are served alike. */
-export interface EnvoyNode {
-  readonly namespace: string;
-  /** Of the application beside it; '' when it did not say. */
-  readonly service: string;
-  readonly zone: string;
-  /** Undefined: one aggregated stream. */
-  readonly streams: OwnStreams | undefined;
-  readonly outbound: SocketName;
-  readonly inbound: { readonly at: SocketName; readonly app: SocketName } | undefined;
-  readonly upstreams: readonly EnvoyUpstream[];
-  /** Keys of the services that it may address; undefined: all of its namespace. */
-  readonly services: readonly string[] | undefined;
-}
-
-export interface EnvoyUpstream {
-  /** "reviews.default". */
-  readonly service: string;
-  /** The service's first unless given. */
-  readonly port: number | undefined;
-  readonly at: SocketName;
-}
 
 interface Moment extends MeshState {
   /** Clusters that services in the scope send to, of services outside of it. */

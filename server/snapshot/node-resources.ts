@@ -13,7 +13,7 @@ import {
   upstreamListener,
 } from '../compile/envoy/listeners.ts';
 import { protocolOf, type WireProtocol } from '../compile/service-input.ts';
-import type { EnvoyNode, EnvoyUpstream } from './envoy-view.ts';
+import type { EnvoyNode, EnvoyUpstream } from './envoy-node.ts';
 import type { MeshState } from './mesh-state.ts';
 
 type Services = Pick<MeshState, 'service'>;

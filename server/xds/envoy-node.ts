@@ -7,7 +7,7 @@ import { isDnsName, parseServiceKey, serviceKey } from '../../model/names.ts';
 import { formatHostPort, parseHostPort } from '../../process/host-port.ts';
 import type { Json } from '../../proto/struct.ts';
 import type { SocketName } from '../compile/envoy/listeners.ts';
-import type { EnvoyNode, EnvoyUpstream } from '../snapshot/envoy-view.ts';
+import type { EnvoyNode, EnvoyUpstream } from '../snapshot/envoy-node.ts';
 import { longestText, type StreamIdentity } from './identity.ts';
 import type { Protocol } from './session.ts';
 
@@ -38,18 +38,44 @@ export function readEnvoyNode(identity: StreamIdentity, domain: string, ownStrea
     );
   }
   const names: Names = { namespace, domain };
-  const upstreams = readUpstreams(metadata.upstreams, names, problems);
-  const listeners = [outbound, ...(at && app ? [at] : []), ...upstreams.map((upstream) => upstream.at)];
-  const taken = new Set<string>();
-  for (const name of listeners.map(formatHostPort)) {
-    if (taken.has(name) && !name.endsWith(':0')) problems.push(`metadata.sluice has two listeners at ${name}`);
-    taken.add(name);
-  }
+  const places = new Places(outbound, problems);
+  const inbound = at && app && places.take(at) ? { at, app } : undefined;
+  const upstreams = readUpstreams(metadata.upstreams, names, problems).filter((one) => places.take(one.at, one));
   const services = readServices(metadata.services, names, problems);
-  const inbound = at && app ? { at, app } : undefined;
   const cluster = typeof metadata.cluster === 'string' ? metadata.cluster.slice(0, longestText) : defaultCluster;
   const streams = ownStream && { protocol: ownStream, cluster };
   return { node: { namespace, service, zone, streams, outbound, inbound, upstreams, services }, problems };
+}
+
+/** Envoy refuses two listeners at one address, and all of an answer that has two of one name. */
+class Places {
+  readonly #problems: string[];
+  /** Address -> the upstreams that are there. */
+  readonly #taken = new Map<string, EnvoyUpstream[]>();
+
+  constructor(outbound: SocketName, problems: string[]) {
+    this.#problems = problems;
+    this.#taken.set(formatHostPort(outbound), []);
+  }
+
+  /** False, with a problem, for a listener that has to be left out. `upstream`: what the listener is for, if it is for one. */
+  take(at: SocketName, upstream?: EnvoyUpstream): boolean {
+    const address = formatHostPort(at);
+    const present = this.#taken.get(address);
+    // Port 0 is another one each time; but the names of two listeners for one port of a service are the same.
+    const isTaken = present && (at.port !== 0 || present.some((one) => upstream && mayBeSamePort(one, upstream)));
+    if (isTaken) {
+      this.#problems.push(`metadata.sluice has two listeners at ${address}: the later one is left out`);
+      return false;
+    }
+    this.#taken.set(address, [...(present ?? []), ...(upstream ? [upstream] : [])]);
+    return true;
+  }
+}
+
+/** Without a port it is the service's first, which may be any. */
+function mayBeSamePort(a: EnvoyUpstream, b: EnvoyUpstream): boolean {
+  return a.service === b.service && (a.port === undefined || b.port === undefined || a.port === b.port);
 }
 
 function readAddress(key: string, value: Json | undefined, problems: string[]): SocketName | undefined {

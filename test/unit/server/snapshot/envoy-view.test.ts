@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { typeUrls } from '../../../../proto/type-urls.ts';
-import { type EnvoyNode, EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
+import type { EnvoyNode } from '../../../../server/snapshot/envoy-node.ts';
+import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
 
 const at = (port: number) => ({ host: '127.0.0.1', port });

@@ -94,4 +94,33 @@ describe('the node of an Envoy', () => {
       expect(problems.join('\n')).to.match(problem);
     });
   }
+
+  for (const { name, upstreams, left } of [
+    { name: 'two ways to write one port', upstreams: { a: '127.0.0.1:1', 'a:9080': '127.0.0.1:1' }, left: ['a'] },
+    { name: 'two services at one address', upstreams: { a: '[::1]:1', b: '[::1]:1' }, left: ['a'] },
+    {
+      name: 'one at the address of requests for all',
+      upstreams: { a: '127.0.0.1:15001', b: '127.0.0.1:2' },
+      left: ['b'],
+    },
+    { name: 'one at the address of the application', upstreams: { a: '127.0.0.1:3' }, left: [] },
+    { name: 'a port twice, at any port', upstreams: { a: '127.0.0.1:0', 'a:1': '127.0.0.1:0' }, left: ['a'] },
+  ] as readonly { name: string; upstreams: { [key: string]: Json }; left: string[] }[]) {
+    it(`leaves out the later of two listeners: ${name}`, () => {
+      const { node, problems } = read({ inbound: '127.0.0.1:3', app: '127.0.0.1:4', upstreams });
+      expect(node.upstreams.map(({ service }) => service)).to.deep.equal(left.map((each) => `${each}.default`));
+      expect(problems).to.have.lengthOf(1);
+      expect(problems[0]).to.match(/two listeners at .*: the later one is left out$/);
+    });
+  }
+
+  it('leaves out an inbound listener where the outbound one is', () => {
+    const { node, problems } = read({ inbound: '127.0.0.1:15001', app: '127.0.0.1:4' });
+    expect([node.inbound, problems.length]).to.deep.equal([undefined, 1]);
+  });
+
+  it('may have several listeners at any port', () => {
+    const { node, problems } = read({ upstreams: { 'a:1': '127.0.0.1:0', 'a:2': '127.0.0.1:0', b: '127.0.0.1:0' } });
+    expect([node.upstreams.length, problems]).to.deep.equal([3, []]);
+  });
 });
