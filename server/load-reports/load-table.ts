@@ -48,6 +48,9 @@ const defaultLimits: LoadLimits = { clients: 20_000, localities: 500_000, cluste
 /** A client that has missed so many reports is not believed any more. */
 const missedReports = 3;
 
+/** How often a full table looks for clusters that are gone: that looks at all of them. */
+const foldIntervalMs = 1_000;
+
 /** Totals of clusters that have none of their own. No cluster is called so, for their names have two bars. */
 export const otherClusters = 'other';
 
@@ -71,6 +74,7 @@ export class LoadTable {
   #localities = 0;
   readonly #dropped = { clients: 0, localities: 0 };
   #reports = 0;
+  #foldedAtMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: LoadTableOptions) {
     this.#options = options;
@@ -153,6 +157,9 @@ export class LoadTable {
 
   /** Clusters come and go for as long as the server runs: those that are gone are added up. */
   #foldGone(): void {
+    const nowMs = this.#options.clock();
+    if (nowMs - this.#foldedAtMs < foldIntervalMs) return;
+    this.#foldedAtMs = nowMs;
     for (const [name, gone] of this.#totals) {
       if (name === otherClusters || this.#options.isCluster(name)) continue;
       this.#totals.delete(name);

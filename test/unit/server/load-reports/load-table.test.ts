@@ -112,4 +112,26 @@ describe('the table of load reports', () => {
       ['other', 2],
     ]);
   });
+
+  it('looks for clusters that are gone once a second at most, however much has no place', () => {
+    const limits = { clients: 10, localities: 10, clusters: 1_000 };
+    let asked = 0;
+    const isCluster = (name: string) => {
+      asked++;
+      return name !== 'gone';
+    };
+    nowMs = 0;
+    const table = new LoadTable({ clock: () => nowMs, intervalMs: 1_000, isCluster, limits });
+    const one = table.open(client('one'));
+    one?.onReport(report(...Array.from({ length: limits.clusters }, (_, n) => `n${n}`)));
+    asked = 0;
+    one?.onReport(report(...Array.from({ length: 100 }, (_, n) => `late${n}`)));
+    expect(asked).to.be.within(100, 100 + limits.clusters);
+    one?.onReport(report('late'));
+    expect(asked).to.be.below(200 + limits.clusters);
+    nowMs = 1_000;
+    one?.onReport(report('late'));
+    expect(asked).to.be.within(2 * limits.clusters, 2 * limits.clusters + 200);
+    expect(table.totals().get('other')?.successes).to.equal(102);
+  });
 });
