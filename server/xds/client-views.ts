@@ -9,11 +9,15 @@ import type { Protocol } from './session.ts';
 
 export interface FoundView {
   readonly view: ClientView;
-  /** What of the node cannot be used, in whole sentences. */
+  /** What of the node cannot be used, in few whole sentences: each is logged. */
   readonly problems: readonly string[];
 }
 
 const mostNamespaces = 1_000;
+
+/** Of one node. */
+const mostProblems = 10;
+const mostNames = 5;
 
 export class ClientViews {
   readonly #cache: SnapshotCache;
@@ -38,10 +42,7 @@ export class ClientViews {
     const { node, problems } = readEnvoyNode(identity, this.#domain, ownStream);
     const key = JSON.stringify(node);
     const view = this.#envoys.get(key)?.deref() ?? this.#create(key, new EnvoyView(this.#cache, node, this.#domain));
-    const absent = view
-      .missing()
-      .map((service) => `it names ${service}, which is not there: it is served that when it comes`);
-    return { view, problems: [...problems, ...absent] };
+    return { view, problems: [...fewOf(problems), ...sayMissing(view.missing())] };
   }
 
   #create(key: string, view: EnvoyView): EnvoyView {
@@ -59,4 +60,18 @@ export class ClientViews {
     this.#grpc.set(namespace, view);
     return view;
   }
+}
+
+function fewOf(problems: readonly string[]): string[] {
+  const more = problems.length - mostProblems;
+  return more <= 0 ? [...problems] : [...problems.slice(0, mostProblems), `and ${more} more that cannot be used`];
+}
+
+function sayMissing(services: readonly string[]): string[] {
+  const [first] = services;
+  if (first === undefined) return [];
+  if (services.length === 1) return [`it names ${first}, which is not there: it is served that when it comes`];
+  const named = services.slice(0, mostNames).join(', ');
+  const list = services.length > mostNames ? `${named}, …` : named;
+  return [`it names ${services.length} services that are not there (${list}): it is served each when it comes`];
 }
