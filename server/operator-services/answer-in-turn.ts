@@ -2,7 +2,7 @@
  * Streams on which each message is a question: they are answered one after the other. The next question is read when the
  * last answer has been taken, so one that asks and does not read costs no more than one answer.
  */
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
+import { status } from '@grpc/grpc-js';
 import { MeshError } from '../../model/errors.ts';
 import type { Logger } from '../../process/log.ts';
 import type { Received } from '../../proto/services.ts';
@@ -30,19 +30,43 @@ export function questionIn<Question>(received: Received<Question>): Question {
   throw new RefusedQuestion(status.INVALID_ARGUMENT, `a message cannot be decoded: ${received.fault}`);
 }
 
+/** What is used of a ServerDuplexStream. */
+export interface QuestionStream<Question, Answer> {
+  on(event: 'data', listener: (received: Received<Question>) => void): unknown;
+  on(event: string, listener: () => void): unknown;
+  emit(event: 'error', error: ReturnType<typeof endingOf>): unknown;
+  pause(): unknown;
+  resume(): unknown;
+  write(answer: Answer, onTaken: () => void): unknown;
+  end(): unknown;
+}
+
+/** `onTaken`: called once for each answer, when it has been taken or nobody is left to take it. */
 export function answerInTurn<Question, Answer>(
-  call: ServerDuplexStream<Received<Question>, Answer>,
+  call: QuestionStream<Question, Answer>,
   answer: (question: Question) => Promise<Answer> | Answer,
   log: Logger,
+  onTaken: () => void = () => {},
 ): void {
   let isOver = false;
+  let isUntaken = false;
+  const take = () => {
+    if (isUntaken) onTaken();
+    isUntaken = false;
+  };
   const onOver = () => {
     isOver = true;
+    take();
   };
   const onQuestion = async (received: Received<Question>) => {
     try {
       const answered = await answer(questionIn(received));
-      if (!isOver) call.write(answered, () => call.resume());
+      isUntaken = true;
+      if (isOver) return take();
+      call.write(answered, () => {
+        take();
+        call.resume();
+      });
     } catch (error) {
       if (!isOver) call.emit('error', endingOf(error, log));
     }

@@ -37,7 +37,7 @@ export interface ClientStatusLimits {
   /** In one answer. */
   readonly resources: number;
   readonly bytes: number;
-  /** Questions that are being answered or wait to be. */
+  /** Questions that are being answered or wait to be, and answers that nobody has taken yet. */
   readonly questions: number;
 }
 
@@ -62,28 +62,33 @@ export class ClientStatusService {
   }
 
   readonly handleStream = (call: ServerDuplexStream<Received<ClientStatusRequest>, Buffer>): void => {
-    answerInTurn(call, (question) => this.answer(question), this.#options.log);
+    answerInTurn(call, (question: ClientStatusRequest) => this.answer(question), this.#options.log, this.onTaken);
   };
 
   readonly handleFetch = (
     call: ServerUnaryCall<Received<ClientStatusRequest>, Buffer>,
     respond: sendUnaryData<Buffer>,
   ): void => {
+    // Every call ends with it, those included whose answer was taken.
+    const end = new Promise<void>((resolve) => call.once('cancelled', () => resolve()));
     Promise.resolve(call.request)
       .then((received) => this.answer(questionIn(received)))
       .then(
-        (bytes) => respond(null, bytes),
+        (bytes) => {
+          respond(null, bytes);
+          return end.then(this.onTaken);
+        },
         (error: unknown) => respond(endingOf(error, this.#options.log)),
       );
   };
 
-  /** A ClientStatusResponse, encoded. Rejects with RefusedQuestion. */
+  /** A ClientStatusResponse, encoded: it counts until `onTaken`. Rejects with RefusedQuestion. */
   async answer(question: ClientStatusRequest): Promise<Buffer> {
     const { questions } = this.#limits;
     if (this.#questions >= questions) {
       throw new RefusedQuestion(
         status.RESOURCE_EXHAUSTED,
-        `${questions} questions are being answered: ask again later`,
+        `${questions} questions are being answered, or their answers are not read: ask again later`,
       );
     }
     this.#questions++;
@@ -91,10 +96,16 @@ export class ClientStatusService {
     this.#last = answer.catch(() => {});
     try {
       return await answer;
-    } finally {
-      this.#questions--;
+    } catch (error) {
+      this.onTaken();
+      throw error;
     }
   }
+
+  /** An answer has been taken, or nobody is left to take it. */
+  readonly onTaken = (): void => {
+    this.#questions--;
+  };
 
   async #describeAll({ nodeMatchers, excludeResourceContents }: ClientStatusRequest): Promise<Buffer> {
     const isAskedFor = createNodeFilter(nodeMatchers);

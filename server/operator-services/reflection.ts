@@ -34,7 +34,7 @@ export class ReflectionService {
   readonly handle = (
     call: ServerDuplexStream<Received<ServerReflectionRequest>, Input<ServerReflectionResponse>>,
   ): void => {
-    answerInTurn(call, (question) => this.answer(question), this.#options.log);
+    answerInTurn(call, (question: ServerReflectionRequest) => this.answer(question), this.#options.log);
   };
 
   answer(question: ServerReflectionRequest): Input<ServerReflectionResponse> {

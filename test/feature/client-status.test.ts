@@ -108,4 +108,13 @@ describe('client status', () => {
     tool.write(garbage);
     expect((await tool.ended).code).to.equal(status.INVALID_ARGUMENT);
   });
+
+  it('counts no question whose answer has been taken', async () => {
+    const { path } = clientStatusServer.fetchClientStatus;
+    for (let count = 0; count < 40; count++) {
+      const all = await askOnce(mesh.server.grpc, path, { bytes: Buffer.alloc(0), decode });
+      expect('config' in all, `question ${count}`).to.equal(true);
+      expect(await ask(of('nobody'))).to.deep.equal([]);
+    }
+  });
 });

@@ -47,7 +47,9 @@ function serviceOf(streams: readonly ShownStream[], limits?: Partial<ClientStatu
 
 async function ask(service: ClientStatusService, question: Input<ClientStatusRequest> = {}) {
   const received = ClientStatusRequest.decode(ClientStatusRequest.encode(question));
-  return ClientStatusResponse.decode(await service.answer(received)).config;
+  const answer = await service.answer(received);
+  service.onTaken();
+  return ClientStatusResponse.decode(answer).config;
 }
 
 const idsOf = (configs: readonly { readonly node: { readonly id: string } | null }[]) => configs.map((c) => c.node?.id);
@@ -160,6 +162,15 @@ describe('the client status service', () => {
     const asked = [ask(service), ask(service)];
     await refused(ask(service), /2 questions are being answered/);
     await Promise.all(asked);
+    expect(await ask(service)).to.have.lengthOf(1);
+  });
+
+  it('counts an answer for as long as nobody has taken it', async () => {
+    const service = serviceOf([stream('web-1', held())], { questions: 1 });
+    await service.answer(ClientStatusRequest.decode(Buffer.alloc(0)));
+    await refused(ask(service), /1 questions are being answered, or their answers are not read/);
+    service.onTaken();
+    await refused(ask(service, { nodeMatchers: [{ nodeMetadatas: [{}] }] }), /not supported/);
     expect(await ask(service)).to.have.lengthOf(1);
   });
 
