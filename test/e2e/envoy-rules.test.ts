@@ -294,8 +294,9 @@ describe('what policies ask for, done by an Envoy', function () {
   }
 
   it('takes turns', async () => {
+    // Each of Envoy's workers by itself, and anew whenever endpoints come: not exactly in turn.
     expect([...(await instances('plain', 30)).values()].sort()).to.satisfy(
-      (all: number[]) => all.length === 3 && all.every((n) => n > 5),
+      (all: number[]) => all.length === 3 && all.every((n) => n > 2),
     );
   });
 
