@@ -6,7 +6,7 @@
 import type { ForeignKind } from '../compile/compiled-variant.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ServiceSnapshot } from './service-snapshot.ts';
-import { ownerOf, type SnapshotCache, type SnapshotChange } from './snapshot-cache.ts';
+import type { SnapshotChange } from './snapshot-cache.ts';
 import { variantOf } from './variants.ts';
 
 /** One resource that came, went or changed. */
@@ -27,43 +27,6 @@ export interface ClientView {
   changes(change: SnapshotChange): readonly ResourceChange[];
   /** Key of the service whose changes concern a resource of this name, present or not; '' for none. */
   ownerOf(typeUrl: string, name: string): string;
-}
-
-/** Every service of the mesh as clients of one kind get it. */
-export class MeshView implements ClientView {
-  readonly typeUrls: readonly string[];
-  readonly #cache: SnapshotCache;
-  readonly #kind: ForeignKind;
-  readonly #changes = new WeakMap<SnapshotChange, readonly ResourceChange[]>();
-
-  constructor(cache: SnapshotCache, kind: ForeignKind, typeUrls: readonly string[]) {
-    this.#cache = cache;
-    this.#kind = kind;
-    this.typeUrls = typeUrls;
-  }
-
-  resource(typeUrl: string, name: string): EncodedResource | undefined {
-    const snapshot = this.#cache.service(this.ownerOf(typeUrl, name));
-    return snapshot && variantOf(snapshot, this.#kind).get(typeUrl)?.get(name);
-  }
-
-  *resources(typeUrl: string): Generator<EncodedResource> {
-    for (const snapshot of this.#cache.services()) {
-      yield* variantOf(snapshot, this.#kind).get(typeUrl)?.values() ?? [];
-    }
-  }
-
-  changes(change: SnapshotChange): readonly ResourceChange[] {
-    const present = this.#changes.get(change);
-    if (present !== undefined) return present;
-    const found = change.services.flatMap(({ before, after }) => differences(before, after, this.#kind));
-    this.#changes.set(change, found);
-    return found;
-  }
-
-  ownerOf(typeUrl: string, name: string): string {
-    return ownerOf(typeUrl, name);
-  }
 }
 
 /** What differs between two snapshots of a service, as clients of this kind see them. */

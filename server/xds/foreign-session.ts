@@ -7,13 +7,14 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import { ClusterNews } from './cluster-news.ts';
 import { contentVersion, fullResponses, isTooMuch, isWholeSet } from './full-responses.ts';
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
-import { meantBy } from './refusals.ts';
-import type { Effect, HeldResource, Protocol, RefusedResource, Request, Response, Session } from './session.ts';
+import { refusedResources } from './refusals.ts';
+import type { Effect, HeldResource, Protocol, Request, Response, Session } from './session.ts';
 import { Subscription } from './subscription.ts';
-import type { SentResponse, Verdict } from './verdicts.ts';
+import type { Verdict } from './verdicts.ts';
 
 const INVALID_ARGUMENT = 3;
 
@@ -25,12 +26,6 @@ const longestName = 1_024;
 
 /** Delta responses of one type that may be under way; what changes meanwhile joins the next. */
 const mostUnanswered = 8;
-
-/** Beyond so many changed clusters it is simpler to send all endpoints again. */
-const mostChangedClusters = 1_000;
-
-/** Refused resources that are named to people: a message that names none may mean all of a large response. */
-const mostNamed = 20;
 
 /** These wait until the client has taken the clusters that they name. Endpoints never wait: clusters wait for them. */
 const waitsForClusters: ReadonlySet<string> = new Set([
@@ -59,10 +54,7 @@ export class ForeignSession<Member = unknown> implements Session {
   readonly #subscriptions = new Map<string, Subscription<Member>>();
   /** Types that must be answered even if nothing of them differs. */
   readonly #owed = new Set<string>();
-  /** Clusters that changed on this stream before it asked for endpoints. */
-  #changedClusters: 'all' | Set<string> | undefined;
-  /** Clusters that are new to the client, of a stream without endpoints. */
-  readonly #added = new Set<string>();
+  readonly #clusterNews = new ClusterNews();
   /** Routes wait for clusters on another stream. */
   #isHeld = false;
   /** The answer to the clusters is overdue: routes go on without it. */
@@ -94,7 +86,7 @@ export class ForeignSession<Member = unknown> implements Session {
       const message = `more than ${mostNames} names on one stream`;
       return [...refusals, { is: 'close', code: INVALID_ARGUMENT, message }];
     }
-    if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#changedClusters ?? []);
+    if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#clusterNews.takeChanged());
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
     if (isFirst && subscription.isWildcard) this.#owed.add(request.typeUrl);
     return refusals;
@@ -135,10 +127,6 @@ export class ForeignSession<Member = unknown> implements Session {
       .some(({ typeUrl, name }) => typeUrl !== typeUrls.endpoint && this.#subscriptions.get(typeUrl)?.covers(name));
   }
 
-  get isWaiting(): boolean {
-    return this.#isHeld || [...this.#subscriptions.values()].some(({ verdicts }) => verdicts.unanswered > 0);
-  }
-
   /** What is waited for longest: its nonce, or 'held' when clusters on another stream are; undefined: nothing is. */
   get waitsFor(): string | undefined {
     const nonces = [...this.#subscriptions.values()].flatMap(({ verdicts }) => verdicts.oldest ?? []);
@@ -150,15 +138,15 @@ export class ForeignSession<Member = unknown> implements Session {
   giveUpClusters(): void {
     this.#isClusterWaitOver = true;
     this.#isHeld = false;
-    this.#added.clear();
+    this.#clusterNews.giveUpAdded();
   }
 
   /** Whether the client has not taken all its clusters, or has no endpoints for one that is new to it. */
   areClustersUnderWay(has: (cluster: string) => boolean): boolean {
     const clusters = this.#subscriptions.get(typeUrls.cluster);
     if (clusters === undefined || this.#isClusterWaitOver) return false;
-    for (const name of this.#added) if (has(name) || !clusters.held(name)) this.#added.delete(name);
-    return clusters.verdicts.unanswered > 0 || this.#hasNews(clusters) || this.#added.size > 0;
+    const isAnyAdded = this.#clusterNews.isAnyAdded((name) => has(name) || !clusters.held(name));
+    return isAnyAdded || clusters.verdicts.unanswered > 0 || this.#hasNews(clusters);
   }
 
   /** Whether the client has taken the endpoints of this cluster on this stream. */
@@ -209,7 +197,7 @@ export class ForeignSession<Member = unknown> implements Session {
     { is, response, isStale, isUnknown }: Verdict,
     { error }: Request,
   ): Effect[] {
-    if (is === 'ack' && !this.isWaiting) this.#isClusterWaitOver = false;
+    if (is === 'ack' && this.waitsFor === undefined) this.#isClusterWaitOver = false;
     if (is === 'ack' && response?.isWhole) subscription.refusals.onWholeTaken();
     if (isUnknown) return [{ is: 'odd', what: 'unknown-nonce' }];
     if (!response || !error) return [];
@@ -218,7 +206,12 @@ export class ForeignSession<Member = unknown> implements Session {
     // Of a whole set only the newest counts.
     if (!(isStale && response.isWhole)) subscription.onRefused(response, error.message);
     return [
-      { is: 'refused', revision: response.revision, message: error.message, resources: refusedOf(response, error) },
+      {
+        is: 'refused',
+        revision: response.revision,
+        message: error.message,
+        resources: refusedResources(response, error),
+      },
     ];
   }
 
@@ -286,7 +279,7 @@ export class ForeignSession<Member = unknown> implements Session {
   #noteAdded(clusters: Subscription<Member>, names: readonly string[]): void {
     for (const name of names) {
       const hasEndpoints = this.#options.view.ownerOf(typeUrls.endpoint, name) !== '';
-      if (hasEndpoints && clusters.held(name) === undefined) this.#added.add(name);
+      if (hasEndpoints && clusters.held(name) === undefined) this.#clusterNews.added(name);
     }
   }
 
@@ -325,28 +318,16 @@ export class ForeignSession<Member = unknown> implements Session {
     return !this.#isHeld;
   }
 
-  /** A changed cluster warms until it gets its endpoints again, although the client does not ask (xds.md 5.2). */
+  /** Of these clusters. A stream with clusters alone never asks for any. */
   #forceEndpoints(clusters: 'all' | Iterable<string>): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     if (endpoints === undefined) {
-      this.#noteChangedClusters(clusters);
-      return;
+      if (this.#options.areClustersElsewhere === undefined) this.#clusterNews.changed(clusters);
+    } else if (clusters === 'all') {
+      endpoints.forceAll();
+    } else {
+      for (const name of clusters) endpoints.force(name);
     }
-    this.#changedClusters = undefined;
-    if (clusters === 'all') endpoints.forceAll();
-    else for (const name of clusters) endpoints.force(name);
-  }
-
-  /** Of a stream that has no endpoints yet. One with clusters alone never will. */
-  #noteChangedClusters(clusters: 'all' | Iterable<string>): void {
-    if (this.#options.areClustersElsewhere !== undefined || this.#changedClusters === 'all') return;
-    if (clusters === 'all') {
-      this.#changedClusters = 'all';
-      return;
-    }
-    this.#changedClusters ??= new Set();
-    for (const name of clusters) this.#changedClusters.add(name);
-    if (this.#changedClusters.size > mostChangedClusters) this.#changedClusters = 'all';
   }
 
   #isWhole(typeUrl: string): boolean {
@@ -440,17 +421,6 @@ function faultsOf({ subscribe, initialVersions }: Request): Effect | undefined {
   if (!subscribe.some(isAbsurd) && !Object.keys(initialVersions).some(isAbsurd)) return undefined;
   const message = `a name of a resource has ${longestName} characters at most`;
   return { is: 'close', code: INVALID_ARGUMENT, message };
-}
-
-/** Such a client says in its message alone which resources it means, if it does. */
-function refusedOf(
-  { changed }: SentResponse,
-  { message, resources }: NonNullable<Request['error']>,
-): readonly RefusedResource[] {
-  if (resources.length > 0) return resources;
-  return meantBy(message, changed)
-    .slice(0, mostNamed)
-    .map(({ typeUrl, name }) => ({ typeUrl, name, reason: message }));
 }
 
 function namesOf(resources: readonly EncodedResource[]): string[] {

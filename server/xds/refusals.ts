@@ -3,6 +3,7 @@
  * good version stands in its place when the client said which resource it means, so that everything else goes on to flow.
  */
 import type { EncodedResource } from '../compile/encoded-resource.ts';
+import type { RefusedResource, Request } from './session.ts';
 import type { SentResponse } from './verdicts.ts';
 
 export interface Refusal {
@@ -87,8 +88,22 @@ export class Refusals {
   }
 }
 
+/** Refused resources that are named to people: a message that names none may mean all of a large response. */
+const mostNamed = 20;
+
+/** What a client refuses of a response. One that is not ours says in its message alone which resources it means, if it does. */
+export function refusedResources(
+  { changed }: SentResponse,
+  { message, resources }: NonNullable<Request['error']>,
+): readonly RefusedResource[] {
+  if (resources.length > 0) return resources;
+  return meantBy(message, changed)
+    .slice(0, mostNamed)
+    .map(({ typeUrl, name }) => ({ typeUrl, name, reason: message }));
+}
+
 /** The resources that a message names; all of them when it names none. */
-export function meantBy(message: string, resources: readonly EncodedResource[]): readonly EncodedResource[] {
+function meantBy(message: string, resources: readonly EncodedResource[]): readonly EncodedResource[] {
   const named = resources.filter(({ name }) => stands(name, message));
   return named.length > 0 ? named : resources;
 }

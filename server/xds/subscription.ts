@@ -182,14 +182,12 @@ export class Subscription<Member = unknown> {
     );
   }
 
-  /** Brings the names up to date. Answers whether everything was asked for that was not before. */
-  update(request: Request): { readonly isWildcardNew: boolean } {
-    const wasWildcard = this.#wildcard;
+  /** Brings the names up to date. */
+  update(request: Request): void {
     if (this.#options.protocol === 'sotw') this.#replaceNames(request);
     else this.#changeNames(request);
     this.isFirst = false;
     this.refusals.keepOnly((name) => this.covers(name));
-    return { isWildcardNew: this.#wildcard && !wasWildcard };
   }
 
   close(): void {

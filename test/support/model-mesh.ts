@@ -5,9 +5,10 @@ import type { ResourceChange } from '../../model/revision.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { InstanceRecord } from '../../server/registry/instance.ts';
 import { RuleIndex } from '../../server/rules/rule-index.ts';
-import { type ClientView, MeshView } from '../../server/snapshot/client-view.ts';
+import type { ClientView } from '../../server/snapshot/client-view.ts';
 import { RebuildLoop } from '../../server/snapshot/rebuild-loop.ts';
 import { SnapshotCache, type SnapshotChange } from '../../server/snapshot/snapshot-cache.ts';
+import { WholeView } from './whole-view.ts';
 
 export const meshId = 'mesh-1';
 
@@ -46,7 +47,7 @@ export class ModelMesh {
     this.cache = new SnapshotCache(meshId, (change) => {
       for (const listener of this.#listeners) listener(change, this.#isRevision);
     });
-    this.view = new MeshView(this.cache, 'envoy', [
+    this.view = new WholeView(this.cache, 'envoy', [
       typeUrls.cluster,
       typeUrls.endpoint,
       typeUrls.listener,

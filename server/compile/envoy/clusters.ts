@@ -4,14 +4,12 @@
  */
 
 import { durationMs } from '../../../model/duration.ts';
-import { clusterName, serviceKey } from '../../../model/names.ts';
 import { type HashKey, isHashPolicy } from '../../../model/traffic-policy.ts';
 import type { Input } from '../../../proto/load.ts';
 import {
   type Any,
   type CircuitBreakers,
-  Cluster,
-  ClusterDiscoveryType,
+  type Cluster,
   CodecClientType,
   type HealthCheck,
   type LoadBalancingPolicy,
@@ -21,34 +19,18 @@ import {
   UpstreamProtocolOptions,
 } from '../../../proto/types.ts';
 import { any } from '../any.ts';
-import { compileClusterPolicy } from '../cluster-policy.ts';
+import { type ClusterTarget, compileClusterPolicy } from '../cluster-policy.ts';
+import { compileEachCluster } from '../clusters.ts';
 import { compileDuration } from '../duration.ts';
-import { type EffectivePolicy, effectivePolicy } from '../effective-policy.ts';
-import { type EncodedResource, encodeResource } from '../encoded-resource.ts';
-import { portNames, protocolOf, type ServiceInput, subsetsOf, type WireProtocol } from '../service-input.ts';
-import { ads } from './config-source.ts';
+import type { EffectivePolicy } from '../effective-policy.ts';
+import type { EncodedResource } from '../encoded-resource.ts';
+import type { ServiceInput, WireProtocol } from '../service-input.ts';
 
-/** One for each port and each subset that somebody may name. */
 export function compileEnvoyClusters(input: ServiceInput): EncodedResource[] {
-  const service = serviceKey(input.namespace, input.name);
-  return portNames(input.ports).flatMap((port) => {
-    const protocol = protocolOf(input, port);
-    return subsetsOf(input.document, input.namedSubsets).map((subset) => {
-      const name = clusterName({ service: input.name, namespace: input.namespace, port, subset });
-      return encodeResource(Cluster, name, {
-        name,
-        type: ClusterDiscoveryType.EDS,
-        edsClusterConfig: { edsConfig: ads },
-        ...compilePolicy(effectivePolicy(input.policies, subset), { service, protocol }),
-      });
-    });
-  });
+  return compileEachCluster(input, compilePolicy);
 }
 
-function compilePolicy(
-  policy: EffectivePolicy,
-  target: { readonly service: string; readonly protocol: WireProtocol },
-): Input<Cluster> {
+function compilePolicy(policy: EffectivePolicy, target: ClusterTarget): Input<Cluster> {
   const {
     metadata,
     commonHttpProtocolOptions,

@@ -1,10 +1,8 @@
 /** Where an Envoy gets the resources that another one names. */
 import type { Input } from '../../../proto/load.ts';
 import { ApiConfigSourceApiType, ApiVersion, Cluster, type ConfigSource } from '../../../proto/types.ts';
+import { ads } from '../clusters.ts';
 import { type EncodedResource, encodeResource } from '../encoded-resource.ts';
-
-/** From the aggregated stream. */
-export const ads: Input<ConfigSource> = { ads: {}, resourceApiVersion: ApiVersion.V3 };
 
 /** Of an Envoy that has a stream for each type. */
 export interface OwnStreams {

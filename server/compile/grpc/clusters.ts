@@ -1,12 +1,8 @@
 /** Clusters of gRPC clients. `lb_policy` is one that every library knows; better ones stand in the list beside it. */
-import { clusterName } from '../../../model/names.ts';
 import { isHashPolicy } from '../../../model/traffic-policy.ts';
 import type { Input } from '../../../proto/load.ts';
 import {
   type Any,
-  ApiVersion,
-  Cluster,
-  ClusterDiscoveryType,
   ClusterLbPolicy,
   LeastRequest,
   type LoadBalancingPolicy,
@@ -16,29 +12,20 @@ import {
   WrrLocality,
 } from '../../../proto/types.ts';
 import { any } from '../any.ts';
-import { effectivePolicy } from '../effective-policy.ts';
-import { type EncodedResource, encodeResource } from '../encoded-resource.ts';
-import { portNames, type ServiceInput, subsetsOf } from '../service-input.ts';
+import { compileEachCluster } from '../clusters.ts';
+import type { EncodedResource } from '../encoded-resource.ts';
+import type { ServiceInput } from '../service-input.ts';
 
 /** Unset means 1024 to gRPC; no limit is the greatest there is. */
 const noLimit = 4_294_967_295;
 
 export function compileGrpcClusters(input: ServiceInput): EncodedResource[] {
-  return portNames(input.ports).flatMap((port) =>
-    subsetsOf(input.document, input.namedSubsets).map((subset) => {
-      const name = clusterName({ service: input.name, namespace: input.namespace, port, subset });
-      const { loadBalancer, connectionPool } = effectivePolicy(input.policies, subset);
-      return encodeResource(Cluster, name, {
-        name,
-        type: ClusterDiscoveryType.EDS,
-        edsClusterConfig: { edsConfig: { ads: {}, resourceApiVersion: ApiVersion.V3 } },
-        lbPolicy: ClusterLbPolicy.ROUND_ROBIN,
-        circuitBreakers: { thresholds: [{ maxRequests: { value: connectionPool?.maxRequests ?? noLimit } }] },
-        loadBalancingPolicy: policyListOf(loadBalancer?.policy),
-        lrsServer: { self: {} },
-      });
-    }),
-  );
+  return compileEachCluster(input, ({ loadBalancer, connectionPool }) => ({
+    lbPolicy: ClusterLbPolicy.ROUND_ROBIN,
+    circuitBreakers: { thresholds: [{ maxRequests: { value: connectionPool?.maxRequests ?? noLimit } }] },
+    loadBalancingPolicy: policyListOf(loadBalancer?.policy),
+    lrsServer: { self: {} },
+  }));
 }
 
 function policyListOf(policy: string | undefined): Input<LoadBalancingPolicy> | undefined {

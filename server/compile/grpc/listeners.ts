@@ -6,7 +6,6 @@ import { isIP } from 'node:net';
 import { grpcServerListenerPrefix, routeConfigurationName } from '../../../model/names.ts';
 import type { Input } from '../../../proto/load.ts';
 import {
-  ApiVersion,
   HTTPFault,
   HttpConnectionManager,
   type HttpFilter,
@@ -16,6 +15,7 @@ import {
 } from '../../../proto/types.ts';
 import { faultFilter } from '../../../routing/fault-policy.ts';
 import { any } from '../any.ts';
+import { ads } from '../clusters.ts';
 import { type EncodedResource, encodeResource } from '../encoded-resource.ts';
 import type { ServiceInput } from '../service-input.ts';
 
@@ -45,7 +45,7 @@ function compileListener(
 ): EncodedResource {
   const manager = any(HttpConnectionManager, {
     rds: {
-      configSource: { ads: {}, resourceApiVersion: ApiVersion.V3 },
+      configSource: ads,
       routeConfigName: routeConfigurationName({ service, namespace, portNumber }),
     },
     // What a route says of faults overrides this.
