@@ -8,10 +8,11 @@ import { addSettings, settingsOrRefuse } from '../settings-command.ts';
 import { example } from './apply.ts';
 
 /**
- * Node lets the young part of its heap grow to 48 MB while a program loads, and does not give it back. The proxy makes so
- * little garbage that a request costs the same with the least there can be (bench/README.md), and a sidecar should be small.
+ * Node lets the young part of its heap grow to 48 MB while a program loads, and does not give it back, and a sidecar should
+ * be small. 8 MB are as cheap in memory as 1 MB, and collected so much more rarely that the slowest requests take half as
+ * long (bench/README.md).
  */
-const runtimeFlags = ['--max-semi-space-size=1'];
+const runtimeFlags = ['--max-semi-space-size=8'];
 const program = join(import.meta.dirname, `../../agent/program/main${extname(import.meta.filename)}`);
 
 /** Loads the agent's code only when this command stands on the command line. */
