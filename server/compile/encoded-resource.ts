@@ -6,18 +6,47 @@ import { createHash } from 'node:crypto';
 import type { Input, MessageType } from '../../proto/load.ts';
 import { Any, Resource } from '../../proto/types.ts';
 
-export interface EncodedResource {
+export class EncodedResource {
   readonly typeUrl: string;
   readonly name: string;
   /** 16 hexadecimal digits. */
   readonly version: string;
   /** The message itself. */
   readonly bytes: Buffer;
-  /** As an element of `DeltaDiscoveryResponse.resources`, with field tag and length. */
-  readonly framedDelta: Buffer;
-  /** As an element of `DiscoveryResponse.resources`, with field tag and length. */
-  readonly framedSotw: Buffer;
+  #framedDelta: Buffer | undefined;
+  #framedSotw: Buffer | undefined;
+
+  constructor({ typeUrl, name, version, bytes }: Pick<EncodedResource, 'typeUrl' | 'name' | 'version' | 'bytes'>) {
+    this.typeUrl = typeUrl;
+    this.name = name;
+    this.version = version;
+    this.bytes = bytes;
+  }
+
+  /** As an element of `DeltaDiscoveryResponse.resources`, with field tag and length. Made for the first who gets it. */
+  get framedDelta(): Buffer {
+    this.#framedDelta ??= frame(2, Resource.encode({ name: this.name, version: this.version, resource: this.#any }));
+    return this.#framedDelta;
+  }
+
+  /** As an element of `DiscoveryResponse.resources`, likewise. */
+  get framedSotw(): Buffer {
+    this.#framedSotw ??= frame(2, Any.encode(this.#any));
+    return this.#framedSotw;
+  }
+
+  /** What it takes in a response of either kind, at most: bytes. */
+  get size(): number {
+    return this.bytes.length + 3 * this.name.length + this.typeUrl.length + mostFraming;
+  }
+
+  get #any() {
+    return { type_url: this.typeUrl, value: this.bytes };
+  }
 }
+
+/** Version, tags and lengths. */
+const mostFraming = 64;
 
 /** `version`: only for what is no state but an event; else the hash of the bytes. */
 export function encodeResource<T>(
@@ -27,23 +56,11 @@ export function encodeResource<T>(
   version?: string,
 ): EncodedResource {
   const bytes = type.encode(message);
-  return encodeBytes(type.typeUrl, name, bytes, version ?? hashOf(bytes));
+  return new EncodedResource({ typeUrl: type.typeUrl, name, version: version ?? hashOf(bytes), bytes });
 }
 
 function hashOf(bytes: Buffer): string {
   return createHash('sha256').update(bytes).digest('hex').slice(0, 16);
-}
-
-function encodeBytes(typeUrl: string, name: string, bytes: Buffer, version: string): EncodedResource {
-  const any = { type_url: typeUrl, value: bytes };
-  return {
-    typeUrl,
-    name,
-    version,
-    bytes,
-    framedDelta: frame(2, Resource.encode({ name, version, resource: any })),
-    framedSotw: frame(2, Any.encode(any)),
-  };
 }
 
 /** A length-delimited field: tag, length, bytes. */

@@ -301,7 +301,7 @@ export class ForeignSession<Member = unknown> implements Session {
       } else if (!subscription.refusals.has(resource)) {
         isPart = !this.#isWhole(subscription.typeUrl) && isTooMuch(bytes, resource);
         if (isPart) break;
-        bytes += resource.framedDelta.length;
+        bytes += resource.size;
         changed.push(resource);
       }
     }

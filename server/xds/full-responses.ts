@@ -70,15 +70,15 @@ export function fullResponses(
 function collect(view: ClientView, subscription: Subscription<unknown>, protocol: Protocol): FullResponse | undefined {
   const { typeUrl, names } = subscription;
   const resources = [...subscription.covered()];
-  const bytes = resources.reduce((sum, { framedDelta }) => sum + framedDelta.length, 0);
+  const bytes = resources.reduce((sum, { size }) => sum + size, 0);
   if (bytes > mostBytes && !(protocol === 'sotw' && isWholeSet.has(typeUrl))) return undefined;
   const absent = protocol === 'delta' ? [...names].filter((name) => view.resource(typeUrl, name) === undefined) : [];
   return { resources, absent, version: contentVersion(resources) };
 }
 
 /** Whether the resource has to go into another message than the bytes before it. */
-export function isTooMuch(bytes: number, { framedDelta }: EncodedResource): boolean {
-  return bytes > 0 && bytes + framedDelta.length > mostBytes;
+export function isTooMuch(bytes: number, { size }: EncodedResource): boolean {
+  return bytes > 0 && bytes + size > mostBytes;
 }
 
 /** Of resources together: the hash of their names and versions, the same on every server. */

@@ -1,18 +1,11 @@
 import { expect } from 'chai';
 import { typeUrls } from '../../../../proto/type-urls.ts';
-import type { EncodedResource } from '../../../../server/compile/encoded-resource.ts';
+import { EncodedResource } from '../../../../server/compile/encoded-resource.ts';
 import { Refusals } from '../../../../server/xds/refusals.ts';
 import type { SentResponse } from '../../../../server/xds/verdicts.ts';
 
-const nothing = Buffer.alloc(0);
-const resource = (name: string, version: string): EncodedResource => ({
-  typeUrl: typeUrls.cluster,
-  name,
-  version,
-  bytes: nothing,
-  framedDelta: nothing,
-  framedSotw: nothing,
-});
+const resource = (name: string, version: string) =>
+  new EncodedResource({ typeUrl: typeUrls.cluster, name, version, bytes: Buffer.alloc(0) });
 
 const a = resource('a.default|http|', 'a2');
 const subset = resource('a.default|http|v1', 'v2');
