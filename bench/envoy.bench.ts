@@ -31,7 +31,7 @@ spec: { service: ${service}, rules: [ { backends: [ { subset: v1, weight: ${subs
 
 async function measure(services: number, mode: 'delta' | 'sotw'): Promise<Record<string, string>> {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-  const server = await startChild(join(import.meta.dirname, 'support/server.ts'), [folder]);
+  const server = await startChild('server', [folder]);
   const api = `http://${server.ready.http}/api/v1`;
   const backends = await Promise.all(['v1', 'v2'].map(startBackend));
   try {

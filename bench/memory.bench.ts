@@ -7,7 +7,6 @@ import { printTable } from './support/figures.ts';
 
 const services = Number(process.env.SLUICE_BENCH_SERVICES ?? 1_000);
 const agents = Number(process.env.SLUICE_BENCH_STREAMS ?? 1_000);
-const support = (name: string) => join(import.meta.dirname, 'support', name);
 const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
 const rows: Record<string, string>[] = [];
 
@@ -28,14 +27,14 @@ async function put(url: string, service: number, instance: number): Promise<void
   });
 }
 
-const server = await startChild(support('server.ts'), [join(folder, 'data')]);
+const server = await startChild('server', [join(folder, 'data')]);
 const url = `http://${server.ready.http}/api/v1`;
 const grpc = String(server.ready.grpc);
 await note('server, empty', server);
 for (let service = 0; service < services; service++) await Promise.all([1, 2].map((id) => put(url, service, id)));
 const before = await note(`server, ${services} services with 2 instances each`, server);
 const names = Array.from({ length: 20 }, (_, index) => `service-${index}.default`).join();
-const swarm = await startChild(support('swarm.ts'), [grpc, String(agents), names]);
+const swarm = await startChild('swarm', [grpc, String(agents), names]);
 const after = await note(`the same with ${agents} agents that hold 20 services each`, server);
 rows.push({
   what: 'that is, per agent stream',
@@ -43,7 +42,7 @@ rows.push({
 });
 await swarm.end();
 for (const count of [0, services]) {
-  const agent = await startChild(support('agent.ts'), [grpc, join(folder, `agent-${count}`), String(count)]);
+  const agent = await startChild('agent', [grpc, join(folder, `agent-${count}`), String(count)]);
   await note(count === 0 ? 'agent, idle' : `agent, ${count} known services, each with a local port`, agent);
   await agent.end();
 }

@@ -12,7 +12,6 @@ import { median, percentile, printTable } from './support/figures.ts';
 const rounds = Number(process.env.SLUICE_BENCH_ROUNDS ?? 15);
 const warmUps = 3;
 const settleSeconds = 4;
-const support = (name: string) => join(import.meta.dirname, 'support', name);
 
 /** Own agents subscribe on demand, 20 services each; the others to everything. */
 type Clients = 'agents' | 'delta' | 'sotw';
@@ -57,7 +56,7 @@ interface Round {
 
 async function measure({ clients, streams, services }: Case): Promise<Record<string, string>> {
   const dataDir = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-  const server = await startChild(support('server.ts'), [dataDir]);
+  const server = await startChild('server', [dataDir]);
   const names = Array.from({ length: services }, (_, index) => nameOf(index));
   const url = `http://${server.ready.http}/api/v1/apply?wait=30s`;
   for (let from = 0; from < services; from += 500) {
@@ -71,7 +70,7 @@ async function measure({ clients, streams, services }: Case): Promise<Record<str
   await server.ask({});
   const before = server.rssBytes();
   const keys = names.map((name) => `${name}.default`).join();
-  const swarm = await startChild(support('swarm.ts'), [String(server.ready.grpc), String(streams), keys, clients]);
+  const swarm = await startChild('swarm', [String(server.ready.grpc), String(streams), keys, clients]);
   const completeMs = Number(swarm.ready.ms);
   // What the rush left behind goes back to the system within some seconds.
   for (let second = 0; second < settleSeconds; second++) {
@@ -114,9 +113,9 @@ async function measure({ clients, streams, services }: Case): Promise<Record<str
 }
 
 async function measureFloor(streams: number, clients: Clients, messages: readonly string[]): Promise<number> {
-  const server: Child = await startChild(support('broadcast-server.ts'));
+  const server: Child = await startChild('broadcast-server');
   const last = clients === 'agents' ? typeUrls.mark : typeUrls.routeConfiguration;
-  const swarm = await startChild(support('swarm.ts'), [String(server.ready.grpc), String(streams), '', 'floor', last]);
+  const swarm = await startChild('swarm', [String(server.ready.grpc), String(streams), '', 'floor', last]);
   const times: number[] = [];
   for (let round = 0; round < rounds + warmUps; round++) {
     const { ms } = await server.ask({ messages });

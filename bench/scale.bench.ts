@@ -13,7 +13,6 @@ const instances = 5;
 const agents = 20;
 const changes = 200;
 const rounds = 5;
-const support = (name: string) => join(import.meta.dirname, 'support', name);
 
 const documents = (service: number, weight = 1) => `
 apiVersion: sluice.dev/v1
@@ -62,15 +61,15 @@ async function cpuOf(server: Child, act: (turn: number) => Promise<void>): Promi
 
 async function measure(services: number) {
   const folder = mkdtempSync(join(tmpdir(), 'sluice-bench-'));
-  const first = await startChild(support('server.ts'), [folder]);
+  const first = await startChild('server', [folder]);
   await populate(`http://${first.ready.http}/api/v1`, services);
   await first.end();
   const startedMs = performance.now();
-  const server = await startChild(support('server.ts'), [folder]);
+  const server = await startChild('server', [folder]);
   const readyMs = performance.now() - startedMs;
   const api = `http://${server.ready.http}/api/v1`;
   const names = Array.from({ length: 40 }, (_, index) => `service-${index}.default`).join();
-  const swarm = await startChild(support('swarm.ts'), [String(server.ready.grpc), String(agents), names, 'agents']);
+  const swarm = await startChild('swarm', [String(server.ready.grpc), String(agents), names, 'agents']);
   const instanceMs = await cpuOf(server, (turn) => putInstance(api, 0, 0, 1 + (turn % 2)));
   const ruleMs = await cpuOf(server, (turn) => apply(api, documents(0, 2 + (turn % 2))));
   const rss = server.rssBytes();
