@@ -55,11 +55,13 @@ function reportTo(
       part.noted = sequence;
     },
     applied: ({ revision: ofStream, sequence, isRefusing: isStreamRefusing }) => {
-      Object.assign(part, { applied: ofStream, sequence, isRefusing: isStreamRefusing });
-      const isOneOf = record.parts.has(part);
-      const revision = isOneOf ? appliedByAll(record.parts) : ofStream;
-      const isRefusing = isOneOf ? [...record.parts].some((each) => each.isRefusing) : isStreamRefusing;
-      record.appliedSequence = isOneOf ? sequenceOfAll(record.parts) : sequence;
+      part.applied = ofStream;
+      part.sequence = sequence;
+      part.isRefusing = isStreamRefusing;
+      const isOneOfSeveral = record.parts.size > 1 && record.parts.has(part);
+      const revision = isOneOfSeveral ? appliedByAll(record.parts) : ofStream;
+      const isRefusing = isOneOfSeveral ? [...record.parts].some((each) => each.isRefusing) : isStreamRefusing;
+      record.appliedSequence = isOneOfSeveral ? sequenceOfAll(record.parts) : sequence;
       if (record.applied === revision && record.hasAnswered && !record.nack) {
         directory.used(record);
         return;

@@ -105,11 +105,10 @@ export class ForeignSession<Member = unknown> implements Session {
   flush(): Effect[] {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
     this.#isHeld = false;
-    const order = this.#options.view.typeUrls;
-    const responses = order.flatMap((typeUrl) => this.#respond(typeUrl));
-    const removals = this.#mayRemove() ? [...order].reverse().flatMap((typeUrl) => this.#remove(typeUrl) ?? []) : [];
-    const sends = [...responses, ...removals].map((response): Effect => ({ is: 'send', response }));
-    return [...sends, ...this.#progress()];
+    // Most often an acknowledgement is all there was.
+    const sends = this.#hasToSend() ? this.#takeSends() : [];
+    const applied = this.#progress();
+    return applied === undefined ? sends : [...sends, applied];
   }
 
   /** What was waited for longest has not come in time: `flush` goes on without it. */
@@ -129,9 +128,12 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** What is waited for longest: its nonce, or 'held' when clusters on another stream are; undefined: nothing is. */
   get waitsFor(): string | undefined {
-    const nonces = [...this.#subscriptions.values()].flatMap(({ verdicts }) => verdicts.oldest ?? []);
-    if (nonces.length > 0) return String(Math.min(...nonces.map(Number)));
-    return this.#isHeld ? 'held' : undefined;
+    let longest: string | undefined;
+    for (const { verdicts } of this.#subscriptions.values()) {
+      const { oldest } = verdicts;
+      if (oldest !== undefined && (longest === undefined || Number(oldest) < Number(longest))) longest = oldest;
+    }
+    return longest ?? (this.#isHeld ? 'held' : undefined);
   }
 
   /** Clusters are waited for no longer. */
@@ -216,16 +218,32 @@ export class ForeignSession<Member = unknown> implements Session {
   }
 
   /** Said once of each state, when the client has taken all of it that it asked for: after what this step sends. */
-  #progress(): Effect[] {
-    const subscriptions = [...this.#subscriptions.values()];
+  #progress(): Effect | undefined {
     const { revision, sequence } = this.#flushed;
-    const isRefusing = subscriptions.some(({ isRefusing }) => isRefusing);
+    if (this.#reported?.revision === revision && this.#reported.sequence === sequence) return undefined;
+    let isRefusing = false;
+    let isSettled = this.#subscriptions.size > 0;
+    for (const one of this.#subscriptions.values()) {
+      isRefusing ||= one.isRefusing;
+      isSettled &&= one.isAnswered && !this.#isBehind(one);
+    }
     // What came after the refused revision is used, in so far as it was not refused.
-    if (isRefusing && sequence <= this.#refusedSequence) return [];
-    const isSettled = subscriptions.length > 0 && subscriptions.every((one) => one.isAnswered && !this.#isBehind(one));
-    if (!isSettled || (this.#reported?.revision === revision && this.#reported.sequence === sequence)) return [];
+    if (!isSettled || (isRefusing && sequence <= this.#refusedSequence)) return undefined;
     this.#reported = this.#flushed;
-    return [{ is: 'applied', revision, sequence, isRefusing }];
+    return { is: 'applied', revision, sequence, isRefusing };
+  }
+
+  #hasToSend(): boolean {
+    if (this.#owed.size > 0) return true;
+    for (const { isBehind } of this.#subscriptions.values()) if (isBehind) return true;
+    return false;
+  }
+
+  #takeSends(): Effect[] {
+    const order = this.#options.view.typeUrls;
+    const responses = order.flatMap((typeUrl) => this.#respond(typeUrl));
+    const removals = this.#mayRemove() ? [...order].reverse().flatMap((typeUrl) => this.#remove(typeUrl) ?? []) : [];
+    return [...responses, ...removals].map((response) => ({ is: 'send', response }));
   }
 
   #nameCount(): number {
