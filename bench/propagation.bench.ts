@@ -104,26 +104,34 @@ async function measure({ clients, streams, services }: Case): Promise<Record<str
     p99: `${percentile(each, 99).toFixed(1)} ms`,
     'all applied p50': `${median(all).toFixed(1)} ms`,
     max: `${Math.max(...all).toFixed(1)} ms`,
-    'plain broadcast p50': `${floor.toFixed(1)} ms`,
-    ratio: (median(all) / floor).toFixed(2),
+    'plain broadcast p50': `${floor.ms.toFixed(1)} ms`,
+    ratio: (median(all) / floor.ms).toFixed(2),
     'CPU of server': `${cpuPerRound.toFixed(0)} ms`,
+    'of plain broadcast': `${floor.cpuMs.toFixed(0)} ms`,
     'bytes per stream': (median(counted.map(({ bytesPerClient }) => bytesPerClient)) | 0).toString(),
     'memory per stream': `${(perStream / 1024).toFixed(0)} KB`,
   };
 }
 
-async function measureFloor(streams: number, clients: Clients, messages: readonly string[]): Promise<number> {
+async function measureFloor(
+  streams: number,
+  clients: Clients,
+  messages: readonly string[],
+): Promise<{ readonly ms: number; readonly cpuMs: number }> {
   const server: Child = await startChild('broadcast-server');
   const last = clients === 'agents' ? typeUrls.mark : typeUrls.routeConfiguration;
   const swarm = await startChild('swarm', [String(server.ready.grpc), String(streams), '', 'floor', last]);
   const times: number[] = [];
+  let cpuMs = 0;
   for (let round = 0; round < rounds + warmUps; round++) {
+    if (round === warmUps) cpuMs = server.cpuMs();
     const { ms } = await server.ask({ messages });
     times.push(Number(ms));
   }
+  const cpuPerRound = (server.cpuMs() - cpuMs) / rounds;
   await swarm.end();
   await server.end();
-  return median(times.slice(warmUps));
+  return { ms: median(times.slice(warmUps)), cpuMs: cpuPerRound };
 }
 
 const rows = [];

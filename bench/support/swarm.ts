@@ -7,16 +7,14 @@
  *   when each has new routes.
  * - `floor`: take what a plain server sends; a round is over when each has its last message.
  */
-import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
 import { aggregatedDiscoveryClient } from '../../proto/services.ts';
 import { toStruct } from '../../proto/struct.ts';
 import { markName, typeUrls } from '../../proto/type-urls.ts';
 import { DeltaDiscoveryRequest, DiscoveryRequest } from '../../proto/types.ts';
+import { type GrpcStream, openStream } from './grpc-stream.ts';
 import { type ResponseHead, readHead } from './response-head.ts';
 
 type Mode = 'agents' | 'delta' | 'sotw' | 'floor';
-type Message = { readonly head: ResponseHead; readonly raw: Buffer };
-type Stream = ClientDuplexStream<Buffer, Message>;
 
 const [address = '', countText = '1', serviceList = '', modeText = 'agents', lastType = ''] = process.argv.slice(2);
 const count = Number(countText);
@@ -51,29 +49,14 @@ function answerTo({ typeUrl, nonce }: ResponseHead): Buffer {
 }
 
 function open(index: number): void {
-  const client = new Client(address, credentials.createInsecure(), {
-    'grpc.use_local_subchannel_pool': 1,
-    'grpc.max_receive_message_length': -1,
-    // What Envoy allows is 256 MB; Node's 64 KB would measure how often the client says that it goes on.
-    'grpc-node.flow_control_window': 16 * 1024 * 1024,
-  });
   const { streamAggregatedResources, deltaAggregatedResources } = aggregatedDiscoveryClient;
   const { path } = mode === 'sotw' ? streamAggregatedResources : deltaAggregatedResources;
-  const stream: Stream = client.makeBidiStreamRequest(
-    path,
-    (request: Buffer) => request,
-    (raw: Buffer) => ({ head: readHead(raw), raw }),
-  );
-  stream.on('error', () => {});
   const seen = new Set<string>();
-  stream.on('data', ({ head, raw }: Message) => {
-    received += raw.length;
-    if (index === 0) bytes.push(raw);
-    if (mode === 'floor') {
-      if (head.typeUrl === ending) stream.write(answerTo(head));
-    } else {
-      stream.write(answerTo(head));
-    }
+  const stream = openStream(address, path, (message) => {
+    const head = readHead(message);
+    received += message.length;
+    if (index === 0) bytes.push(Buffer.from(message));
+    if (mode !== 'floor' || head.typeUrl === ending) stream.write(answerTo(head));
     if (mode === 'delta' || mode === 'sotw') askNext(stream, head.typeUrl, seen);
     if (head.typeUrl === ending) arrive();
   });
@@ -85,7 +68,7 @@ function arrive(): void {
   if (--waiting === 0) onComplete();
 }
 
-function begin(stream: Stream, index: number): void {
+function begin(stream: GrpcStream, index: number): void {
   const isOwn = mode === 'agents' || mode === 'floor';
   const metadata = toStruct({
     sluice: { namespace: 'default', service: 'bench', app: false, meshId: '', revision: 0 },
@@ -110,17 +93,22 @@ function mine(index: number): string[] {
 }
 
 /** As an Envoy does: endpoints when it has the clusters, then routes. */
-function askNext(stream: Stream, typeUrl: string, seen: Set<string>): void {
+function askNext(stream: GrpcStream, typeUrl: string, seen: Set<string>): void {
   const next = typeUrl === typeUrls.cluster ? typeUrls.endpoint : typeUrls.routeConfiguration;
   if (typeUrl === typeUrls.routeConfiguration || seen.has(next)) return;
   seen.add(next);
-  const names = wantedNames[next] ?? [];
-  stream.write(
-    mode === 'sotw'
-      ? DiscoveryRequest.encode({ typeUrl: next, resourceNames: names })
-      : DeltaDiscoveryRequest.encode({ typeUrl: next, resourceNamesSubscribe: names }),
-  );
+  stream.write(questions.get(next) ?? Buffer.alloc(0));
 }
+
+/** All ask the same: put together once. */
+const questions = new Map(
+  Object.entries(wantedNames).map(([typeUrl, names]) => [
+    typeUrl,
+    mode === 'sotw'
+      ? DiscoveryRequest.encode({ typeUrl, resourceNames: names })
+      : DeltaDiscoveryRequest.encode({ typeUrl, resourceNamesSubscribe: names }),
+  ]),
+);
 
 interface Round {
   readonly arrivals: readonly number[];
