@@ -1,4 +1,5 @@
 /** The gRPC door: binds the discovery service and the agents' service to an address. */
+import { createServer } from 'node:net';
 import {
   ResponderBuilder,
   Server,
@@ -30,6 +31,9 @@ const mostLoadReportBytes = 2 * 1024 * 1024;
 
 /** On one connection. An Envoy that does not aggregate has one for the endpoints of each cluster. */
 const mostStreams = 2_000;
+
+/** Connections that wait to be accepted; Linux has 4,096 by itself (net.core.somaxconn). */
+const mostUnaccepted = 4_096;
 
 /** How long streams have to take their end before they are cut. */
 const shutdownMs = 2_000;
@@ -83,17 +87,13 @@ export async function startGrpcServer(
     { streamClientStatus: plane.clientStatus.handleStream, fetchClientStatus: plane.clientStatus.handleFetch },
   );
   const health = addOperatorServices(server, names, log);
-  const port = await new Promise<number>((resolve, reject) => {
-    server.bindAsync(formatHostPort(listen), ServerCredentials.createInsecure(), (error, bound) => {
-      if (error) reject(new Error(`cannot listen on ${formatHostPort(listen)} for gRPC: ${error.message}`));
-      else resolve(bound);
-    });
-  });
+  const door = await openDoor(server, listen);
   health.start();
   return {
-    address: formatHostPort({ host: listen.host, port }),
+    address: formatHostPort({ host: listen.host, port: door.port }),
     close: () => {
       health.drain();
+      door.close();
       return new Promise((resolve) => {
         const timer = setTimeout(() => {
           server.forceShutdown();
@@ -105,6 +105,26 @@ export async function startGrpcServer(
         });
       });
     },
+  };
+}
+
+/**
+ * Listens in place of grpc-js, whose queue of connections that wait to be accepted has Node's 511 places: when a mesh comes back
+ * to a server that was started again, those that find none try again after 1, 3, 7 … 31 seconds.
+ */
+async function openDoor(server: Server, { host, port }: HostPort): Promise<{ readonly port: number; close(): void }> {
+  const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const door = createServer({ noDelay: true }, injectConnection);
+  await new Promise<void>((resolve, reject) => {
+    door.once('error', (error) => {
+      reject(new Error(`cannot listen on ${formatHostPort({ host, port })} for gRPC: ${error.message}`));
+    });
+    door.listen({ host, port, backlog: mostUnaccepted }, resolve);
+  });
+  const address = door.address();
+  return {
+    port: typeof address === 'object' && address !== null ? address.port : port,
+    close: () => void door.close(),
   };
 }
 

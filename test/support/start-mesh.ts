@@ -173,7 +173,8 @@ export class Mesh {
   ): Promise<{ readonly status: number; readonly body: Body }> {
     const response = await fetch(`http://${this.server.http}/api/v1${path}`, {
       method,
-      headers: { 'content-type': 'application/json', ...headers },
+      // A kept connection would be one to a server that a test has since ended.
+      headers: { 'content-type': 'application/json', connection: 'close', ...headers },
       ...(body === undefined ? {} : { body }),
     });
     const text = await response.text();
