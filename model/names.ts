@@ -38,6 +38,14 @@ export function aliasName(namespace: string, alias: string): string {
   return alias.includes('.') ? alias : serviceKey(namespace, alias);
 }
 
+/**
+ * How the address of an instance is spelled where it stands for its service: `192.168.1.104:12220`, `[fd00::7]:12220`; an IPv6
+ * address in its shortest form, however it was registered.
+ */
+export function addressSpelling(address: string, port: number): string {
+  return address.includes(':') ? `${new URL(`http://[${address}]`).hostname}:${port}` : `${address}:${port}`;
+}
+
 export interface ClusterRef {
   readonly service: string;
   readonly namespace: string;

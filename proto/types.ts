@@ -717,6 +717,7 @@ export interface Name {
   readonly name: string;
   readonly service: string;
   readonly routeConfigurations: readonly string[];
+  readonly virtualIps: readonly string[];
 }
 
 /** envoy.config.core.v3.Node */

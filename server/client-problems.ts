@@ -50,6 +50,7 @@ export function problemsOfDocuments(
     document,
     routes: documents.filter((one) => one.kind === 'Route'),
     policies: documents.filter((one) => one.kind === 'TrafficPolicy'),
+    virtualIps: [],
     namedSubsets: rules.namedSubsets(key),
     portsOf: (service) => rules.ports(service),
   };

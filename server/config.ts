@@ -37,8 +37,9 @@ export const serverSettings = z.object({
     .meta({ description: 'Suffix of full names: reviews.default.mesh.local.', placeholder: 'NAME' }),
   vipRange: z
     .cidrv4('must be an IPv4 range such as 240.240.0.0/16')
+    .refine((range) => Number(range.split('/')[1]) <= 30, 'must have room for more than two addresses')
     .prefault('240.240.0.0/16')
-    .meta({ description: 'Range of virtual addresses of services. Not in effect yet.', placeholder: 'CIDR' }),
+    .meta({ description: 'Range of virtual addresses of services, an address each for ever.', placeholder: 'CIDR' }),
   continueFrom: wholeNumber(0, 2 ** 32 - 2)
     .prefault('0')
     .meta({

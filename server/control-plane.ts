@@ -17,6 +17,7 @@ import { ClientStatusService } from './operator-services/client-status.ts';
 import type { InstanceRecord } from './registry/instance.ts';
 import { Registry } from './registry/registry.ts';
 import { Rush } from './registry/rush.ts';
+import { isVirtualIpLease, VirtualIps } from './registry/virtual-ips.ts';
 import { RuleBook } from './rules/rule-book.ts';
 import { RebuildLoop } from './snapshot/rebuild-loop.ts';
 import { SnapshotCache, type SnapshotChange } from './snapshot/snapshot-cache.ts';
@@ -49,6 +50,8 @@ export interface ControlPlaneOptions {
   readonly store: Store;
   readonly serverId: string;
   readonly domain: string;
+  /** Of virtual IPs; 240.240.0.0/16 when not given. */
+  readonly vipRange?: string;
   readonly log: Logger;
   /** Milliseconds, rising. */
   readonly clock: () => number;
@@ -62,11 +65,13 @@ export interface ControlPlaneOptions {
 }
 
 const defaultRemovalDeadlineMs = 30_000;
+const defaultVipRange = '240.240.0.0/16';
 
 export class ControlPlane {
   readonly store: Store;
   readonly rules: RuleBook;
   readonly registry: Registry;
+  readonly virtualIps: VirtualIps;
   readonly directory: AgentDirectory;
   readonly rollouts: Rollouts;
   readonly cache: SnapshotCache;
@@ -119,6 +124,7 @@ export class ControlPlane {
         observer.onInstance(record, isGone);
       },
     });
+    this.virtualIps = new VirtualIps({ store, log, wallClock, range: options.vipRange ?? defaultVipRange });
     this.rules = new RuleBook({
       store,
       wallClock,
@@ -182,6 +188,7 @@ export class ControlPlane {
     this.rules.restore(state.revision, state.resources);
     this.registry.restore(state.leases.filter(isInstanceLease));
     this.directory.restore(state.leases.filter(isAgentLease), state.revision);
+    this.virtualIps.restore(state.leases.filter(isVirtualIpLease));
     this.#rebuild.start(knownServices(this.#parts), state.revision);
     this.#watch = this.store.watch(state.cursor, (change) => {
       if (change.is === 'revision') this.rules.onStored(change.record);
@@ -222,6 +229,7 @@ export class ControlPlane {
     return {
       rules: this.rules,
       registry: this.registry,
+      virtualIps: this.virtualIps,
       directory: this.directory,
       cache: this.cache,
       domain: this.#options.domain,
@@ -250,6 +258,7 @@ export class ControlPlane {
     const concerned = this.ads.note(change);
     if (this.#publishing !== undefined) this.#settleRollout(change, concerned);
     this.ads.push(concerned);
+    for (const { key, after } of change.services) if (after === undefined) this.virtualIps.release(key);
   }
 
   #settleRollout(change: SnapshotChange, concerned: ReadonlySet<AdsStream>): void {
@@ -284,6 +293,7 @@ export class ControlPlane {
     }
     this.registry.sweep();
     this.directory.sweep();
+    this.virtualIps.sweep();
   }
 }
 

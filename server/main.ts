@@ -47,6 +47,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
     store,
     serverId: randomUUID(),
     domain: settings.domain,
+    vipRange: settings.vipRange,
     log,
     clock,
     wallClock: Date.now,

@@ -3,6 +3,7 @@ import { parseServiceKey, serviceKey } from '../model/names.ts';
 import { typeUrls } from '../proto/type-urls.ts';
 import { inboundListenerName } from './compile/compile.ts';
 import type { Registry } from './registry/registry.ts';
+import type { VirtualIps } from './registry/virtual-ips.ts';
 import { matches } from './rules/plan-change.ts';
 import type { RuleBook } from './rules/rule-book.ts';
 import type { MeshState } from './snapshot/rebuild-loop.ts';
@@ -14,6 +15,7 @@ import { type AgentRecord, isConnected } from './status/agent-record.ts';
 export interface Parts {
   readonly rules: RuleBook;
   readonly registry: Registry;
+  readonly virtualIps: VirtualIps;
   readonly directory: AgentDirectory;
   readonly cache: SnapshotCache;
   /** How many streams hold the service. */
@@ -24,13 +26,14 @@ export interface Parts {
 }
 
 export function createMeshState(parts: Parts): MeshState {
-  const { rules, registry } = parts;
+  const { rules, registry, virtualIps } = parts;
   return {
     service: (key) => rules.index.service(key),
     ports: (key) => rules.index.ports(key),
     routes: (key) => rules.index.routes(key),
     policies: (key) => rules.index.policies(key),
     namedSubsets: (key) => rules.index.namedSubsets(key),
+    virtualIps: (key) => virtualIps.of(key),
     isNamed: (key) => rules.index.isNamed(key),
     instances: (key) => registry.instances(key).map(({ record }) => record),
     isHeld: (key) => countHolders(key, { ...parts, streamsHolding: parts.streamsAskingFor }) > 0,

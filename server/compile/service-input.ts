@@ -12,6 +12,8 @@ export interface ServiceInput {
   /** The first is what a host without port means. Two may share a name while callers still use an old number. */
   readonly ports: readonly ServicePort[];
   readonly document: Service | undefined;
+  /** Its addresses, for applications that take them from DNS. */
+  readonly virtualIps: readonly string[];
   readonly routes: readonly Route[];
   readonly policies: readonly TrafficPolicy[];
   /** Subsets that backends and mirrors of any Route name; '' among them or not. */

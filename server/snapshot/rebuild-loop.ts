@@ -28,6 +28,8 @@ export interface MeshState {
   routes(key: string): readonly Route[];
   policies(key: string): readonly TrafficPolicy[];
   namedSubsets(key: string): readonly string[];
+  /** Allots one to a service that has none. */
+  virtualIps(key: string): readonly string[];
   /** Whether a rule speaks of the service. */
   isNamed(key: string): boolean;
   instances(key: string): readonly InstanceRecord[];
@@ -151,6 +153,7 @@ export class RebuildLoop {
       domain: this.#domain,
       ports,
       document: this.#state.service(key),
+      virtualIps: this.#state.virtualIps(key),
       routes: this.#state.routes(key),
       policies: this.#state.policies(key),
       namedSubsets: this.#state.namedSubsets(key),

@@ -11,10 +11,9 @@ import {
   type ServiceInput,
 } from '../compile/service-input.ts';
 import type { InstanceRecord } from '../registry/instance.ts';
+import { type AddressedService, addressesOf, addressName } from './addresses.ts';
 
-export interface ServiceSnapshot {
-  /** "reviews.default". */
-  readonly key: string;
+export interface ServiceSnapshot extends AddressedService {
   /** The newest revision that changed anything but its endpoints. */
   readonly revision: number;
   /** Type URL -> name -> resource, for all five types. */
@@ -23,12 +22,6 @@ export interface ServiceSnapshot {
   readonly references: readonly string[];
   /** The ports it was compiled with, those included that are kept only for callers who may still use them. */
   readonly ports: readonly ServicePort[];
-  /** What everything but its endpoints was compiled from, and to: for the clients that need it in another form. */
-  readonly input: ServiceInput;
-  readonly compiled: CompiledService;
-  /** What its endpoints are made of: the rules, and the instances as they are now. */
-  readonly endpointRules: EndpointRules;
-  readonly instances: readonly InstanceRecord[];
   /**
    * Clusters that its rules no longer have, by name: they are served, with their endpoints, until every client that may still
    * send to them has taken the rules that do not.
@@ -81,6 +74,7 @@ export function createServiceSnapshot(
     compiled,
     ports: rest.endpointRules.ports,
     ...rest,
+    addresses: addressesOf(rest),
     resources: new Map(lists.map(([typeUrl, resources]) => [typeUrl, byName(resources)])),
     references: compiled.references,
   };
@@ -91,7 +85,8 @@ export function withInstances(snapshot: ServiceSnapshot, instances: readonly Ins
   const endpoints = endpointsOf({ ...snapshot, instances });
   if (areHeld(snapshot, typeUrls.endpoint, endpoints)) return snapshot;
   const resources = new Map(snapshot.resources).set(typeUrls.endpoint, byName(endpoints));
-  return { ...snapshot, instances, resources };
+  const addresses = addressesOf({ input: snapshot.input, instances });
+  return { ...snapshot, instances, resources, addresses };
 }
 
 /** The same service without the clusters that this revision has taken away; itself when there are none. */
@@ -127,7 +122,9 @@ export function resourceOf(
   typeUrl: string,
   name: string,
 ): EncodedResource | undefined {
-  return snapshot?.resources.get(typeUrl)?.get(name);
+  const present = snapshot?.resources.get(typeUrl)?.get(name);
+  if (present !== undefined || typeUrl !== typeUrls.name || snapshot === undefined) return present;
+  return addressName(snapshot, name);
 }
 
 export function resourcesOf(snapshot: ServiceSnapshot | undefined, typeUrl: string): readonly EncodedResource[] {

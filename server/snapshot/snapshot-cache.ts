@@ -4,6 +4,7 @@
  */
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { changedAddresses } from './addresses.ts';
 import { changedResources, resourceOf, resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
 
 /** How one service changed. */
@@ -17,7 +18,7 @@ export interface ServiceChange {
 
 /** With what came, went or changed by it, worked out once for all who are concerned. */
 export interface NotedChange extends ServiceChange {
-  /** Type URL and name; of a change of instances nothing. */
+  /** Type URL and name; of a change of instances the names alone, by which addresses came or went. */
   readonly changed: readonly (readonly [typeUrl: string, name: string])[];
 }
 
@@ -56,8 +57,11 @@ export class SnapshotCache {
   /** Brings all these services to their new state, which belongs to `revision`, at once; then tells of it. */
   commit(services: readonly ServiceChange[], revision: number): void {
     const sequence = ++this.#sequence;
-    for (const { key, before, after } of services) {
+    const noted = services.map((change) => noteChange(change));
+    for (const { key, before, after, changed } of noted) {
+      const addresses = changed.flatMap(([typeUrl, name]) => (typeUrl === typeUrls.name ? [name] : []));
       for (const name of namesOf(before)) this.#release(name, key);
+      for (const name of addresses) if (before?.addresses.has(name)) this.#release(name, key);
       if (after) {
         this.#services.set(key, after);
         this.#changed.set(key, sequence);
@@ -66,12 +70,9 @@ export class SnapshotCache {
         this.#changed.delete(key);
       }
       for (const name of namesOf(after)) this.#claim(name, key);
+      for (const name of addresses) if (after?.addresses.has(name)) this.#claim(name, key);
     }
     this.#revision = revision;
-    const noted = services.map((change) => ({
-      ...change,
-      changed: change.isRuleChange ? changedResources(change.before, change.after) : [],
-    }));
     this.#onChange({ sequence, revision, services: noted });
   }
 
@@ -116,6 +117,12 @@ export class SnapshotCache {
     if (others.length > 0) this.#names.set(name, others);
     else this.#names.delete(name);
   }
+}
+
+function noteChange(change: ServiceChange): NotedChange {
+  const { before, after, isRuleChange } = change;
+  const addresses = changedAddresses(before, after).map((name): [string, string] => [typeUrls.name, name]);
+  return { ...change, changed: [...(isRuleChange ? changedResources(before, after) : []), ...addresses] };
 }
 
 /** An alias may be the name of a service that came later: a service has its own name, whoever came first. */

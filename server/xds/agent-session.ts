@@ -149,9 +149,15 @@ export class AgentSession implements Session {
   }
 
   onChange(change: SnapshotChange): void {
-    for (const { key, before, after, isRuleChange } of change.services) {
+    for (const { key, before, after, isRuleChange, changed } of change.services) {
       this.#work.services.add(key);
+      for (const [typeUrl, name] of changed) {
+        if (typeUrl === typeUrls.name && this.#names.has(name)) this.#work.names.add(name);
+      }
       if (!isRuleChange) continue;
+      for (const name of this.#names) {
+        if (before?.addresses.has(name) || after?.addresses.has(name)) this.#work.names.add(name);
+      }
       for (const { name } of [...resourcesOf(before, typeUrls.name), ...resourcesOf(after, typeUrls.name)]) {
         if (this.#names.has(name)) this.#work.names.add(name);
       }

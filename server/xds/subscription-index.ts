@@ -61,8 +61,11 @@ export class SubscriptionIndex<Subscriber> implements SetIndex<Subscriber> {
 
   concernedBy({ services }: SnapshotChange): Set<Subscriber> {
     const found = new Set(this.#everything);
-    for (const { key, before, after, isRuleChange } of services) {
+    for (const { key, before, after, isRuleChange, changed } of services) {
       this.#addHolders(key, found);
+      for (const [typeUrl, name] of changed) {
+        if (typeUrl === typeUrls.name) for (const subscriber of this.#names.get(name) ?? []) found.add(subscriber);
+      }
       if (!isRuleChange) continue;
       for (const { name } of [...resourcesOf(before, typeUrls.name), ...resourcesOf(after, typeUrls.name)]) {
         for (const subscriber of this.#names.get(name) ?? []) found.add(subscriber);

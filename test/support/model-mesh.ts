@@ -59,6 +59,7 @@ export class ModelMesh {
         ports: (key) => this.#rules.ports(key),
         routes: (key) => this.#rules.routes(key),
         policies: (key) => this.#rules.policies(key),
+        virtualIps: () => [],
         namedSubsets: (key) => this.#rules.namedSubsets(key),
         isNamed: (key) => this.#rules.isNamed(key),
         instances: (key) =>

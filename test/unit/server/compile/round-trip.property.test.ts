@@ -30,6 +30,7 @@ function tableOf(rules: readonly Rule[]): RouteTable {
     document: undefined,
     routes: document.kind === 'Route' ? [document] : [],
     policies: [],
+    virtualIps: [],
     namedSubsets: [],
     portsOf: () => defaultPorts,
   });

@@ -19,6 +19,7 @@ export class RebuildWorld {
   readonly held = new Set<string>();
   /** Called whenever something is told. */
   onChange: (change: SnapshotChange) => void = () => {};
+  readonly virtualIps = new Map<string, readonly string[]>();
   readonly #rules = new RuleIndex();
   readonly #instances = new Map<string, InstanceRecord>();
   #deferred: (() => void)[] = [];
@@ -36,6 +37,7 @@ export class RebuildWorld {
         ports: (key) => rules.ports(key),
         routes: (key) => rules.routes(key),
         policies: (key) => rules.policies(key),
+        virtualIps: (key) => this.virtualIps.get(key) ?? [],
         namedSubsets: (key) => rules.namedSubsets(key),
         isNamed: (key) => rules.isNamed(key),
         instances: (key) => [...this.#instances.values()].filter((each) => `${each.service}.${each.namespace}` === key),

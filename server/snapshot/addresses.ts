@@ -1,0 +1,64 @@
+/**
+ * The addresses by which a service may be looked up: its virtual IPs, and where its instances are. An application that took one
+ * of them from DNS or from a registry dials it, and its agent asks whose it is. What such a name stands for is put together
+ * when somebody asks: a mesh of fifty thousand instances has fifty thousand, and next to nobody asks for one.
+ */
+import { addressSpelling } from '../../model/names.ts';
+import { Name } from '../../proto/types.ts';
+import type { CompiledService } from '../compile/compile.ts';
+import { type EncodedResource, encodeResource } from '../compile/encoded-resource.ts';
+import type { EndpointRules, ServiceInput } from '../compile/service-input.ts';
+import type { InstanceRecord } from '../registry/instance.ts';
+
+/** What of a snapshot of a service its addresses are made of. */
+export interface AddressedService {
+  /** "reviews.default". */
+  readonly key: string;
+  /** What everything but its endpoints was compiled from, and to: for the clients that need it in another form. */
+  readonly input: ServiceInput;
+  readonly compiled: CompiledService;
+  /** What its endpoints are made of: the rules, and the instances as they are now. */
+  readonly endpointRules: EndpointRules;
+  readonly instances: readonly InstanceRecord[];
+  /** By which it may be looked up besides its names. */
+  readonly addresses: ReadonlySet<string>;
+}
+
+/** "240.240.3.7", "192.168.1.104:12220", "[fd00::7]:12220": as `Name.name`. */
+export function addressesOf({ input, instances }: Pick<AddressedService, 'input' | 'instances'>): ReadonlySet<string> {
+  return new Set([...input.virtualIps, ...instances.flatMap(instanceAddresses)]);
+}
+
+/** The Name of one of its addresses: that of an instance leads to the ports which the instance serves there. */
+export function addressName(snapshot: AddressedService, name: string): EncodedResource | undefined {
+  if (!snapshot.addresses.has(name)) return undefined;
+  const { key, input, compiled, instances } = snapshot;
+  const served = input.virtualIps.includes(name)
+    ? undefined
+    : new Set(instances.flatMap((each) => portsAt(each, name)));
+  const isServed = (port: string) =>
+    served === undefined || served.has(port) || (served.has('') && snapshot.endpointRules.hasOnePort);
+  const ports = input.ports.filter((port) => isServed(port.name));
+  const present = new Set(compiled.routeConfigurations.map((resource) => resource.name));
+  const routeConfigurations = ports.map(({ port }) => `${key}:${port}`).filter((route) => present.has(route));
+  if (routeConfigurations.length === 0) return undefined;
+  return encodeResource(Name, name, { name, service: key, routeConfigurations, virtualIps: input.virtualIps });
+}
+
+/** What only one of them has. */
+export function changedAddresses(before: AddressedService | undefined, after: AddressedService | undefined): string[] {
+  const [was, is] = [before?.addresses ?? none, after?.addresses ?? none];
+  if (was === is) return [];
+  return [...[...was].filter((name) => !is.has(name)), ...[...is].filter((name) => !was.has(name))];
+}
+
+const none: ReadonlySet<string> = new Set();
+
+function instanceAddresses({ address, ports }: InstanceRecord): string[] {
+  return [...new Set(Object.values(ports).map((port) => addressSpelling(address, port)))];
+}
+
+/** Names of the ports that the instance serves at this address. */
+function portsAt({ address, ports }: InstanceRecord, name: string): string[] {
+  return Object.entries(ports).flatMap(([port, number]) => (addressSpelling(address, number) === name ? [port] : []));
+}
