@@ -4,12 +4,7 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { CompiledService } from '../compile/compile.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { compileEndpoints } from '../compile/endpoints.ts';
-import {
-  askForTheSame,
-  type EndpointRules,
-  haveSameEndpointRules,
-  type ServiceInput,
-} from '../compile/service-input.ts';
+import { askForTheSame, haveSameEndpointRules, type ServiceInput } from '../compile/service-input.ts';
 import type { InstanceRecord } from '../registry/instance.ts';
 import { type AddressedService, addressesOf, addressName } from './addresses.ts';
 
