@@ -164,6 +164,12 @@ export const layers: readonly Layer[] = [
     rule: 'http1/ is the HTTP engine behind its seam: it knows nothing of the mesh',
   },
   {
+    path: 'agent/dns',
+    mayImport: ['model/names.ts', 'process'],
+    packages: ['dns-packet', 'node:dgram', 'node:net'],
+    rule: 'dns/ answers by a directory that it is given: it knows neither the control plane nor the proxy',
+  },
+  {
     path: 'agent/telemetry',
     mayImport: ['process', 'agent/proxy/local-answer.ts', 'agent/http1/byte-writer.ts'],
     packages: [],
@@ -257,6 +263,7 @@ export const homes: readonly { readonly name: string; readonly paths: readonly s
   { name: 'lmdb', paths: ['server/store'], rule: 'a store is known by its contract' },
   { name: 'express', paths: ['dashboard-api'], rule: 'what answers HTTP stays inside the API' },
   { name: 'commander', paths: ['cli'], rule: 'the command line ends at its door' },
+  { name: 'dns-packet', paths: ['agent/dns'], rule: 'what is said over DNS is made in one place' },
   { name: 'koffi', paths: ['process'], rule: 'system calls are wrapped once' },
   {
     name: 'pino',

@@ -1,0 +1,118 @@
+/**
+ * The DNS server of the agent: names of the mesh from a directory, all others by the system's resolvers, over UDP and TCP on
+ * one port. Puts its parts together; knows neither the control plane nor where the directory has its names from.
+ */
+import type { Clock } from '../../process/clock.ts';
+import type { HostPort } from '../../process/host-port.ts';
+import { createCounters, type DnsCounters } from './counters.ts';
+import { Forwarder } from './forwarder.ts';
+import type { NameDirectory } from './name-directory.ts';
+import { Responder } from './responder.ts';
+import { openTcpDoor } from './tcp-door.ts';
+import { openUdpDoor } from './udp-door.ts';
+import type { RandomBytes } from './upstream-query.ts';
+import { type Patience, patience } from './upstream-question.ts';
+
+export interface DnsServerOptions {
+  /** IP addresses; the port 0 is any that is free for both. */
+  readonly listen: readonly HostPort[];
+  /** `mesh.local` unless the operator says otherwise; lower case, no "." at its end. */
+  readonly domain: string;
+  /** The agent's own namespace: `reviews` alone is a name in it. */
+  readonly namespace: string;
+  readonly directory: NameDirectory;
+  /** The system's resolvers, as `readResolvConf` reads them; asked for each question. Own addresses in it are skipped. */
+  readonly upstreams: () => readonly HostPort[];
+  readonly clock: Clock;
+  /** `randomBytes` of node:crypto: ids that can be guessed let strangers answer. */
+  readonly randomBytes: RandomBytes;
+  /** How long a resolver may take; as `patience` says unless given. */
+  readonly patience?: Patience;
+  /** How long the directory may take, in milliseconds; 2,000 unless given. */
+  readonly directoryPatienceMs?: number;
+  /** After which a connection without questions is closed, in milliseconds; 10,000 unless given. */
+  readonly idleMs?: number;
+  /** Connections at a time, per address; 128 unless given. */
+  readonly mostConnections?: number;
+}
+
+export interface DnsServer {
+  /** Where it listens, in the order of `listen`, with the ports that it got. */
+  readonly addresses: readonly HostPort[];
+  readonly counters: Readonly<DnsCounters>;
+  /** Answers nobody any more; resolves when all sockets are closed. */
+  close(): Promise<void>;
+}
+
+/** libc gives up after 5 s; the directory may have to ask the control plane, and after it the resolvers take their time. */
+const directoryPatienceMs = 2_000;
+const idleMs = 10_000;
+const mostConnections = 128;
+/** A port that is free for TCP may be taken for UDP: another one is tried. */
+const mostPortTries = 20;
+
+/** Rejects when an address cannot be listened on, and then listens on none. */
+export async function startDnsServer(options: DnsServerOptions): Promise<DnsServer> {
+  const { clock, randomBytes, directory } = options;
+  const counters = createCounters();
+  const addresses: HostPort[] = [];
+  const isOwn = ({ host, port }: HostPort) => addresses.some((own) => own.host === host && own.port === port);
+  const forwarder = new Forwarder({
+    upstreams: () => options.upstreams().filter((server) => !isOwn(server)),
+    patience: options.patience ?? patience,
+    clock,
+    randomBytes,
+    counters,
+  });
+  const responder = new Responder({
+    names: { domain: options.domain, namespace: options.namespace },
+    directory,
+    forwarder,
+    clock,
+    counters,
+    directoryPatienceMs: options.directoryPatienceMs ?? directoryPatienceMs,
+  });
+  const tcp = {
+    responder,
+    counters,
+    clock,
+    idleMs: options.idleMs ?? idleMs,
+    mostConnections: options.mostConnections ?? mostConnections,
+  };
+  const doors: { close(): Promise<void> }[] = [];
+  const close = async () => {
+    forwarder.close();
+    await Promise.all(doors.map((door) => door.close()));
+  };
+  try {
+    for (const address of options.listen) {
+      const pair = await openDoors(address, { responder, counters, tcp });
+      doors.push(...pair.doors);
+      addresses.push({ host: address.host, port: pair.port });
+    }
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { addresses, counters, close };
+}
+
+interface Behind {
+  readonly responder: Responder;
+  readonly counters: DnsCounters;
+  readonly tcp: Parameters<typeof openTcpDoor>[1];
+}
+
+/** Both on the same port. */
+async function openDoors(address: HostPort, behind: Behind) {
+  for (let tries = 1; ; tries++) {
+    const tcp = await openTcpDoor(address, behind.tcp);
+    try {
+      const udp = await openUdpDoor({ host: address.host, port: tcp.port }, behind);
+      return { port: tcp.port, doors: [tcp, udp] };
+    } catch (error) {
+      await tcp.close();
+      if (address.port !== 0 || tries === mostPortTries) throw error;
+    }
+  }
+}
