@@ -23,6 +23,19 @@ WORKDIR /sluice
 COPY package.json package-lock.json .npmrc ./
 RUN npm ci --omit=dev --ignore-scripts
 
+# What installs packet rules before an application starts, as root with NET_ADMIN: `docker build --target intercept …`
+FROM node:20-slim AS intercept
+ENV NODE_ENV=production
+RUN apt-get update \
+  && apt-get install --yes --no-install-recommends iproute2 iptables nftables \
+  && rm -rf /var/lib/apt/lists/*
+WORKDIR /sluice
+COPY package.json LICENSE NOTICE ./
+COPY --from=dependencies /sluice/node_modules node_modules
+COPY --from=build /sluice/dist dist
+RUN chmod +x dist/cli/main.js && ln -s /sluice/dist/cli/main.js /usr/local/bin/sluice
+ENTRYPOINT ["sluice"]
+
 FROM node:20-slim
 ENV NODE_ENV=production
 WORKDIR /sluice

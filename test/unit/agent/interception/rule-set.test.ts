@@ -1,0 +1,199 @@
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { formatCidr } from '../../../../agent/interception/rules/cidr.ts';
+import { type InterceptionInput, interceptionSchema } from '../../../../agent/interception/rules/description.ts';
+import {
+  type ChainName,
+  createRuleSet,
+  type Rule,
+  type RuleSet,
+} from '../../../../agent/interception/rules/rule-set.ts';
+import { parseValue } from '../../../../model/parse.ts';
+
+const agent = { uid: 1337 };
+
+function rulesOf(input: InterceptionInput, name: ChainName): readonly Rule[] {
+  return chainOf(createRuleSet(interceptionSchema.parse(input)), name);
+}
+
+function chainOf({ chains }: RuleSet, name: ChainName): readonly Rule[] {
+  return chains.find((chain) => chain.name === name)?.rules ?? [];
+}
+
+/** One rule in a line: what it is about, and its verdict. */
+function inWords({ match, verdict }: Rule): string {
+  const { source, destination, ...rest } = match;
+  const ranges = [source && `from ${formatCidr(source)}`, destination && `to ${formatCidr(destination)}`];
+  const others = Object.entries(rest).map(([key, value]) => `${key} ${value}`);
+  const what = [...ranges.filter((range) => range !== undefined), ...others].join(', ');
+  return `${what} -> ${verdict.is}${'port' in verdict ? ` ${verdict.port}` : ''}`;
+}
+
+describe('the rules of a description', () => {
+  it('are these by default', () => {
+    const ruleSet = createRuleSet(interceptionSchema.parse({ agent }));
+    const words = Object.fromEntries(ruleSet.chains.map(({ name, rules }) => [name, rules.map(inWords)]));
+    expect(words).to.deep.equal({
+      'track-output': [
+        'protocol udp, sourcePort 15053 -> zone',
+        'uid 1337 -> leave',
+        'protocol udp, destinationPort 53 -> zone',
+      ],
+      output: [
+        'uid 1337 -> leave',
+        'to 240.240.0.0/16, protocol tcp -> redirect 15001',
+        'protocol udp, destinationPort 53 -> redirect 15053',
+        'protocol tcp, destinationPort 53 -> redirect 15053',
+        'to 127.0.0.0/8 -> leave',
+        'to ::1 -> leave',
+        'protocol tcp, isForThisHost true, destinationPort 15001 -> leave',
+        'protocol tcp, isForThisHost true, destinationPort 15006 -> leave',
+        'protocol tcp, isForThisHost true, destinationPort 15053 -> leave',
+        'protocol tcp, isForThisHost true, destinationPort 15000 -> leave',
+        'protocol tcp -> redirect 15001',
+      ],
+      prerouting: [
+        'inInterface lo -> leave',
+        'protocol tcp, destinationPort 15001 -> leave',
+        'protocol tcp, destinationPort 15006 -> leave',
+        'protocol tcp, destinationPort 15053 -> leave',
+        'protocol tcp, destinationPort 15000 -> leave',
+        'protocol tcp, destinationPort 22 -> leave',
+        'protocol tcp, isForThisHost true -> redirect 15006',
+      ],
+    });
+    expect(ruleSet.routes.map(formatCidr)).to.deep.equal(['240.240.0.0/16']);
+  });
+
+  for (const { name, input, chain, want } of [
+    {
+      name: 'leave the agent alone by user, group and cgroup, before anything else',
+      input: { agent: { uid: 1, gid: 2, cgroup: 'a/b' } },
+      chain: 'output',
+      want: ['uid 1 -> leave', 'gid 2 -> leave', 'cgroup a/b -> leave'],
+    },
+    {
+      name: 'take virtual IPs before what is excluded, and after the agent and the control plane',
+      input: {
+        agent,
+        controlPlane: [{ address: '10.0.0.5', port: 15010 }],
+        outbound: { excludeUids: [5, 5], excludeCidrs: ['0.0.0.0/0'] },
+        vipRanges: ['240.1.0.0/16', 'fd99::/64'],
+      },
+      chain: 'output',
+      want: [
+        'uid 1337 -> leave',
+        'to 10.0.0.5, protocol tcp, destinationPort 15010 -> leave',
+        'to 240.1.0.0/16, protocol tcp -> redirect 15001',
+        'to fd99::/64, protocol tcp -> redirect 15001',
+        'uid 5 -> leave',
+      ],
+    },
+    {
+      name: 'keep questions of excluded users, and of the agent, out of the zone',
+      input: { agent, outbound: { excludeUids: [5], uids: [7, 8] }, dnsServers: ['127.0.0.53'] },
+      chain: 'track-output',
+      want: [
+        'protocol udp, sourcePort 15053 -> zone',
+        'uid 1337 -> leave',
+        'uid 5 -> leave',
+        'to 127.0.0.53, uid 7, protocol udp, destinationPort 53 -> zone',
+        'to 127.0.0.53, uid 8, protocol udp, destinationPort 53 -> zone',
+      ],
+    },
+    {
+      name: 'leave excluded callers before they take ports',
+      input: {
+        agent,
+        ownPorts: [],
+        inbound: { ports: [80, 22, 80], excludePorts: [81], excludeCidrs: ['10.0.0.0/8'] },
+      },
+      chain: 'prerouting',
+      want: [
+        'inInterface lo -> leave',
+        'protocol tcp, destinationPort 15001 -> leave',
+        'protocol tcp, destinationPort 15006 -> leave',
+        'protocol tcp, destinationPort 15053 -> leave',
+        'from 10.0.0.0/8 -> leave',
+        'protocol tcp, destinationPort 81 -> leave',
+        'protocol tcp, isForThisHost true, destinationPort 80 -> redirect 15006',
+        'protocol tcp, isForThisHost true, destinationPort 22 -> redirect 15006',
+      ],
+    },
+    { name: 'need no chain for callers', input: { agent, inbound: { ports: [] } }, chain: 'prerouting', want: [] },
+    { name: 'need no zone without names', input: { agent, dnsServers: [] }, chain: 'track-output', want: [] },
+  ] as const satisfies readonly {
+    name: string;
+    input: InterceptionInput;
+    chain: ChainName;
+    want: readonly string[];
+  }[]) {
+    it(name, () => {
+      const found = rulesOf(input, chain).map(inWords);
+      expect(found.slice(0, want.length || undefined)).to.deep.equal(want);
+    });
+  }
+
+  it('are of the families that are wanted alone', () => {
+    const ruleSet = createRuleSet(
+      interceptionSchema.parse({ agent, families: ['ipv4'], vipRanges: ['240.1.0.0/16', 'fd99::/64'] }),
+    );
+    const ranges = ruleSet.chains.flatMap(({ rules }) => rules.flatMap(({ match }) => match.destination ?? []));
+    expect([...new Set(ranges.map(({ family }) => family))]).to.deep.equal(['ipv4']);
+    expect(ruleSet.routes.map(formatCidr)).to.deep.equal(['240.1.0.0/16']);
+  });
+
+  for (const { sentence, input, path } of [
+    { sentence: 'nothing that tells the agent', input: { agent: {} }, path: ['agent'] },
+    { sentence: 'a cgroup that could end a word', input: { agent: { cgroup: 'a" b' } }, path: ['agent', 'cgroup'] },
+    {
+      sentence: 'a cgroup by its full path',
+      input: { agent: { cgroup: '/sys/fs/cgroup/a' } },
+      path: ['agent', 'cgroup'],
+    },
+    { sentence: 'port 0', input: { agent, outboundPort: 0 }, path: ['outboundPort'] },
+    { sentence: 'the user that is none', input: { agent: { uid: 4_294_967_295 } }, path: ['agent', 'uid'] },
+    {
+      sentence: 'a range where one address is meant',
+      input: { agent, dnsServers: ['10.0.0.0/8'] },
+      path: ['dnsServers', 0],
+    },
+    { sentence: 'all addresses as virtual IPs', input: { agent, vipRanges: ['0.0.0.0/0'] }, path: ['vipRanges'] },
+    { sentence: 'a field that there is not', input: { agent, outbond: {} }, path: ['outbond'] },
+  ]) {
+    it(`are refused for ${sentence}`, () => {
+      const parsed = parseValue(interceptionSchema, input);
+      const [first] = parsed.ok ? [] : parsed.faults;
+      expect(first?.path.slice(0, path.length)).to.deep.equal(path);
+    });
+  }
+});
+
+describe('the rules of any description', () => {
+  const port = fc.integer({ min: 1, max: 65_535 });
+  const uid = fc.integer({ min: 0, max: 70_000 });
+  const range = fc.tuple(fc.ipV4(), fc.integer({ min: 0, max: 32 })).map(([address, bits]) => `${address}/${bits}`);
+  const few = <Item>(item: fc.Arbitrary<Item>) => fc.array(item, { maxLength: 4 });
+  const descriptions = fc.record({
+    agent: fc.record({ uid }),
+    outboundPort: port,
+    dnsPort: port,
+    outbound: fc.record({ excludeUids: few(uid), excludePorts: few(port), excludeCidrs: few(range) }),
+    inbound: fc.record({ ports: fc.oneof(fc.constant('all' as const), few(port)), excludePorts: few(port) }),
+    dnsServers: fc.oneof(fc.constant('all' as const), few(fc.ipV4())),
+  });
+
+  it('begin with the agent wherever something is redirected that a process sends, and end with a verdict for the rest (property)', () => {
+    fc.assert(
+      fc.property(descriptions, (input) => {
+        const rules = rulesOf(input, 'output');
+        expect(inWords(rules[0] ?? expect.fail())).to.equal(`uid ${input.agent.uid} -> leave`);
+        expect(inWords(rules.at(-1) ?? expect.fail())).to.equal(`protocol tcp -> redirect ${input.outboundPort}`);
+        const firstExclusion = rules.findIndex(({ why }) => why.startsWith('excluded'));
+        const lastVip = rules.findLastIndex(({ why }) => why === 'virtual IPs');
+        expect(firstExclusion === -1 || lastVip < firstExclusion).to.equal(true);
+      }),
+      { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 200) },
+    );
+  });
+});
