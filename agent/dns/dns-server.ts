@@ -4,6 +4,7 @@
  */
 import type { Clock } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
+import { bounds } from './bounds.ts';
 import { createCounters, type DnsCounters } from './counters.ts';
 import { Forwarder } from './forwarder.ts';
 import type { NameDirectory } from './name-directory.ts';
@@ -44,10 +45,6 @@ export interface DnsServer {
   close(): Promise<void>;
 }
 
-/** libc gives up after 5 s; the directory may have to ask the control plane, and after it the resolvers take their time. */
-const directoryPatienceMs = 2_000;
-const idleMs = 10_000;
-const mostConnections = 128;
 /** A port that is free for TCP may be taken for UDP: another one is tried. */
 const mostPortTries = 20;
 
@@ -70,19 +67,20 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     forwarder,
     clock,
     counters,
-    directoryPatienceMs: options.directoryPatienceMs ?? directoryPatienceMs,
+    directoryPatienceMs: options.directoryPatienceMs ?? bounds.lookupMs,
   });
   const tcp = {
     responder,
     counters,
     clock,
-    idleMs: options.idleMs ?? idleMs,
-    mostConnections: options.mostConnections ?? mostConnections,
+    idleMs: options.idleMs ?? bounds.idleMs,
+    mostConnections: options.mostConnections ?? bounds.connections,
   };
   const doors: { close(): Promise<void> }[] = [];
   const close = async () => {
     forwarder.close();
-    await Promise.all(doors.map((door) => door.close()));
+    // Taken out, so that a second call has nothing to close.
+    await Promise.all(doors.splice(0).map((door) => door.close()));
   };
   try {
     for (const address of options.listen) {

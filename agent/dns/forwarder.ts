@@ -2,6 +2,7 @@
 import type { Clock } from '../../process/clock.ts';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
 import { AnswerCache } from './answer-cache.ts';
+import { bounds } from './bounds.ts';
 import type { DnsCounters } from './counters.ts';
 import type { UpstreamAnswer } from './upstream-answer.ts';
 import type { RandomBytes, Wanted } from './upstream-query.ts';
@@ -19,10 +20,6 @@ export interface ForwarderOptions {
 /** `ageSeconds`: by how much its TTLs are to be lowered. `overflow`: too much is under way; `failure`: nobody has answered. */
 export type Forwarded = { readonly answer: UpstreamAnswer; readonly ageSeconds: number } | 'overflow' | 'failure';
 
-/** Different questions at a time: each has a socket or two. */
-const mostUnderWay = 256;
-/** Clients that wait for one and the same question. */
-const mostWaiting = 1_024;
 /** A resolver that was silent is asked after the others for so long. */
 const passedOverMs = 30_000;
 
@@ -52,14 +49,14 @@ export class Forwarder {
     }
     const same = this.#underWay.get(key);
     if (same !== undefined) {
-      if (same.waiting.length >= mostWaiting) return tell('overflow');
+      if (same.waiting.length >= bounds.waitingForOne) return tell('overflow');
       counters.joined++;
       same.waiting.push(tell);
       return;
     }
     const servers = this.#order();
     if (servers.length === 0) return tell('failure');
-    if (this.#underWay.size >= mostUnderWay) return tell('overflow');
+    if (this.#underWay.size >= bounds.underWay) return tell('overflow');
     this.#begin(key, wanted, { servers, tell });
   }
 

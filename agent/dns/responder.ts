@@ -3,6 +3,7 @@
  * said of a name of the mesh is kept as bytes for as long as the directory says the same of it.
  */
 import type { Clock } from '../../process/clock.ts';
+import { bounds } from './bounds.ts';
 import { codeMessage, forwardedMessage, ownMessage } from './client-message.ts';
 import type { DnsCounters } from './counters.ts';
 import type { Forwarded, Forwarder } from './forwarder.ts';
@@ -25,9 +26,6 @@ export interface ResponderOptions {
 
 export type Transport = 'udp' | 'tcp';
 type Send = (answer: Buffer) => void;
-
-/** Questions at a time that the directory thinks about. */
-const mostLookups = 1_024;
 
 export class Responder {
   readonly #options: ResponderOptions;
@@ -85,7 +83,7 @@ export class Responder {
   #await(found: Promise<Found | 'foreign'>, to: Answering): void {
     const { clock, counters, directoryPatienceMs } = this.#options;
     const { question } = to.name.asked;
-    if (this.#lookups >= mostLookups) {
+    if (this.#lookups >= bounds.lookups) {
       counters.overflows++;
       return to.send(codeMessage(to.query, responseCode.SERVFAIL));
     }

@@ -2,6 +2,7 @@
 import { createServer, type Server, type Socket } from 'node:net';
 import type { Clock } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
+import { bounds } from './bounds.ts';
 import type { DnsCounters } from './counters.ts';
 import { FrameReader, frame } from './length-framing.ts';
 import { headerBytes } from './protocol.ts';
@@ -20,11 +21,6 @@ export interface TcpDoorOptions {
   readonly idleMs: number;
   readonly mostConnections: number;
 }
-
-/** Questions of one connection that are not answered yet; it is not read meanwhile. */
-const mostUnderWay = 64;
-/** Answers that a client does not take; its questions are not read meanwhile, and if that goes on it is idle. */
-const mostUnsentBytes = 256 * 1024;
 
 /** Rejects when the address is taken or not ours. */
 export async function openTcpDoor({ host, port }: HostPort, options: TcpDoorOptions): Promise<TcpDoor> {
@@ -67,7 +63,7 @@ function serve(socket: Socket, { responder, counters, clock, idleMs }: TcpDoorOp
     callOff();
     callOff = clock.after(idleMs, () => socket.destroy());
   };
-  const isFull = () => underWay >= mostUnderWay || socket.writableLength > mostUnsentBytes;
+  const isFull = () => underWay >= bounds.underWayPerConnection || socket.writableLength > bounds.unsentBytes;
   const pace = () => {
     if (socket.destroyed) return;
     reader.goOn();

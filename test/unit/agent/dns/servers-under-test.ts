@@ -2,7 +2,7 @@
 import { randomBytes } from 'node:crypto';
 import { createSocket } from 'node:dgram';
 import { once } from 'node:events';
-import { connect, createServer } from 'node:net';
+import { connect, createServer, isIPv6 } from 'node:net';
 import { type DecodedPacket, decode, encode, type Packet } from 'dns-packet';
 import { type DnsServer, type DnsServerOptions, startDnsServer } from '../../../../agent/dns/dns-server.ts';
 import { FrameReader, frame } from '../../../../agent/dns/length-framing.ts';
@@ -121,7 +121,7 @@ async function until(isSo: () => boolean): Promise<void> {
 }
 
 export async function askOverUdp({ host, port }: HostPort, message: Buffer): Promise<Read> {
-  const socket = createSocket('udp4');
+  const socket = createSocket(isIPv6(host) ? 'udp6' : 'udp4');
   try {
     socket.send(message, port, host);
     const [answer] = await once(socket, 'message');
