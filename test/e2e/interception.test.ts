@@ -13,6 +13,7 @@ import {
   type Dialled,
   type NetworkNamespace,
   NetworkNamespaces,
+  onLoopback,
   skipUnlessNamespaces,
 } from '../support/network-namespaces.ts';
 import { Processes } from '../support/processes.ts';
@@ -22,20 +23,20 @@ interface Tool {
   readonly backend: Backend;
   readonly needs: string;
   /** The programs that the backend calls, under the names that they have here. */
-  readonly programs: Readonly<Record<string, string>>;
+  readonly renamed: Readonly<Record<string, string>>;
 }
 
 const legacy = ['iptables', 'ip6tables'].flatMap((name) =>
   ['save', 'restore'].map((deed) => [`${name}-${deed}`, `${name}-legacy-${deed}`] as const),
 );
 const tools: readonly Tool[] = [
-  { name: 'nftables', backend: 'nftables', needs: 'nft', programs: {} },
-  { name: 'iptables', backend: 'iptables', needs: 'iptables-restore', programs: {} },
+  { name: 'nftables', backend: 'nftables', needs: 'nft', renamed: {} },
+  { name: 'iptables', backend: 'iptables', needs: 'iptables-restore', renamed: {} },
   {
     name: 'iptables as it was before nftables',
     backend: 'iptables',
     needs: 'iptables-legacy-restore',
-    programs: Object.fromEntries(legacy),
+    renamed: Object.fromEntries(legacy),
   },
 ];
 
@@ -102,6 +103,8 @@ const leftCases: readonly (Dialled & { readonly what: string; readonly want: str
   { what: 'the control plane', to: '10.77.0.9', port: 15010, want: 'peer:15010' },
   { what: "the agent's own ports", to: '10.77.0.1', port: 15006, want: 'host:15006' },
   { what: "the agent's own ports over IPv6", to: 'fd77::1', port: 15000, want: 'host:15000' },
+  { what: 'link-local IPv6', to: 'fe80::77%eth0', port: 80, want: 'peer:80' },
+  { what: 'questions to link-local IPv6', to: 'fe80::77%eth0', port: 53, want: 'peer:53' },
   { what: 'other datagrams', protocol: 'udp', to: '10.77.0.2', port: 123, want: 'peer:123' },
 ];
 
@@ -112,7 +115,8 @@ const inboundCases: readonly (Dialled & { readonly what: string; readonly want: 
   { what: 'leaves an excluded port', to: '10.77.0.1', port: 9100, want: 'host:9100' },
   { what: 'leaves it over IPv6', to: 'fd77::1', port: 9100, want: 'host:9100' },
   { what: 'leaves ssh', to: '10.77.0.1', port: 22, want: 'host:22' },
-  { what: "leaves the agent's own ports", to: '10.77.0.1', port: 15001, want: 'host:15001' },
+  { what: "leaves the agent's own ports", to: '10.77.0.1', port: 15000, want: 'host:15000' },
+  { what: 'opens none of them that is on loopback', to: '10.77.0.1', port: 15001, want: 'ECONNREFUSED' },
   { what: 'leaves questions of names to this host', protocol: 'udp', to: '10.77.0.1', port: 53, want: 'host:53' },
   { what: 'leaves an excluded caller', source: '10.77.0.4', to: '10.77.0.1', port: 8080, want: 'host:8080' },
   { what: 'leaves one over IPv6', source: 'fd77::4', to: 'fd77::1', port: 8080, want: 'host:8080' },
@@ -140,7 +144,22 @@ const foreignRoutes = `
   ip -6 route add local fd98::/64 dev lo proto 4
 `;
 
-for (const { name, backend, needs, programs } of tools) {
+/** As Docker translates questions to the name server that it has in each container, by the tool that a test is about. */
+const embeddedResolver: Readonly<Record<string, string>> = {
+  nft: `
+    nft add table ip docker
+    nft add chain ip docker out '{ type nat hook output priority -100; }'
+    nft add rule ip docker out ip daddr 127.0.0.11 udp dport 53 redirect to :41000
+  `,
+  ...Object.fromEntries(
+    ['iptables', 'iptables-legacy'].map((program) => [
+      `${program}-restore`,
+      `${program} -t nat -A OUTPUT -d 127.0.0.11 -p udp --dport 53 -j REDIRECT --to-ports 41000`,
+    ]),
+  ),
+};
+
+for (const { name, backend, needs, renamed } of tools) {
   describe(`interception by ${name}`, function () {
     this.timeout(60_000);
     const processes = new Processes();
@@ -149,9 +168,8 @@ for (const { name, backend, needs, programs } of tools) {
     let peer: NetworkNamespace;
 
     const interceptorOf = ({ run }: NetworkNamespace): Interceptor => {
-      const renamed: RunProgram = ([program = '', ...args], input) =>
-        run([programs[program] ?? program, ...args], input);
-      return { backend, run: renamed };
+      const inside: RunProgram = ([program = '', ...args], input) => run([renamed[program] ?? program, ...args], input);
+      return { backend, run: inside };
     };
     const install = (input: InterceptionInput = described, of = host) =>
       installRules(interceptionSchema.parse(input), interceptorOf(of));
@@ -177,7 +195,8 @@ for (const { name, backend, needs, programs } of tools) {
           ],
         },
       );
-      const agent = ['tcp/15000', 'tcp/15001', 'tcp/15006', 'tcp/15053', 'udp/15053@127.0.0.1', 'udp/15053@::1'];
+      peer.sh('ip address add fe80::77/64 dev eth1 nodad');
+      const agent = [...['tcp/15000', 'tcp/15006'], ...onLoopback('tcp/15001', 'tcp/15053', 'udp/15053')];
       await host.serve('host', [...agent, 'tcp/8080', 'tcp/9100', 'tcp/22', 'udp/53@127.0.0.53', 'udp/53@10.77.0.1']);
       const others = ['tcp/22', 'tcp/15006', 'tcp/53', 'udp/53', 'udp/123'];
       await peer.serve('peer', ['tcp/80', 'tcp/5432', 'tcp/15010', ...others]);
@@ -293,6 +312,17 @@ for (const { name, backend, needs, programs } of tools) {
         await install();
         expect(host.dump()).to.equal(once);
       });
+    });
+
+    it('comes before what others translate, and leaves that to them for what the agent sends', async () => {
+      const docker = network.add('docker');
+      await docker.serve('docker', ['udp/41000@127.0.0.1']);
+      await docker.serve('host', onLoopback('udp/15053'));
+      docker.sh(embeddedResolver[needs] ?? '');
+      await install(described, docker);
+      const question = { protocol: 'udp', to: '127.0.0.11', port: 53 } as const;
+      expect(await docker.dial(question)).to.equal('host:15053');
+      expect(await docker.dial({ ...question, uid: agentUid })).to.equal('docker:41000');
     });
 
     describe('uninstalled', () => {

@@ -12,6 +12,7 @@ import { spawnSync } from 'node:child_process';
 import { join } from 'node:path';
 import { type RunProgram, runProgram } from '../../process/run-program.ts';
 import { type Processes, top } from './processes.ts';
+import type { TestProcess } from './test-process.ts';
 
 /** One connection or datagram, of a program that knows nothing of Sluice. User and group are nobody's unless given. */
 export interface Dialled {
@@ -20,7 +21,7 @@ export interface Dialled {
   readonly protocol?: 'tcp' | 'udp';
   readonly uid?: number;
   readonly gid?: number;
-  /** The folder of a cgroup v2. */
+  /** A cgroup v2, by its path below the root. */
   readonly cgroup?: string;
   /** The caller's own address. */
   readonly source?: string;
@@ -28,6 +29,7 @@ export interface Dialled {
   readonly from?: number;
 }
 
+const cgroups = '/sys/fs/cgroup';
 const probe = join(top, 'test/support/network/probe.py');
 // By its path: a version manager's python3 in root's home is nothing for other users.
 const python = '/usr/bin/python3';
@@ -52,21 +54,31 @@ export class NetworkNamespace {
     return runProgram(this.inside(command), input);
   };
 
+  /** The same where cgroup v2 is mounted at its place: `ip netns exec` mounts a /sys that has none. */
+  readonly runWithCgroups: RunProgram = async (command, input) => {
+    if (!isInstalled(command[0] ?? '')) return undefined;
+    const mounted = ['sh', '-ec', `mount -t cgroup2 none ${cgroups}; exec "$@"`, 'sh', ...command];
+    return runProgram(this.inside(mounted), input);
+  };
+
   /** What it printed; throws when it fails. */
   sh(script: string): string {
     return run(this.inside(['sh', '-ec', script]));
   }
 
   /** Answers there with its name; resolves when it listens. Ends with the processes. */
-  async serve(name: string, places: readonly string[]): Promise<void> {
+  async serve(name: string, places: readonly string[]): Promise<TestProcess> {
     const started = this.#processes.start(this.inside([python, probe, 'serve', name, ...places]));
     await started.says(/ready/);
+    return started;
   }
 
   /** Who answered, and for which address it was meant; or the name of the error. */
   async dial(dialled: Dialled): Promise<string> {
-    const wish = { protocol: 'tcp', ...dialled };
-    const result = await this.run([python, probe, 'dial'], JSON.stringify([wish]));
+    const { cgroup, ...others } = dialled;
+    const wish = { protocol: 'tcp', ...others, ...(cgroup !== undefined && { cgroup: join(cgroups, cgroup) }) };
+    const run = cgroup === undefined ? this.run : this.runWithCgroups;
+    const result = await run([python, probe, 'dial'], JSON.stringify([wish]));
     if (result?.code !== 0) throw new Error(`probe.py: ${result?.stderr}`);
     const [answer = '']: string[] = JSON.parse(result.stdout);
     return answer;
@@ -131,6 +143,11 @@ export class NetworkNamespaces {
 interface End {
   readonly of: NetworkNamespace;
   readonly addresses: readonly string[];
+}
+
+/** Places for `serve` as an agent listens: connections of its host are redirected there. */
+export function onLoopback(...places: readonly string[]): string[] {
+  return places.flatMap((place) => [`${place}@127.0.0.1`, `${place}@::1`]);
 }
 
 /** Says why tests are left out. The gate runs as root and installs what Debian has: there it is a fault. */

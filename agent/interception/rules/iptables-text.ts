@@ -99,13 +99,12 @@ export function iptablesLines(chains: readonly OwnChain[]): Map<string, readonly
   );
 }
 
-/** The modules of a rule in one order, without those that only repeat the protocol: versions differ in both. */
+/** The modules of a rule in one order, without those that only repeat the protocol, words without quotes: versions differ. */
 function normalized(rule: string): string {
-  const words = rule.replace(/ -m (?:tcp|udp)\b/g, '');
+  const words = rule.replace(/ -m (?:tcp|udp)\b/g, '').replace(/"([^"\s]*)"/g, '$1');
   const [conditions = '', target = ''] = words.split(/ (?=-j )/);
-  const parts = ` ${conditions}`.split(/ (?=-(?!-))/).filter((part) => part.trim() !== '');
-  const joined = parts.map((part) => part.trim()).sort();
-  return [...joined, target].join(' ').replace(/--comment "?([\w -]*?)"?(?= -|$)/, '--comment "$1"');
+  const parts = ` ${conditions}`.split(/ (?=-(?!-))/).map((part) => part.trim());
+  return [...parts.filter((part) => part !== '').sort(), target].join(' ');
 }
 
 function ofTable(chains: readonly OwnChain[], table: string): OwnChain[] {

@@ -89,6 +89,7 @@ function trackOutput(described: Interception): Rule[] {
     { match: { protocol: 'udp', sourcePort: described.dnsPort }, verdict, why: 'answers to names that were asked' },
     ...leaveToAgent(described),
     ...leaveToUsers(described),
+    ...linkLocals.map((range) => leave('link-local', { destination: range })),
     ...asked.map((match) => ({ match, verdict, why: 'names apart from what the agent asks' })),
   ];
 }
@@ -107,6 +108,8 @@ function output(described: Interception): Rule[] {
     ),
     // Before names: a resolver on this host asks others, and its questions must not come back to it.
     ...leaveToUsers(described),
+    // Before names: the kernel drops what goes from a link-local address to ::1, so redirected it would reach nobody.
+    ...linkLocals.map((range) => leave('link-local', { destination: range })),
     // Before loopback: the resolver of many hosts is 127.0.0.53 or 127.0.0.11.
     ...(['udp', 'tcp'] as const).flatMap((protocol) =>
       questions(described, protocol).map((match) => redirect('names', match, dnsPort)),
@@ -176,4 +179,5 @@ function unique(numbers: readonly number[]): number[] {
   return [...new Set(numbers)];
 }
 
+const linkLocals = ['fe80::/10'].flatMap((text) => parseCidr(text) ?? []);
 const loopbacks = ['127.0.0.0/8', '::1'].flatMap((text) => parseCidr(text) ?? []);

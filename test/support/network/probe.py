@@ -82,7 +82,9 @@ def dial(wish):
             if "from" in wish or "source" in wish:
                 connection.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 connection.bind((wish.get("source", ""), wish.get("from", 0)))
-            connection.connect((wish["to"], wish["port"]))
+            # Resolves the scope of a link-local address.
+            [(_, _, _, _, address)] = socket.getaddrinfo(wish["to"], wish["port"], family, connection.type)
+            connection.connect(address)
             if not is_tcp:
                 connection.send(b"?")
             return connection.recv(2048).decode()

@@ -37,11 +37,13 @@ describe('the rules of a description', () => {
       'track-output': [
         'protocol udp, sourcePort 15053 -> zone',
         'uid 1337 -> leave',
+        'to fe80::/10 -> leave',
         'protocol udp, destinationPort 53 -> zone',
       ],
       output: [
         'uid 1337 -> leave',
         'to 240.240.0.0/16, protocol tcp -> redirect 15001',
+        'to fe80::/10 -> leave',
         'protocol udp, destinationPort 53 -> redirect 15053',
         'protocol tcp, destinationPort 53 -> redirect 15053',
         'to 127.0.0.0/8 -> leave',
@@ -97,6 +99,7 @@ describe('the rules of a description', () => {
         'protocol udp, sourcePort 15053 -> zone',
         'uid 1337 -> leave',
         'uid 5 -> leave',
+        'to fe80::/10 -> leave',
         'to 127.0.0.53, uid 7, protocol udp, destinationPort 53 -> zone',
         'to 127.0.0.53, uid 8, protocol udp, destinationPort 53 -> zone',
       ],

@@ -32,6 +32,7 @@ describe('the rules for nft', () => {
       '\t\tmeta skuid 1337 return comment "the agent itself"',
       '\t\tsocket cgroupv2 level 2 "system.slice/sluice.service" return comment "the agent itself"',
       '\t\tip daddr 240.240.0.0/16 meta l4proto tcp redirect to :15001 comment "virtual IPs"',
+      '\t\tip6 daddr fe80::/10 return comment "link-local"',
       '\t\tip daddr 127.0.0.0/8 return comment "loopback"',
       '\t\tip6 daddr ::1 return comment "loopback"',
       '\t\tfib daddr type local tcp dport 15001 return comment "ports of the agent"',
@@ -74,6 +75,7 @@ describe('the rules for iptables-restore', () => {
       ':SLUICE_PREROUTING - [0:0]',
       '-A SLUICE_OUTPUT -m owner --uid-owner 1337 -m comment --comment "the agent itself" -j RETURN',
       '-A SLUICE_OUTPUT -m cgroup --path system.slice/sluice.service -m comment --comment "the agent itself" -j RETURN',
+      '-A SLUICE_OUTPUT -d fe80::/10 -m comment --comment "link-local" -j RETURN',
       '-A SLUICE_OUTPUT -d ::1/128 -m comment --comment "loopback" -j RETURN',
       ...[15001, 15006, 15053].map(
         (port) =>
