@@ -718,6 +718,7 @@ export interface Name {
   readonly service: string;
   readonly routeConfigurations: readonly string[];
   readonly virtualIps: readonly string[];
+  readonly portNames: readonly string[];
 }
 
 /** envoy.config.core.v3.Node */

@@ -36,6 +36,10 @@ export interface ServiceView {
   readonly ports: ReadonlyMap<number, RouteTable>;
   /** What a host without a port means. */
   readonly defaultPort: number;
+  /** What its ports are called; those that an older server says nothing of are missing. */
+  readonly portNames: ReadonlyMap<number, string>;
+  /** Its addresses, for applications that take them from DNS. */
+  readonly virtualIps: readonly string[];
 }
 
 export interface MeshView {
@@ -221,18 +225,23 @@ function prepareService(
   routeTables: ReadonlyMap<string, RouteTable>,
 ): ServiceView | undefined {
   const ports = new Map<number, RouteTable>();
-  for (const config of name.routeConfigurations) {
+  const portNames = new Map<number, string>();
+  for (const [index, config] of name.routeConfigurations.entries()) {
     if (!resources.routeConfigurations.has(config)) {
       throw new UnusableError('routeConfigurations', `"${config}" is missing`);
     }
     const table = routeTables.get(config);
     // Refused, and noted there.
     if (table === undefined) return undefined;
-    ports.set(portOf(config), table);
+    const port = portOf(config);
+    ports.set(port, table);
+    const portName = name.portNames[index];
+    if (portName !== undefined) portNames.set(port, portName);
   }
   const [defaultPort] = ports.keys();
   if (defaultPort === undefined) throw new UnusableError('routeConfigurations', 'the service has no port');
-  return { name: name.name, service: name.service, ports, defaultPort };
+  const { service, virtualIps } = name;
+  return { name: name.name, service, ports, defaultPort, portNames, virtualIps };
 }
 
 /** An agent has one service, and so one Listener at most. HTTP/2 and what stands on it goes through as bytes. */

@@ -40,13 +40,16 @@ export function compileService(input: ServiceInput): CompiledService {
 
 function compileNames(
   key: string,
-  { namespace, domain, document, virtualIps }: ServiceInput,
+  { namespace, domain, document, virtualIps, ports }: ServiceInput,
   routes: readonly EncodedResource[],
 ): EncodedResource[] {
   const aliases = document?.spec.aliases.map((alias) => aliasName(namespace, alias)) ?? [];
   const spellings = [...new Set([key, `${key}.${domain}`, ...aliases])].sort();
   const routeConfigurations = routes.map(({ name }) => name);
-  return spellings.map((name) => encodeResource(Name, name, { name, service: key, routeConfigurations, virtualIps }));
+  const portNames = ports.map(({ name }) => name);
+  return spellings.map((name) =>
+    encodeResource(Name, name, { name, service: key, routeConfigurations, virtualIps, portNames }),
+  );
 }
 
 /** Name of the Listener that configures the inbound side of a service's agents. */

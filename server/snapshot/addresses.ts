@@ -5,7 +5,6 @@
  */
 import { addressSpelling } from '../../model/names.ts';
 import { Name } from '../../proto/types.ts';
-import type { CompiledService } from '../compile/compile.ts';
 import { type EncodedResource, encodeResource } from '../compile/encoded-resource.ts';
 import type { EndpointRules, ServiceInput } from '../compile/service-input.ts';
 import type { InstanceRecord } from '../registry/instance.ts';
@@ -14,9 +13,8 @@ import type { InstanceRecord } from '../registry/instance.ts';
 export interface AddressedService {
   /** "reviews.default". */
   readonly key: string;
-  /** What everything but its endpoints was compiled from, and to: for the clients that need it in another form. */
+  /** What everything but its endpoints was compiled from: for the clients that need it in another form. */
   readonly input: ServiceInput;
-  readonly compiled: CompiledService;
   /** What its endpoints are made of: the rules, and the instances as they are now. */
   readonly endpointRules: EndpointRules;
   readonly instances: readonly InstanceRecord[];
@@ -32,17 +30,23 @@ export function addressesOf({ input, instances }: Pick<AddressedService, 'input'
 /** The Name of one of its addresses: that of an instance leads to the ports which the instance serves there. */
 export function addressName(snapshot: AddressedService, name: string): EncodedResource | undefined {
   if (!snapshot.addresses.has(name)) return undefined;
-  const { key, input, compiled, instances } = snapshot;
+  const { key, input, instances } = snapshot;
   const served = input.virtualIps.includes(name)
     ? undefined
     : new Set(instances.flatMap((each) => portsAt(each, name)));
   const isServed = (port: string) =>
     served === undefined || served.has(port) || (served.has('') && snapshot.endpointRules.hasOnePort);
   const ports = input.ports.filter((port) => isServed(port.name));
-  const present = new Set(compiled.routeConfigurations.map((resource) => resource.name));
-  const routeConfigurations = ports.map(({ port }) => `${key}:${port}`).filter((route) => present.has(route));
-  if (routeConfigurations.length === 0) return undefined;
-  return encodeResource(Name, name, { name, service: key, routeConfigurations, virtualIps: input.virtualIps });
+  if (ports.length === 0) return undefined;
+  const routeConfigurations = ports.map(({ port }) => `${key}:${port}`);
+  const portNames = ports.map((port) => port.name);
+  return encodeResource(Name, name, {
+    name,
+    service: key,
+    routeConfigurations,
+    virtualIps: input.virtualIps,
+    portNames,
+  });
 }
 
 /** What only one of them has. */

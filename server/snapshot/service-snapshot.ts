@@ -17,6 +17,8 @@ export interface ServiceSnapshot extends AddressedService {
   readonly references: readonly string[];
   /** The ports it was compiled with, those included that are kept only for callers who may still use them. */
   readonly ports: readonly ServicePort[];
+  /** What it was compiled to: for the clients that need it in another form. */
+  readonly compiled: CompiledService;
   /**
    * Clusters that its rules no longer have, by name: they are served, with their endpoints, until every client that may still
    * send to them has taken the rules that do not.
