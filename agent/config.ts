@@ -6,8 +6,10 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { duration, durationMs } from '../model/duration.ts';
 import { dnsLabel, dnsName, labels } from '../model/name-schemas.ts';
+import { isDnsName } from '../model/names.ts';
 import type { Problem } from '../model/problem.ts';
 import { dialAddress, listenAddress } from '../process/address-settings.ts';
+import type { UserAndGroup } from '../process/child.ts';
 import { type HostPort, isLoopback, parseHostPort } from '../process/host-port.ts';
 import { type LogLevel, logLevels } from '../process/log.ts';
 import { listOf, namedValues, percentage, wholeNumber } from '../process/setting-kinds.ts';
@@ -54,6 +56,27 @@ export interface AgentSettings {
   readonly forwardedHeaders: readonly ForwardedHeader[];
   /** Undefined: none is written. */
   readonly accessLog: AccessLogSettings | undefined;
+  /** Undefined: applications come by themselves. */
+  readonly interception: InterceptionSettings | undefined;
+  /** Who the application runs as; undefined: the user that the agent runs as. */
+  readonly runAs: UserAndGroup | undefined;
+  /** Undefined: no names are resolved. */
+  readonly dns: DnsSettings | undefined;
+}
+
+export interface DnsSettings {
+  readonly listen: HostPort;
+  /** Suffix of full names: "mesh.local". */
+  readonly domain: string;
+  /** Of virtual IPs: "240.240.0.0/16". */
+  readonly vipRange: string;
+}
+
+export interface InterceptionSettings {
+  /** `external`: somebody else puts the rules in place, such as `sluice intercept install`. */
+  readonly backend: 'iptables' | 'nftables' | 'external';
+  /** Of virtual IPs: "240.240.0.0/16". */
+  readonly vipRange: string;
 }
 
 export interface AccessLogSettings {
@@ -65,6 +88,7 @@ export interface AccessLogSettings {
 }
 
 const defaultInbound: HostPort = { host: '127.0.0.1', port: 15_006 };
+const defaultDns: HostPort = { host: '127.0.0.1', port: 15_053 };
 
 /** More than any machine has use for: each has a memory of its own. */
 const mostWorkers = 64;
@@ -105,6 +129,16 @@ const forwarded = listOf(
     context.addIssue({ code: 'custom', message: 'is "none" and a header: it is one or the other' });
   }
   return [...new Set(headers)];
+});
+
+/** The kernel keeps 4294967295 for "no user". */
+const mostId = 4_294_967_294;
+
+const userAndGroup = z.string().transform((text, context): UserAndGroup => {
+  const [, uid = '', gid = uid] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
+  if (uid !== '' && Number(uid) <= mostId && Number(gid) <= mostId) return { uid: Number(uid), gid: Number(gid) };
+  context.addIssue({ code: 'custom', message: 'must be UID or UID:GID, in numbers' });
+  return z.NEVER;
 });
 
 export const agentSettingsSchema = z
@@ -202,14 +236,31 @@ export const agentSettingsSchema = z
       description: 'requests that took so long always have a line',
     }),
     intercept: z
-      .enum(['none', 'iptables', 'nftables'], 'must be none, iptables or nftables')
+      .enum(['none', 'iptables', 'nftables', 'external'], 'must be none, iptables, nftables or external')
       .prefault('none')
-      .refine((value) => value === 'none', notSupported('only none is'))
-      .meta({ placeholder: 'HOW', description: 'none' }),
-    dns: listenAddress
-      .optional()
-      .refine((value) => value === undefined, notSupported('the agent answers no DNS questions'))
-      .meta({ placeholder: 'HOST:PORT', description: 'where names of the mesh are resolved' }),
+      .meta({
+        placeholder: 'HOW',
+        description:
+          'packet rules bring the connections of this host here: iptables, nftables, external (others install them) or none',
+      }),
+    vipRange: z
+      .cidrv4('must be an IPv4 range such as 240.240.0.0/16')
+      .prefault('240.240.0.0/16')
+      .meta({ placeholder: 'CIDR', description: "the server's --vip-range: what packet rules bring here in any case" }),
+    runAs: userAndGroup.optional().meta({
+      placeholder: 'UID[:GID]',
+      description: 'who the application after -- runs as; with --intercept another user than the agent',
+    }),
+    dns: listenAddress.optional().meta({
+      placeholder: 'HOST:PORT',
+      description: 'where names of the mesh are resolved; 127.0.0.1:15053 with --intercept',
+    }),
+    domain: z
+      .string()
+      .transform((text) => text.toLowerCase())
+      .refine(isDnsName, 'must be a DNS name')
+      .prefault('mesh.local')
+      .meta({ placeholder: 'NAME', description: "the server's --domain: suffix of full names" }),
   })
   .superRefine((given, context) => {
     for (const [path, message] of [...labelFaults(given), ...portFaults(given), ...addressFaults(given)]) {
@@ -231,6 +282,8 @@ export function loadAgentSettings(
   const { service, namespace, zone, outbound, admin, advertise, acceptMesh, workers, logLevel, forwardedHeaders } =
     given;
   const id = given.id ?? `${machine.hostname.replace(/[^A-Za-z0-9.-]/g, '-')}-${service}`;
+  const interception = given.intercept === 'none' ? undefined : { backend: given.intercept, vipRange: given.vipRange };
+  const inboundByDefault = interception === undefined ? defaultInbound : { ...defaultInbound, host: '0.0.0.0' };
   const state = sources.environment.XDG_STATE_HOME || join(machine.home, '.local', 'state');
   return {
     settings: {
@@ -239,7 +292,14 @@ export function loadAgentSettings(
       id,
       zone,
       labels: labelsOf(given),
-      appPorts: [...given.app].map(([name, app]) => ({ name, app, inbound: inboundOf(given, name) ?? defaultInbound })),
+      appPorts: [...given.app].map(([name, app]) => ({
+        name,
+        app,
+        inbound: inboundOf(given, name) ?? inboundByDefault,
+      })),
+      interception,
+      runAs: given.runAs,
+      dns: dnsOf(given),
       servers: given.server,
       outbound,
       admin,
@@ -253,6 +313,11 @@ export function loadAgentSettings(
       accessLog: accessLogOf(given),
     },
   };
+}
+
+function dnsOf({ dns, intercept, domain, vipRange }: Given): DnsSettings | undefined {
+  const listen = dns ?? (intercept === 'none' ? undefined : defaultDns);
+  return listen && { listen, domain, vipRange };
 }
 
 function labelsOf({ label, version }: Given): Record<string, string> {
@@ -271,8 +336,9 @@ function upstreamOf(text: string, listen: HostPort): Upstream {
 }
 
 /** With a single port of the application its inbound needs no name. */
-function inboundOf({ app, inbound }: Given, name: string): HostPort | undefined {
-  return inbound.get(name) ?? (app.size === 1 ? inbound.get('') : undefined);
+function inboundOf({ app, inbound, intercept }: Given, name: string): HostPort | undefined {
+  const isForAll = app.size === 1 || intercept !== 'none';
+  return inbound.get(name) ?? (isForAll ? inbound.get('') : undefined);
 }
 
 function labelFaults(given: Given): Fault[] {
@@ -293,13 +359,16 @@ function portFaults(given: Given): Fault[] {
   if (app.size === 0 && inbound.size > 0)
     faults.push(['inbound', 'goes with --app: there is no application to pass requests to']);
   for (const name of app.size === 0 ? [] : inbound.keys()) {
-    if (app.has(name) || (name === '' && app.size === 1)) continue;
+    // Rules bring all that comes to one port, whatever it was for.
+    if (given.intercept !== 'none' && name !== '') faults.push(['inbound', 'has no names of ports with --intercept']);
+    if (given.intercept !== 'none' || app.has(name) || (name === '' && app.size === 1)) continue;
     faults.push([
       'inbound',
       name === '' ? 'needs the name of a port: NAME=HOST:PORT' : `--app has no port named "${name}"`,
     ]);
   }
-  for (const name of app.size > 1 ? app.keys() : []) {
+  const isIntercepting = given.intercept !== 'none';
+  for (const name of app.size > 1 && !isIntercepting ? app.keys() : []) {
     if (name !== '' && !inbound.has(name))
       faults.push(['inbound', `is missing for the port "${name}": ${name}=HOST:PORT`]);
   }
@@ -321,7 +390,7 @@ function addressFaults(given: Given): Fault[] {
   const server = given.server.find(({ host }) => !isLoopback(host));
   if (given.advertise !== undefined || server === undefined) return [];
   const loopback = [...given.app.keys()]
-    .map((name) => inboundOf(given, name) ?? defaultInbound)
+    .flatMap((name) => inboundOf(given, name) ?? (given.intercept === 'none' ? [defaultInbound] : []))
     .find(({ host }) => isLoopback(host));
   if (loopback === undefined) return [];
   const message =

@@ -4,8 +4,9 @@ import { formatHostPort, type HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
 import type { Load } from './balance/balancer.ts';
 import type { AgentSettings, Upstream } from './config.ts';
-import type { OpenPort } from './http1/port.ts';
-import { startInbound } from './proxy/inbound.ts';
+import { type OpenPort, openForBothFamilies } from './http1/port.ts';
+import { redirectedFrom } from './http1/redirected.ts';
+import { startInbound, startRedirectedInbound } from './proxy/inbound.ts';
 import type { ProxyListener } from './proxy/listener.ts';
 import { startOutbound, startUpstream } from './proxy/outbound.ts';
 import type { PoolState } from './proxy/pools.ts';
@@ -20,7 +21,7 @@ import { rulesInView } from './view/rules-in-view.ts';
 /** What of the settings the listeners are made of. */
 export type ListenerSettings = Pick<
   AgentSettings,
-  'service' | 'namespace' | 'id' | 'outbound' | 'upstreams' | 'appPorts' | 'forwardedHeaders'
+  'service' | 'namespace' | 'id' | 'outbound' | 'upstreams' | 'appPorts' | 'forwardedHeaders' | 'interception'
 >;
 
 export interface ListenersOptions {
@@ -85,8 +86,10 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     const mesh = { directory: options.directory, random: options.random };
     const { namespace } = settings;
     const forwarded = settings.forwardedHeaders;
+    const interception = settings.interception && { ...settings.interception, destinationOf: redirectedFrom };
+    const open = options.open ?? (interception === undefined ? undefined : openForBothFamilies);
     const outbound = await start('outbound', settings.outbound, (common) =>
-      startOutbound({ ...common, ...mesh, namespace, forwarded }),
+      startOutbound({ ...common, ...mesh, open, namespace, forwarded, interception }),
     );
     for (const { host, port, listen } of settings.upstreams) {
       const name = upstreamName({ host, port });
@@ -96,7 +99,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       );
       upstreams.push({ name, address: listener.address });
     }
-    const { onAppUnreachable } = options;
+    const { onAppUnreachable, random } = options;
     // A port without a name is the only one, whatever it is called.
     const protocolOf = (port: string) => {
       const { inboundProtocols } = options.directory.view;
@@ -104,7 +107,28 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       return inboundProtocols.get(port) ?? (port === '' ? first : undefined) ?? 'http';
     };
     const identity = { service: `${settings.service}.${settings.namespace}`, id: settings.id };
-    for (const { name, app, inbound: listen } of settings.appPorts) {
+    const [first] = settings.appPorts;
+    if (interception !== undefined && first !== undefined) {
+      const { destinationOf } = interception;
+      const ports = settings.appPorts.map(({ name, app }) => ({ app, protocol: () => protocolOf(name) }));
+      const listener = await start('inbound', first.inbound, (common) =>
+        startRedirectedInbound({
+          ...common,
+          open,
+          ports,
+          identity,
+          forwarded,
+          onAppUnreachable,
+          destinationOf,
+          random,
+        }),
+      );
+      // Callers dial the application itself.
+      for (const { name, app } of settings.appPorts) {
+        inbound.push({ name, address: { host: listener.address.host, port: app.port }, listener });
+      }
+    }
+    for (const { name, app, inbound: listen } of interception === undefined ? settings.appPorts : []) {
       const counted = name === '' ? 'inbound' : `inbound|${name}`;
       const listener = await start(counted, listen, (common) =>
         startInbound({
@@ -113,7 +137,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
           identity,
           forwarded,
           onAppUnreachable,
-          random: options.random,
+          random,
           protocol: () => protocolOf(name),
         }),
       );

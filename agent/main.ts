@@ -7,6 +7,7 @@ import { giveBackProgramPages } from '../process/program-pages.ts';
 import type { AgentSettings } from './config.ts';
 import { cutOffMs } from './data-plane.ts';
 import { formatPort } from './listeners.ts';
+import type { PacketRules } from './packet-rules.ts';
 import { type RunningAgent, startAgent } from './start.ts';
 
 export { type AgentContext, type RunningAgent, startAgent } from './start.ts';
@@ -26,13 +27,9 @@ const atOnceMs = 2 * cutOffMs;
  */
 export async function runAgent(settings: AgentSettings, command: readonly string[] = []): Promise<number> {
   const log = createLog('agent', settings.logLevel);
-  let agent: RunningAgent;
-  try {
-    agent = await startAgent(settings, { log, clock: systemClock, random: Math.random });
-  } catch (cause) {
-    log.error(`cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
-    return 1;
-  }
+  const started = await start(settings, log);
+  if (started === undefined) return 1;
+  const { agent, rules } = started;
   logAddresses(agent, log);
   // What nginx and others take for it. Also without a log: to Node it means to open its debugger to everybody on the machine.
   process.on('SIGUSR1', () => agent.reopenAccessLog());
@@ -42,13 +39,14 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   const signalled = nextSignal(command.length === 0, async (code) => {
     end.isAtOnce = true;
     child?.signal('SIGKILL');
-    log.warn({ code, requests: await agent.cutOff() }, 'ended at once, by a second signal; requests were cut off');
+    const [requests] = await Promise.all([agent.cutOff(), rules?.remove()]);
+    log.warn({ code, requests }, 'ended at once, by a second signal; requests were cut off');
   });
   await Promise.race([agent.ready, signalled]);
   const { ready, reason, revision } = agent.readiness;
   if (ready) log.info({ revision }, reason === '' ? 'ready' : `ready: ${reason}`);
   giveBackProgramPages();
-  if (ready && command.length > 0) child = startApplication(command, log);
+  if (ready && command.length > 0) child = startApplication(command, settings, log);
 
   const signal = await Promise.race([signalled, ...(child === undefined ? [] : [child.ended.then(() => undefined)])]);
   await agent.drain();
@@ -56,6 +54,8 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   // What an application that ended by itself left behind is asked in its place.
   const code =
     child === undefined ? 0 : await child.end(signal ?? 'SIGTERM', { clock: systemClock, graceMs: childEndMs });
+  // Who dials from now on reaches whom he dials.
+  await rules?.remove();
   await agent.close();
   // Whatever was waited for is over because it was cut off: the signal's own exit code is on its way.
   if (end.isAtOnce) return new Promise(() => {});
@@ -63,14 +63,45 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   return code;
 }
 
+interface Started {
+  readonly agent: RunningAgent;
+  /** Undefined when none was asked for, or others see to them. */
+  readonly rules: PacketRules | undefined;
+}
+
+/** Undefined when it cannot, which the log has been told of. */
+async function start(settings: AgentSettings, log: Logger): Promise<Started | undefined> {
+  let agent: RunningAgent | undefined;
+  try {
+    agent = await startAgent(settings, { log, clock: systemClock, random: Math.random });
+    return { agent, rules: await putRulesInPlace(settings, agent, log) };
+  } catch (cause) {
+    log.error(`cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
+    await agent?.close();
+    return undefined;
+  }
+}
+
+/** Their code is loaded only when there are to be any. */
+async function putRulesInPlace(
+  settings: AgentSettings,
+  { addresses }: RunningAgent,
+  log: Logger,
+): Promise<PacketRules | undefined> {
+  if (settings.interception === undefined) return undefined;
+  const { installPacketRules } = await import('./packet-rules.ts');
+  return installPacketRules(settings, addresses, log);
+}
+
 function logAddresses({ addresses }: RunningAgent, log: Logger): void {
-  const { outbound, inbound, admin, upstreams } = addresses;
+  const { outbound, inbound, admin, upstreams, dns } = addresses;
   log.info(
     {
       outbound: formatHostPort(outbound),
       inbound: inbound.map(formatPort),
       admin: formatHostPort(admin),
       upstreams: upstreams.map(formatPort),
+      ...(dns.length > 0 && { dns: dns.map(formatHostPort) }),
     },
     'listening',
   );
@@ -96,10 +127,10 @@ function nextSignal(alone: boolean, beforeExit: (code: number) => Promise<void>)
   });
 }
 
-function startApplication(command: readonly string[], log: Logger): Child {
+function startApplication(command: readonly string[], { runAs }: AgentSettings, log: Logger): Child {
   log.info({ command: command[0] }, 'starting the application');
   const onFault = (sentence: string) => log.error(`cannot start the application "${command[0]}": ${sentence}`);
-  const child = startChild(command, { onFault });
+  const child = startChild(command, { onFault, runAs });
   for (const name of passedSignals) process.on(name, () => child.signal(name));
   return child;
 }

@@ -9,6 +9,7 @@ import { type Readiness, readinessOf } from './admin/readiness.ts';
 import type { Load } from './balance/balancer.ts';
 import type { AgentSettings } from './config.ts';
 import type { DataPlane, DataPlaneOptions } from './data-plane.ts';
+import type { DnsServer } from './dns/dns-server.ts';
 import { declaredNames } from './listeners.ts';
 import { startOneProcess } from './one-process.ts';
 import { PolicyWarnings } from './policy-warnings.ts';
@@ -31,6 +32,8 @@ export interface RunningAgent {
     readonly admin: HostPort;
     /** By the name that the operator gave: `reviews:9080`. */
     readonly upstreams: readonly ListeningPort[];
+    /** Where names are resolved; none unless that was asked for. */
+    readonly dns: readonly HostPort[];
   };
   /** Asks callers to send nothing new; resolves when they know, or the deadline is over. Done once. */
   drain(): Promise<void>;
@@ -103,6 +106,9 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     closing.push(() => plane.close());
     obstacleChanged = () => plane.obstacleChanged();
 
+    const nameServer = await startNames(settings, { directory, clock });
+    closing.push(() => nameServer?.close());
+
     health = startAppCheck(settings, context, (appState) => controlPlane.health(appState));
     closing.push(() => health?.close());
 
@@ -172,7 +178,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       get readiness() {
         return readiness();
       },
-      addresses: { outbound, inbound, admin: admin.address, upstreams },
+      addresses: { outbound, inbound, admin: admin.address, upstreams, dns: nameServer?.addresses ?? [] },
       drain,
       closeInbound: () => plane.closeInbound(),
       close,
@@ -183,6 +189,16 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     await close();
     throw cause;
   }
+}
+
+/** Its code is loaded only when names are to be resolved. */
+async function startNames(
+  { dns, namespace, interception }: AgentSettings,
+  parts: { readonly directory: Directory; readonly clock: Clock },
+): Promise<DnsServer | undefined> {
+  if (dns === undefined) return undefined;
+  const { startNameServer } = await import('./name-server.ts');
+  return startNameServer({ settings: dns, namespace, isIntercepting: interception !== undefined, ...parts });
 }
 
 /** The code of several processes is loaded only when there are to be several. */

@@ -20,13 +20,20 @@ export interface Child {
 export interface ChildOptions {
   /** Told in words when the command cannot be run. */
   readonly onFault?: (sentence: string) => void;
+  /** Who it runs as; as this process when not given. */
+  readonly runAs?: UserAndGroup | undefined;
+}
+
+export interface UserAndGroup {
+  readonly uid: number;
+  readonly gid: number;
 }
 
 /** How often to look whether what the child left behind has ended: nobody tells us. */
 const lookMs = 20;
 
-export function startChild([file = '', ...args]: readonly string[], { onFault }: ChildOptions = {}): Child {
-  const child = spawn(file, args, { stdio: 'inherit', detached: true });
+export function startChild([file = '', ...args]: readonly string[], { onFault, runAs }: ChildOptions = {}): Child {
+  const child = spawn(file, args, { stdio: 'inherit', detached: true, ...runAs });
   const { pid } = child;
   // A number that was free once may be another group's soon: from then on it is left alone.
   let isGone = pid === undefined;

@@ -1,21 +1,33 @@
 /** Where requests from the mesh arrive: each is checked to be meant for this instance and passed on to the application. */
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
 import { headerKind } from '../http1/header-kind.ts';
+import type { DestinationOf } from '../http1/redirected.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import type { SocketHandle } from '../http1/socket-handle.ts';
 import { type InstanceIdentity, instanceHeaderValue } from '../view/instance-identity.ts';
 import type { PortProtocol } from '../view/mesh-view.ts';
 import { soleDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import { usualForwardedHeaders } from './forwarded.ts';
-import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
+import { passedOn } from './intercepted.ts';
+import {
+  type ConnectionPlan,
+  type ListenerOptions,
+  type Protocol,
+  type ProxyListener,
+  startListener,
+} from './listener.ts';
 
-export interface InboundOptions extends ListenerOptions {
+export interface InboundPort {
   /** The application. */
   readonly app: HostPort;
-  /** Who the application is in the mesh. Requests that name nobody are accepted: their callers have no agent. */
-  readonly identity: InstanceIdentity;
   /** What the service's port speaks, as the mesh has it now. HTTP when not given. */
   readonly protocol?: () => PortProtocol;
+}
+
+export interface InboundOptions extends ListenerOptions, InboundPort {
+  /** Who the application is in the mesh. Requests that name nobody are accepted: their callers have no agent. */
+  readonly identity: InstanceIdentity;
   /** A request could not be passed on: the application took no connection. */
   readonly onAppUnreachable?: () => void;
 }
@@ -28,7 +40,43 @@ const tcpIdleTimeoutMs = 3_600_000;
 
 /** Rejects when it cannot listen. */
 export function startInbound(options: InboundOptions): Promise<ProxyListener> {
-  const { app, identity, onAppUnreachable, forwarded = usualForwardedHeaders } = options;
+  const { route, protocol } = handlingOf(options, options.identity);
+  return startListener(options, { ...kindOf(options), route, protocol });
+}
+
+export interface RedirectedInboundOptions extends Omit<InboundOptions, keyof InboundPort> {
+  /** The ports of the application, each at the number by which callers know it. */
+  readonly ports: readonly InboundPort[];
+  readonly destinationOf: DestinationOf;
+}
+
+/**
+ * Where packet rules bring all connections to this host: those for a port of the application are taken as an inbound takes them,
+ * others go on to where they were going. Who comes by itself is turned away: this port is open to the network for the sake of the
+ * rules alone. Rejects when it cannot listen.
+ */
+export function startRedirectedInbound(options: RedirectedInboundOptions): Promise<ProxyListener> {
+  const { ports, destinationOf, identity } = options;
+  const byNumber = new Map(ports.map((port) => [port.app.port, handlingOf(port, identity)]));
+  const route = (_head: RequestHead, exchange: Exchange) =>
+    exchange.refuse({ reason: 'no-route', sentence: 'this port takes only what packet rules redirect to it' });
+  const protocol = (handle: SocketHandle): ConnectionPlan => {
+    const destination = destinationOf(handle);
+    if (destination === undefined) return { protocol: 'http', route };
+    const port = byNumber.get(destination.port);
+    return port === undefined
+      ? { protocol: passedOn(destination), route }
+      : { protocol: port.protocol(), route: port.route };
+  };
+  return startListener(options, { ...kindOf(options), route, protocol });
+}
+
+function kindOf({ forwarded = usualForwardedHeaders, onAppUnreachable }: Omit<InboundOptions, keyof InboundPort>) {
+  return { forwarded, withoutReason: true, onUnreachable: onAppUnreachable };
+}
+
+/** What becomes of requests and connections for a port of the application. */
+function handlingOf({ app, protocol = () => 'http' }: InboundPort, identity: InstanceIdentity) {
   const self = instanceHeaderValue(identity);
   const name = `the application at ${formatHostPort(app)}`;
   const application = soleDestination({ name, address: app.host, port: app.port, connectTimeoutMs });
@@ -56,6 +104,5 @@ export function startInbound(options: InboundOptions): Promise<ProxyListener> {
     tcp: { ...tcp, isDeclared: true },
     undeclared: { ...tcp, isDeclared: false },
   } as const;
-  const protocol = () => protocols[options.protocol?.() ?? 'http'];
-  return startListener(options, { route, protocol, forwarded, withoutReason: true, onUnreachable: onAppUnreachable });
+  return { route, protocol: (): Protocol => protocols[protocol()] };
 }

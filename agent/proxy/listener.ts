@@ -57,10 +57,17 @@ export interface ProxyListener {
 /** Where a connection goes as it is, or that its requests go each its own way. */
 export type Protocol = 'http' | ConnectionRoute;
 
+/** What becomes of one connection, where its listener's own way is not meant. */
+export interface ConnectionPlan {
+  readonly protocol: Protocol;
+  /** Of its requests, if it has any. */
+  readonly route: ExchangeContext['route'];
+}
+
 /** What tells one kind of listener from another. */
 export interface ListenerKind extends Pick<ExchangeContext, 'route'> {
   /** What is spoken on a connection that has just come. HTTP when not given. */
-  readonly protocol?: () => Protocol | Promise<Protocol>;
+  readonly protocol?: (handle: SocketHandle) => Protocol | ConnectionPlan | Promise<Protocol | ConnectionPlan>;
   /** Headers that tell upstreams where a request came from. */
   readonly forwarded: readonly ForwardedHeader[];
   readonly withoutReason?: boolean;
@@ -102,8 +109,23 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     onUnreachable: kind.onUnreachable,
   };
   const createHandler = (connection: ServerConnection) => new Exchange(connection, context);
-  const shared = { deadlines, onFault, headTimeoutMs, idleTimeoutMs, createHandler };
-  const acceptAs = (protocol: Protocol, handle: SocketHandle, onClosed: (connection: Accepted) => void): Accepted => {
+  const usual = { deadlines, onFault, headTimeoutMs, idleTimeoutMs, createHandler };
+  const accept = (
+    decided: Protocol | ConnectionPlan,
+    handle: SocketHandle,
+    onClosed: (connection: Accepted) => void,
+  ): Accepted => {
+    if (typeof decided === 'string' || !('protocol' in decided)) return acceptAs(decided, handle, usual, onClosed);
+    const own = { ...context, route: decided.route };
+    const shared = { ...usual, createHandler: (connection: ServerConnection) => new Exchange(connection, own) };
+    return acceptAs(decided.protocol, handle, shared, onClosed);
+  };
+  const acceptAs = (
+    protocol: Protocol,
+    handle: SocketHandle,
+    shared: typeof usual,
+    onClosed: (connection: Accepted) => void,
+  ): Accepted => {
     if (protocol === 'http') return new ServerConnection(handle, { ...shared, onClosed });
     const options = { route: protocol, context, onUnreachable: kind.onUnreachable, onClosed };
     if (protocol.isDeclared) return new TcpExchange(handle, options);
@@ -118,10 +140,14 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     mostConnections,
     accept(handle, onClosed) {
       statistics.countConnection('accepted');
-      const protocol = kind.protocol?.() ?? 'http';
-      if (!(protocol instanceof Promise)) return acceptAs(protocol, handle, onClosed);
-      const accept = (decided: Protocol, onGone: () => void) => acceptAs(decided, handle, onGone);
-      return new UndecidedConnection(handle, { until: protocol, accept, onClosed, onFault });
+      const decided = kind.protocol?.(handle) ?? 'http';
+      if (!(decided instanceof Promise)) return accept(decided, handle, onClosed);
+      return new UndecidedConnection(handle, {
+        until: decided,
+        accept: (late, onGone) => accept(late, handle, onGone),
+        onClosed,
+        onFault,
+      });
     },
     onFault,
     onTooMany: () => statistics.countConnection('refused'),

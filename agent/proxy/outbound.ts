@@ -4,12 +4,15 @@
  */
 import { formatHostPort } from '../../process/host-port.ts';
 import type { RequestHead } from '../http1/request-head.ts';
+import type { SocketHandle } from '../http1/socket-handle.ts';
 import type { MeshDirectory } from '../view/mesh-directory.ts';
 import { Authorities } from './authorities.ts';
 import { type Destination, soleDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import { type ForwardedHeader, usualForwardedHeaders } from './forwarded.ts';
+import { type InterceptionOptions, interceptedConnections } from './intercepted.ts';
 import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
+import { routeToName } from './named-service.ts';
 import { type NotFound, noAuthority, unknownService } from './route-refusals.ts';
 import { ServiceLookup } from './service-lookup.ts';
 import { routeConnection, routeToService } from './service-route.ts';
@@ -23,6 +26,8 @@ export interface MeshListenerOptions extends ListenerOptions {
 export interface OutboundOptions extends MeshListenerOptions {
   /** The agent's own: of a name that is written without one. */
   readonly namespace: string;
+  /** Packet rules bring connections here too. */
+  readonly interception?: InterceptionOptions | undefined;
 }
 
 export interface UpstreamOptions extends MeshListenerOptions {
@@ -67,7 +72,10 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
       return exchange.refuse(unknownService(host, found));
     exchange.forward(head, outside.at(host, port));
   };
-  return startListener(options, { route, forwarded: forwardedFrom(options) });
+  const { interception } = options;
+  const intercepted = interception && interceptedConnections({ ...options, lookup, interception });
+  const protocol = intercepted && ((handle: SocketHandle) => intercepted(handle) ?? 'http');
+  return startListener(options, { route, ...(protocol && { protocol }), forwarded: forwardedFrom(options) });
 }
 
 /** A port for one service: every request goes to it, whatever its Host says; the Host stays. Rejects when it cannot listen. */
@@ -75,15 +83,7 @@ export function startUpstream(options: UpstreamOptions): Promise<ProxyListener> 
   const { directory, service: name, port } = options;
   const lookup = createLookup(options);
 
-  const route = (head: RequestHead, exchange: Exchange): void => {
-    const { view } = directory;
-    const service = view.service(name);
-    if (service !== undefined) return routeToService(head, exchange, { view, service, port }, options);
-    exchange.suspend(head, { until: lookup.ask(name) }, (found, again) => {
-      if (found.is === 'found') routeToService(again, exchange, { ...found, port }, options);
-      else exchange.refuse(unknownService(name, found));
-    });
-  };
+  const route = routeToName({ name, port }, { ...options, lookup });
   const protocol = () => {
     const { view } = directory;
     const service = view.service(name);

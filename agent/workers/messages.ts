@@ -26,6 +26,9 @@ const listenerSettings = z.object({
   upstreams: z.array(z.object({ host: z.string(), port: undefinedInJson(z.number()), listen: hostPort })).readonly(),
   appPorts: z.array(z.object({ name: z.string(), app: hostPort, inbound: hostPort })).readonly(),
   forwardedHeaders: z.array(z.enum(forwardedHeaders)).readonly(),
+  interception: undefinedInJson(
+    z.object({ backend: z.enum(['iptables', 'nftables', 'external']), vipRange: z.string() }),
+  ),
 }) satisfies z.ZodType<ListenerSettings>;
 
 const accessLogSettings = z.object({

@@ -1,6 +1,6 @@
 /** The ports of an agent with workers: the main process listens, and hands on what comes. */
 import type { HostPort } from '../../process/host-port.ts';
-import { openPort, type Port } from '../http1/port.ts';
+import { type OpenPort, openForBothFamilies, openPort, type Port } from '../http1/port.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import { type ListenerSettings, upstreamName } from '../listeners.ts';
 import type { ListeningPort } from '../registration/instance.ts';
@@ -21,24 +21,31 @@ export async function openPorts(
   onConnection: (port: HostPort, handle: SocketHandle) => void,
 ): Promise<WorkerPorts> {
   const opened: Port[] = [];
-  const open = async (listen: HostPort): Promise<Port> => {
-    const port = await openPort(listen, (handle) => onConnection(port.address, handle));
+  const openBy = async (by: OpenPort, listen: HostPort): Promise<Port> => {
+    const port = await by(listen, (handle) => onConnection(port.address, handle));
     opened.push(port);
     return port;
   };
+  const isRedirected = settings.interception !== undefined;
+  const open = (listen: HostPort) => openBy(openPort, listen);
+  const openRedirected = (listen: HostPort) => openBy(isRedirected ? openForBothFamilies : openPort, listen);
   const close = (ports: readonly Port[]) => {
     for (const port of ports) port.close();
   };
 
   try {
-    const outbound = await open(settings.outbound);
+    const outbound = await openRedirected(settings.outbound);
     const upstreams = await inTurn(settings.upstreams, async (upstream) => {
       const { address } = await open(upstream.listen);
       return { name: upstreamName(upstream), address, setting: { ...upstream, listen: address } };
     });
+    let redirected: Port | undefined;
     const inbound = await inTurn(settings.appPorts, async (appPort) => {
-      const port = await open(appPort.inbound);
-      return { name: appPort.name, address: port.address, port, setting: { ...appPort, inbound: port.address } };
+      // Rules bring what is for any port of the application to one, and callers dial the application itself.
+      redirected ??= isRedirected ? await openRedirected(appPort.inbound) : undefined;
+      const port = redirected ?? (await open(appPort.inbound));
+      const address = isRedirected ? { host: port.address.host, port: appPort.app.port } : port.address;
+      return { name: appPort.name, address, port, setting: { ...appPort, inbound: port.address } };
     });
     return {
       settings: {

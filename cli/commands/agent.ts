@@ -1,6 +1,7 @@
 /** `sluice agent`: the sidecar, with the application as its child if one is given after `--`. */
 import { extname, join } from 'node:path';
 import type { Command } from 'commander';
+import type { AgentSettings } from '../../agent/config.ts';
 import type { Context } from '../context.ts';
 import { usageError } from '../context.ts';
 import type { Run } from '../run.ts';
@@ -14,6 +15,16 @@ import { example } from './apply.ts';
  */
 const runtimeFlags = ['--max-semi-space-size=8'];
 const program = join(import.meta.dirname, `../../agent/program/main${extname(import.meta.filename)}`);
+
+/** Rules let alone what the agent's user sends: an application of the same user would not be intercepted. */
+function refuseSharedUser({ interception, runAs }: Pick<AgentSettings, 'interception' | 'runAs'>): void {
+  if (interception === undefined || interception.backend === 'external') return;
+  const own = process.getuid?.();
+  if (runAs !== undefined && runAs.uid !== own) return;
+  throw usageError(
+    `agent: with --intercept the application needs a user of its own, not ${own} as the agent: give it one by --run-as UID[:GID]`,
+  );
+}
 
 /** Loads the agent's code only when this command stands on the command line. */
 export async function addAgent(parent: Command, context: Context, run: Run, args: readonly string[]): Promise<void> {
@@ -40,6 +51,7 @@ export async function addAgent(parent: Command, context: Context, run: Run, args
         }
         const sources = { flags: command.opts(), environment: context.environment };
         const settings = settingsOrRefuse(loadAgentSettings(sources));
+        if (application.length > 0) refuseSharedUser(settings);
         const { handOver } = await import('../../agent/program/handed-over.ts');
         const environment = handOver({ settings, command: application });
         context.becomeProgram?.({ program, flags: runtimeFlags, environment });

@@ -9,6 +9,7 @@
  *     expect(await host.dial({ to: '10.77.0.2', port: 80 })).to.equal('peer:80');
  */
 import { spawnSync } from 'node:child_process';
+import { mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { type RunProgram, runProgram } from '../../process/run-program.ts';
 import { type Processes, top } from './processes.ts';
@@ -64,6 +65,23 @@ export class NetworkNamespace {
   /** What it printed; throws when it fails. */
   sh(script: string): string {
     return run(this.inside(['sh', '-ec', script]));
+  }
+
+  /** Programs that start from now on resolve names there. */
+  resolveBy(nameServer: string): void {
+    mkdirSync(this.#files, { recursive: true });
+    writeFileSync(join(this.#files, 'resolv.conf'), `nameserver ${nameServer}\n`);
+  }
+
+  /** Of no use any more. Processes in it have to be ended by whoever has started them. */
+  delete(): void {
+    spawnSync('ip', ['netns', 'delete', this.name]);
+    rmSync(this.#files, { recursive: true, force: true });
+  }
+
+  /** Where `ip netns exec` takes files of /etc from, as ip-netns(8) has it. */
+  get #files(): string {
+    return join('/etc/netns', this.name);
   }
 
   /** Answers there with its name; resolves when it listens. Ends with the processes. */
@@ -136,7 +154,7 @@ export class NetworkNamespaces {
   /** Processes in them have to be ended by whoever has started them. */
   readonly close = (): void => {
     process.off('exit', this.close);
-    for (const { name } of this.#all.splice(0)) spawnSync('ip', ['netns', 'delete', name]);
+    for (const namespace of this.#all.splice(0)) namespace.delete();
   };
 }
 

@@ -43,6 +43,9 @@ describe('settings of an agent', () => {
       logLevel: 'info',
       forwardedHeaders: ['x-forwarded-for', 'x-forwarded-proto'],
       accessLog: undefined,
+      interception: undefined,
+      runAs: undefined,
+      dns: undefined,
     });
   });
 
@@ -90,11 +93,37 @@ describe('settings of an agent', () => {
       logLevel: 'debug',
       forwardedHeaders: ['via', 'forwarded'],
       accessLog: { path: '/var/log/web.log', samplePercent: 0.5, slowMs: 1_500 },
+      interception: undefined,
+      runAs: undefined,
+      dns: undefined,
     });
   });
 
   it('add none of the headers that tell where a request came from', () =>
     expect(settings({ forwardedHeaders: 'none' }).forwardedHeaders).to.deep.equal([]));
+
+  describe('that have packet rules bring connections', () => {
+    it('listen for the network, at one inbound for all ports of the application', () => {
+      const { appPorts, interception, dns } = settings({
+        app: ['http=127.0.0.1:8080', 'grpc=127.0.0.1:8081'],
+        intercept: 'nftables',
+        server: '10.0.0.1:15010',
+      });
+      expect(interception).to.deep.equal({ backend: 'nftables', vipRange: '240.240.0.0/16' });
+      expect(dns).to.deep.equal({ listen: at('127.0.0.1', 15_053), domain: 'mesh.local', vipRange: '240.240.0.0/16' });
+      expect(appPorts.map(({ inbound }) => inbound)).to.deep.equal([at('0.0.0.0', 15_006), at('0.0.0.0', 15_006)]);
+    });
+
+    it('run the application as who they are told to', () => {
+      expect(settings({ runAs: '1000:100' }).runAs).to.deep.equal({ uid: 1000, gid: 100 });
+      expect(settings({ runAs: '1000' }).runAs).to.deep.equal({ uid: 1000, gid: 1000 });
+    });
+
+    it('listen where they are told to', () => {
+      const { appPorts } = settings({ app: '127.0.0.1:8080', inbound: '10.0.0.7:16006', intercept: 'iptables' });
+      expect(appPorts.map(({ inbound }) => inbound)).to.deep.equal([at('10.0.0.7', 16_006)]);
+    });
+  });
 
   it('pair the ports of the application with their inbounds', () => {
     const { appPorts } = settings({
@@ -184,11 +213,10 @@ describe('settings of an agent', () => {
         flags: { appAdvertise: 'x' },
         want: /^--app-advertise: must be HOST:PORT/,
       },
-      { name: '--intercept iptables', flags: { intercept: 'iptables' }, want: /^--intercept: is not supported yet/ },
       {
         name: '--intercept with another word',
         flags: { intercept: 'magic' },
-        want: /^--intercept: must be none, iptables or nftables$/,
+        want: /^--intercept: must be none, iptables, nftables or external$/,
       },
       {
         name: 'more workers than 64',
@@ -200,7 +228,6 @@ describe('settings of an agent', () => {
         flags: { workers: '0' },
         want: /^--workers: must be a whole number from 1 to 64$/,
       },
-      { name: '--dns', flags: { dns: '127.0.0.1:53' }, want: /^--dns: is not supported yet/ },
       {
         name: 'a log level that there is not',
         flags: { logLevel: 'loud' },

@@ -3,7 +3,12 @@ import { once } from 'node:events';
 import { Agent, createServer, type IncomingMessage, type ServerResponse, request as sendRequest } from 'node:http';
 import { type AddressInfo, connect, createServer as createTcpServer, type ServerOpts, type Socket } from 'node:net';
 import { text } from 'node:stream/consumers';
-import { type InboundOptions, startInbound } from '../../../../agent/proxy/inbound.ts';
+import {
+  type InboundOptions,
+  type RedirectedInboundOptions,
+  startInbound,
+  startRedirectedInbound,
+} from '../../../../agent/proxy/inbound.ts';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import { type OutboundOptions, startOutbound, startUpstream } from '../../../../agent/proxy/outbound.ts';
 import { AccessLog } from '../../../../agent/telemetry/access-log.ts';
@@ -151,6 +156,12 @@ export class World {
   inbound(options: Pick<InboundOptions, 'app'> & Partial<InboundOptions>): Promise<ProxyListener> {
     const identity = { service: 'reviews.default', id: 'reviews-1' };
     return this.#started(startInbound({ ...this.#common(), identity, ...options }));
+  }
+
+  /** An inbound to which packet rules redirect. */
+  redirectedInbound(options: Pick<RedirectedInboundOptions, 'ports' | 'destinationOf'>): Promise<ProxyListener> {
+    const identity = { service: 'reviews.default', id: 'reviews-1' };
+    return this.#started(startRedirectedInbound({ ...this.#common(), identity, ...options }));
   }
 
   /** What is counted as under way: nothing, when all requests have ended. */

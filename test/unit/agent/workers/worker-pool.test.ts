@@ -19,6 +19,7 @@ const settings = {
   upstreams: [],
   appPorts: [],
   forwardedHeaders: [],
+  interception: undefined,
 };
 
 /** Real processes that do nothing, and a clock that stands still. */

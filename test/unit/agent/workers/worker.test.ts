@@ -114,6 +114,7 @@ function startWith(accessLog: string): Start {
       upstreams: [],
       appPorts: [{ name: '', app: { host: '127.0.0.1', port: 1 }, inbound }],
       forwardedHeaders: [],
+      interception: undefined,
     },
     accessLog: { path: accessLog, samplePercent: 100, slowMs: undefined },
     logLevel: 'silent',

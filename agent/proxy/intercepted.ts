@@ -1,0 +1,70 @@
+/**
+ * Connections of the application that packet rules have brought here: where each was going decides. A virtual IP or the address
+ * of an instance is a service, whatever is said on the connection; anything else goes on to where it was going, unchanged.
+ */
+import { BlockList, isIPv6 } from 'node:net';
+import { formatHostPort, type HostPort } from '../../process/host-port.ts';
+import type { DestinationOf } from '../http1/redirected.ts';
+import type { SocketHandle } from '../http1/socket-handle.ts';
+import type { ConnectionRoute } from './connection-route.ts';
+import { soleDestination } from './destination.ts';
+import type { ConnectionPlan } from './listener.ts';
+import { type NamedServiceOptions, routeToName } from './named-service.ts';
+import { routeConnection } from './service-route.ts';
+
+export interface InterceptionOptions {
+  readonly destinationOf: DestinationOf;
+  /** Of virtual IPs: "240.240.0.0/16". */
+  readonly vipRange: string;
+}
+
+export interface InterceptedOptions extends NamedServiceOptions {
+  readonly interception: InterceptionOptions;
+}
+
+/** To hosts outside the mesh, about which no cluster says anything: Envoy's defaults. */
+const connectTimeoutMs = 5_000;
+const idleTimeoutMs = 3_600_000;
+
+/** What is done with a connection that has come; undefined: it was not redirected. */
+export type Intercepted = (handle: SocketHandle) => ConnectionPlan | Promise<ConnectionPlan> | undefined;
+
+export function interceptedConnections(options: InterceptedOptions): Intercepted {
+  const { directory, lookup, interception } = options;
+  const isVirtual = inRange(interception.vipRange);
+
+  return (handle) => {
+    const destination = interception.destinationOf(handle);
+    if (destination === undefined) return undefined;
+    const isVip = isVirtual(destination.host);
+    // The name of an instance's address stands for the ports that the instance serves there, and for no other.
+    const addressee = isVip
+      ? { name: destination.host, port: destination.port }
+      : { name: formatHostPort(destination), port: undefined };
+    const route = routeToName(addressee, options);
+    const { view } = directory;
+    const service = view.service(addressee.name);
+    const { port } = addressee;
+    if (service !== undefined) return { protocol: routeConnection({ view, service, port }, options), route };
+    return lookup.ask(addressee.name).then((found): ConnectionPlan => {
+      if (found.is === 'found') return { protocol: routeConnection({ ...found, port }, options), route };
+      // Nobody is at a virtual IP: what is spoken is taken for HTTP, in which the reason can be told.
+      return { protocol: isVip ? 'http' : passedOn(destination), route };
+    });
+  };
+}
+
+/** Goes to where it was going, as it is. */
+export function passedOn(destination: HostPort): ConnectionRoute {
+  const { host: address, port } = destination;
+  const sole = soleDestination({ name: formatHostPort(destination), address, port, connectTimeoutMs });
+  const turn = { destination: sole, idleTimeoutMs, decision: undefined };
+  return { isDeclared: true, service: undefined, guess: turn, take: () => turn };
+}
+
+function inRange(range: string): (host: string) => boolean {
+  const [address = '', bits] = range.split('/');
+  const list = new BlockList();
+  list.addSubnet(address, Number(bits), 'ipv4');
+  return (host) => !isIPv6(host) && list.check(host, 'ipv4');
+}
