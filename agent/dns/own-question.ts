@@ -35,8 +35,10 @@ export function readOwnQuestion(text: string, { domain, namespace }: MeshNames):
   if (text === domain) return { is: 'apex' };
   // Of other namespaces nobody here knows whether they are there.
   if (text === `${namespace}.${domain}`) return { is: 'empty' };
-  if (text.endsWith('.arpa')) return readReverse(text);
+  if (/\.(?:in-addr|ip6)\.arpa$/.test(text)) return readReverse(text);
   const [, port, rest = ''] = /^(?:_([a-z0-9-]+)\.)?_tcp\.(.+)$/.exec(text) ?? [undefined, undefined, text];
+  // The domain has no ports.
+  if (rest === domain) return { is: 'nobody' };
   const asked = rest === text ? undefined : (port ?? '');
   const isInDomain = rest.endsWith(`.${domain}`);
   if (!isInDomain) {

@@ -20,7 +20,7 @@ export const ratings: VirtualName = {
 };
 /** In hop mode direct. */
 export const details = instanceName('details', 3);
-export const many = instanceName('many', 100);
+const many = instanceName('many', 100);
 const nobody = instanceName('nobody', 0);
 
 export function instanceName(service: string, count: number): InstanceName {
