@@ -1,5 +1,6 @@
 /** Packet rules on real packets: two hosts, of which one is intercepted, and programs that know nothing of it. */
 import { expect } from 'chai';
+import fc from 'fast-check';
 import {
   type Backend,
   checkRules,
@@ -143,6 +144,29 @@ const foreignRoutes = `
   ip route add local 198.18.0.0/24 dev lo
   ip -6 route add local fd98::/64 dev lo proto 4
 `;
+
+const port = fc.integer({ min: 1, max: 65_535 });
+const user = fc.oneof(fc.constantFrom(0, 4_294_967_294), fc.nat(70_000));
+const range = fc.oneof(
+  fc.constantFrom('0.0.0.0/0', '::/0', '::ffff:10.0.0.1', '::', '::0.1.0.0', '255.255.255.255'),
+  fc.tuple(fc.ipV4(), fc.nat(32)).map(([address, bits]) => `${address}/${bits}`),
+  fc.tuple(fc.ipV6(), fc.nat(128)).map(([address, bits]) => `${address}/${bits}`),
+);
+const few = <Item>(item: fc.Arbitrary<Item>) => fc.array(item, { maxLength: 3 });
+const anyDescription: fc.Arbitrary<InterceptionInput> = fc.record({
+  agent: fc.record({ uid: user, gid: fc.option(user, { nil: undefined }) }),
+  families: fc.constantFrom<('ipv4' | 'ipv6')[]>(['ipv4'], ['ipv6'], ['ipv4', 'ipv6']),
+  outboundPort: port,
+  dnsPort: port,
+  controlPlane: few(fc.record({ address: fc.oneof(fc.ipV4(), fc.ipV6()), port })),
+  outbound: fc.record({ excludeUids: few(user), excludePorts: few(port), excludeCidrs: few(range) }),
+  inbound: fc.record({
+    ports: fc.oneof(fc.constant<'all'>('all'), few(port)),
+    excludePorts: few(port),
+    excludeCidrs: few(range),
+  }),
+  dnsServers: fc.oneof(fc.constant<'all'>('all'), few(fc.oneof(fc.ipV4(), fc.ipV6()))),
+});
 
 /** As Docker translates questions to the name server that it has in each container, by the tool that a test is about. */
 const embeddedResolver: Readonly<Record<string, string>> = {
@@ -323,6 +347,34 @@ for (const { name, backend, needs, renamed } of tools) {
       const question = { protocol: 'udp', to: '127.0.0.11', port: 53 } as const;
       expect(await docker.dial(question)).to.equal('host:15053');
       expect(await docker.dial({ ...question, uid: agentUid })).to.equal('docker:41000');
+    });
+
+    it('lets no connection past while rules are replaced', async () => {
+      await install();
+      let isOver = false;
+      const replacing = (async () => {
+        for (let n = 0; n < 10; n++) await install({ ...described, ownPorts: [15_000, 20_000 + n] });
+      })().finally(() => {
+        isOver = true;
+      });
+      const answers = new Set<string>();
+      while (!isOver) {
+        const all = await host.dialAll(Array<Dialled>(200).fill({ to: '10.77.0.2', port: 80 }));
+        for (const answer of all) answers.add(answer);
+      }
+      await replacing;
+      expect(answers).to.deep.equal(new Set(['host:15001 for 10.77.0.2:80']));
+    });
+
+    it('is listed as it was installed, whatever the description (property)', async () => {
+      const fresh = network.add('any');
+      await fc.assert(
+        fc.asyncProperty(anyDescription, async (input) => {
+          await install(input, fresh);
+          expect(await check(input, fresh)).to.deep.equal([]);
+        }),
+        { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 10) },
+      );
     });
 
     describe('uninstalled', () => {

@@ -93,13 +93,22 @@ export class NetworkNamespace {
 
   /** Who answered, and for which address it was meant; or the name of the error. */
   async dial(dialled: Dialled): Promise<string> {
-    const { cgroup, ...others } = dialled;
-    const wish = { protocol: 'tcp', ...others, ...(cgroup !== undefined && { cgroup: join(cgroups, cgroup) }) };
-    const run = cgroup === undefined ? this.run : this.runWithCgroups;
-    const result = await run([python, probe, 'dial'], JSON.stringify([wish]));
-    if (result?.code !== 0) throw new Error(`probe.py: ${result?.stderr}`);
-    const [answer = '']: string[] = JSON.parse(result.stdout);
+    const [answer = ''] = await this.dialAll([dialled]);
     return answer;
+  }
+
+  /** One after the other, by one process. */
+  async dialAll(all: readonly Dialled[]): Promise<string[]> {
+    const wishes = all.map(({ cgroup, ...others }) => ({
+      protocol: 'tcp',
+      ...others,
+      ...(cgroup !== undefined && { cgroup: join(cgroups, cgroup) }),
+    }));
+    const run = all.some(({ cgroup }) => cgroup !== undefined) ? this.runWithCgroups : this.run;
+    const result = await run([python, probe, 'dial'], JSON.stringify(wishes));
+    if (result?.code !== 0) throw new Error(`probe.py: ${result?.stderr}`);
+    const answers: string[] = JSON.parse(result.stdout);
+    return answers;
   }
 
   /** Everything that packet rules and routes are here. Counters and dates are left out. */

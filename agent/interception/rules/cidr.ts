@@ -35,6 +35,14 @@ export function formatWithPrefix({ address, prefix }: Cidr): string {
   return `${address}/${prefix}`;
 }
 
+/** A line of a tool's list with every address in our spelling: C libraries differ in what they write with dots. */
+export function withOneSpelling(line: string): string {
+  return line.replace(/[^\s"]+/g, (word) => {
+    const range = /[.:]/.test(word) ? parseCidr(word) : undefined;
+    return range === undefined ? word : formatCidr(range);
+  });
+}
+
 function ipv4Value(text: string): bigint {
   return text.split('.').reduce((value, part) => (value << 8n) | BigInt(part), 0n);
 }
@@ -59,7 +67,7 @@ function ipv6Value(text: string): bigint {
 /** RFC 5952: the longest run of at least two zero groups, the first of equal ones, becomes `::`. */
 function ipv6Text(value: bigint): string {
   const groups = Array.from({ length: 8 }, (_, at) => ((value >> BigInt(112 - 16 * at)) & 0xffffn).toString(16));
-  // inet_ntop, which all the tools use, writes these with dots.
+  // So written by everybody.
   if (value >> 32n === 0xffffn) return `::ffff:${ipv4Text(value & 0xffffffffn)}`;
   const runs = groups.map((_, at) => groups.slice(at).findIndex((group) => group !== '0'));
   const lengths = runs.map((length, at) => (length === -1 ? 8 - at : length));

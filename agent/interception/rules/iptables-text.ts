@@ -2,7 +2,7 @@
  * The rules as iptables-restore reads and iptables-save lists them: our own chains, and one jump to each from a built-in
  * chain. One transaction a table; tables and families are separate ones. Pure.
  */
-import { formatWithPrefix, type IpFamily } from './cidr.ts';
+import { type Cidr, formatWithPrefix, type IpFamily, withOneSpelling } from './cidr.ts';
 import type { ChainName, Match, Rule, RuleSet, Verdict } from './rule-set.ts';
 
 interface Place {
@@ -101,7 +101,9 @@ export function iptablesLines(chains: readonly OwnChain[]): Map<string, readonly
 
 /** The modules of a rule in one order, without those that only repeat the protocol, words without quotes: versions differ. */
 function normalized(rule: string): string {
-  const words = rule.replace(/ -m (?:tcp|udp)\b/g, '').replace(/"([^"\s]*)"/g, '$1');
+  const words = withOneSpelling(rule)
+    .replace(/ -m (?:tcp|udp)\b/g, '')
+    .replace(/"([^"\s]*)"/g, '$1');
   const [conditions = '', target = ''] = words.split(/ (?=-j )/);
   const parts = ` ${conditions}`.split(/ (?=-(?!-))/).map((part) => part.trim());
   return [...parts.filter((part) => part !== '').sort(), target].join(' ');
@@ -123,8 +125,8 @@ function ruleText({ match, verdict, why }: Rule): string {
 function matchWords(match: Match): string[] {
   const { uid, gid, cgroup, source, destination, protocol, sourcePort, destinationPort } = match;
   return [
-    ...(source === undefined ? [] : [`-s ${formatWithPrefix(source)}`]),
-    ...(destination === undefined ? [] : [`-d ${formatWithPrefix(destination)}`]),
+    ...rangeWords('-s', source),
+    ...rangeWords('-d', destination),
     ...(match.inInterface === undefined ? [] : [`-i ${match.inInterface}`]),
     ...(protocol === undefined ? [] : [`-p ${protocol}`]),
     ...(uid === undefined ? [] : [`-m owner --uid-owner ${uid}`]),
@@ -134,6 +136,11 @@ function matchWords(match: Match): string[] {
     ...(sourcePort === undefined ? [] : [`-m ${protocol} --sport ${sourcePort}`]),
     ...(destinationPort === undefined ? [] : [`-m ${protocol} --dport ${destinationPort}`]),
   ];
+}
+
+/** All addresses are not listed, so they are not written. */
+function rangeWords(flag: string, range: Cidr | undefined): string[] {
+  return range === undefined || range.prefix === 0 ? [] : [`${flag} ${formatWithPrefix(range)}`];
 }
 
 function verdictWords(verdict: Verdict): string[] {

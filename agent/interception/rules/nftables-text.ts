@@ -2,7 +2,7 @@
  * The rules as nft reads and lists them. Written in the very form in which nft lists, one rule to a line and no sets, so
  * that what is there can be compared with what should be as text. Pure.
  */
-import { formatCidr } from './cidr.ts';
+import { formatCidr, withOneSpelling } from './cidr.ts';
 import type { ChainName, Match, Rule, RuleSet, Verdict } from './rule-set.ts';
 
 /** Ours alone. `inet` has IPv4 and IPv6 in one. */
@@ -54,7 +54,7 @@ export function readNftLines(listing: string): Map<string, readonly string[]> {
 
 /** Versions of nft differ in which numbers they give names. */
 function normalized(line: string): string {
-  return line
+  return withOneSpelling(line)
     .replace(/ counter packets \d+ bytes \d+/, '')
     .replace(/\bl4proto 6\b/, 'l4proto tcp')
     .replace(/\bl4proto 17\b/, 'l4proto udp')
