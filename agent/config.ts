@@ -24,6 +24,12 @@ export interface AppPort {
   readonly inbound: HostPort;
 }
 
+/** A port of the application as callers reach it who leave the agent out. */
+export interface ListeningApp {
+  readonly name: string;
+  readonly address: HostPort;
+}
+
 /** A local port for one service. */
 export interface Upstream {
   /** Name of the service as the application would say it, lower case. */
@@ -47,6 +53,8 @@ export interface AgentSettings {
   readonly upstreams: readonly Upstream[];
   /** What other agents dial; undefined: where the inbound listens. The port is undefined when it is the inbound's. */
   readonly advertise: { readonly address: string; readonly port: number | undefined } | undefined;
+  /** Where the application itself is dialled, by the names of its ports; empty: nobody is told. */
+  readonly appAdvertise: readonly ListeningApp[];
   readonly stateDir: string;
   readonly acceptMesh: string | undefined;
   /** Processes that carry requests; 1: the agent's only one. */
@@ -93,8 +101,6 @@ const defaultDns: HostPort = { host: '127.0.0.1', port: 15_053 };
 /** More than any machine has use for: each has a memory of its own. */
 const mostWorkers = 64;
 
-const notSupported = (what: string) => ({ error: `is not supported yet: ${what}` });
-
 /** `reviews:9080`, `reviews.prod`: a service as the application says it, with or without a port. */
 const upstreamName = z.string().superRefine((text, context) => {
   const [host = '', port, ...rest] = text.split(':');
@@ -119,6 +125,7 @@ const advertised = z.string().transform((text, context) => {
 });
 
 const portName = dnsLabel;
+const advertisedPlace = dialAddress.refine(({ host }) => isIP(host) !== 0, 'must be an IP address and a port');
 
 /** `none` alone, or names of headers. */
 const forwarded = listOf(
@@ -170,10 +177,11 @@ export const agentSettingsSchema = z
         'where the application listens; several with the names of their ports; none: the agent is client only',
       repeatable: true,
     }),
-    appAdvertise: dialAddress
-      .optional()
-      .refine((value) => value === undefined, notSupported('callers without an agent are not told of the application'))
-      .meta({ placeholder: 'HOST:PORT', description: "the application's own address for callers without agent" }),
+    appAdvertise: namedValues({ name: portName, value: advertisedPlace, nameless: 'accepted' }).meta({
+      placeholder: '[NAME=]IP:PORT',
+      description: "the application's own address, for callers who leave its agent out; one per port of it",
+      repeatable: true,
+    }),
     server: listOf(dialAddress)
       .refine((list) => list.length > 0, 'must name at least one server')
       .prefault('127.0.0.1:15010')
@@ -305,6 +313,7 @@ export function loadAgentSettings(
       admin,
       upstreams: [...given.upstream].map(([text, listen]) => upstreamOf(text, listen)),
       advertise,
+      appAdvertise: [...given.appAdvertise].map(([name, address]) => ({ name, address })),
       stateDir: given.stateDir ?? join(state, 'sluice', namespace, id),
       acceptMesh,
       workers,
@@ -375,6 +384,18 @@ function portFaults(given: Given): Fault[] {
   const hosts = new Set([...app.keys()].flatMap((name) => inboundOf(given, name)?.host ?? []));
   if (hosts.size > 1 && advertise === undefined) {
     faults.push(['inbound', 'must all have the same host, or --advertise must be given: an instance has one address']);
+  }
+  const own = [...given.appAdvertise.values()];
+  if (new Set(own.map(({ host }) => host)).size > 1) {
+    faults.push(['appAdvertise', 'must have the same host for all ports: an application has one address']);
+  }
+  for (const name of given.appAdvertise.keys()) {
+    if (!app.has(name) && !(name === '' && app.size === 1)) {
+      faults.push([
+        'appAdvertise',
+        name === '' ? 'needs the name of a port: NAME=IP:PORT' : `--app has no port named "${name}"`,
+      ]);
+    }
   }
   if (advertise?.port !== undefined && app.size > 1) {
     faults.push([

@@ -1,7 +1,7 @@
 /** What DNS answers of the mesh: the names that the agent knows, and those that it asks the control plane for. */
 import { BlockList, isIPv4 } from 'node:net';
 import type { DnsSettings } from './config.ts';
-import type { NameAnswer, NameDirectory, NamedPort } from './dns/name-directory.ts';
+import type { NameAnswer, NameDirectory, NamedInstance, NamedPort } from './dns/name-directory.ts';
 import type { EndpointView } from './view/endpoint-view.ts';
 import type { MeshDirectory } from './view/mesh-directory.ts';
 import type { MeshView, ServiceView } from './view/mesh-view.ts';
@@ -23,8 +23,11 @@ export function meshNames({ directory, domain, vipRange }: MeshNamesOptions): Na
     const present = services.get(service);
     if (present !== undefined) return present;
     const { virtualIps: addresses, portNames } = service;
-    const ports: NamedPort[] = [...portNames].map(([port, name]) => ({ name, port }));
-    const made = { is: 'virtual', name: fullName(service.service), addresses, ports } as const;
+    const name = fullName(service.service);
+    const ports: NamedPort[] = [...portNames].map(([port, portName]) => ({ name: portName, port }));
+    const made: NameAnswer = service.isDirect
+      ? { is: 'instances', name, instances: instancesOf(directory.view, service.service, name) }
+      : { is: 'virtual', name, addresses, ports };
     services.set(service, made);
     return made;
   };
@@ -68,6 +71,19 @@ export function meshNames({ directory, domain, vipRange }: MeshNamesOptions): Na
       return names.get(address) ?? 'unknown';
     },
   };
+}
+
+/** Those that take requests, each once. */
+function instancesOf(view: MeshView, service: string, name: string): NamedInstance[] {
+  const found = new Map<string, NamedInstance>();
+  for (const cluster of view.clusters.values()) {
+    if (cluster.service !== service) continue;
+    for (const { instance, address, availability } of cluster.endpoints) {
+      if (availability === 'healthy')
+        found.set(instance, { name: `${instance.toLowerCase()}.${name}`, address, ports: [] });
+    }
+  }
+  return [...found.values()];
 }
 
 /** Ids are as they were registered, questions in lower case. */

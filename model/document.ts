@@ -7,8 +7,7 @@ import { z } from 'zod';
 import { findJsonFault } from './json-fault.ts';
 import { createLineIndex, type Place } from './line-index.ts';
 import { apiVersion, defaultNamespace } from './metadata.ts';
-import { findNotYet } from './not-yet.ts';
-import { type Fault, type Parsed, parseValue } from './parse.ts';
+import { type Parsed, parseValue } from './parse.ts';
 import { formatPath, type Path, type Problem } from './problem.ts';
 import { isKind, kindSchemas, kinds, type Resource, resourceIdKey } from './resource.ts';
 import { describe } from './sentences.ts';
@@ -149,16 +148,7 @@ function parseResource(value: unknown): Parsed<Resource> {
     const parsed = parseValue(envelope, value);
     return { ok: false, faults: parsed.ok ? [] : parsed.faults };
   }
-  const parsed = parseValue(kindSchemas[kind], value);
-  const notYet = findNotYet(kind, value);
-  if (parsed.ok) return notYet.length === 0 ? parsed : { ok: false, faults: notYet };
-  return { ok: false, faults: [...parsed.faults, ...notYet.filter((fault) => !isSaid(fault, parsed.faults))] };
-}
-
-/** A value that is wrong in itself needs no second sentence that the right one would not be in effect either. */
-function isSaid(fault: Fault, said: readonly Fault[]): boolean {
-  const path = formatPath(fault.path);
-  return said.some((other) => formatPath(other.path) === path);
+  return parseValue(kindSchemas[kind], value);
 }
 
 function keyOf(document: unknown): string | undefined {

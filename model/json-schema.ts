@@ -3,9 +3,7 @@
  * It accepts everything that the parser accepts; checks between fields (sums, uniqueness) are the parser's alone.
  */
 import { z } from 'zod';
-import { type NotYet, notYet } from './not-yet.ts';
 import { type Kind, kindSchemas } from './resource.ts';
-import { fieldOf } from './unique.ts';
 
 export type JsonSchema = Readonly<Record<string, unknown>>;
 
@@ -35,22 +33,5 @@ function bodyOf(kind: Kind): JsonSchema {
     '~standard': _,
     ...body
   } = z.toJSONSchema(kindSchemas[kind], { io: 'input', target: 'draft-2020-12' });
-  for (const entry of notYet) {
-    if (entry.kind === kind) describeNotYet(body, entry);
-  }
   return body;
-}
-
-/** Says in the description of a field which of its values are refused. Changes the schema, which was made for this call. */
-function describeNotYet(schema: object, { path, inEffect }: NotYet): void {
-  const field = path
-    .split('.')
-    .reduce<unknown>(
-      (at, step) => (step === '*' ? fieldOf(at, 'items') : fieldOf(fieldOf(at, 'properties'), step)),
-      schema,
-    );
-  if (typeof field !== 'object' || field === null) throw new Error(`no field ${path} in the schema`);
-  const note = `In effect now: ${inEffect.join(', ')}.`;
-  const before = fieldOf(field, 'description');
-  Object.assign(field, { description: typeof before === 'string' ? `${before} ${note}` : note });
 }

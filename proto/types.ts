@@ -69,6 +69,12 @@ export const ApiVersion = {
 } as const;
 export type ApiVersion = (typeof ApiVersion)[keyof typeof ApiVersion];
 
+/** sluice.v1.Application */
+export interface Application {
+  readonly address: string;
+  readonly ports: Record<string, number>;
+}
+
 /** google.protobuf.BoolValue */
 export interface BoolValue {
   readonly value: boolean;
@@ -598,6 +604,7 @@ export interface Instance {
   readonly weight: number;
   readonly zone: string;
   readonly health: Health | null;
+  readonly application: Application | null;
 }
 
 /** google.protobuf.Int32Value */
@@ -719,6 +726,7 @@ export interface Name {
   readonly routeConfigurations: readonly string[];
   readonly virtualIps: readonly string[];
   readonly portNames: readonly string[];
+  readonly direct: boolean;
 }
 
 /** envoy.config.core.v3.Node */
@@ -1326,6 +1334,7 @@ export const AggregatedConfigSource = messageType<AggregatedConfigSource>('envoy
 export const Any = messageType<Any>('google.protobuf.Any');
 export const ApiConfigSource = messageType<ApiConfigSource>('envoy.config.core.v3.ApiConfigSource');
 export const ApiListener = messageType<ApiListener>('envoy.config.listener.v3.ApiListener');
+export const Application = messageType<Application>('sluice.v1.Application');
 export const BoolValue = messageType<BoolValue>('google.protobuf.BoolValue');
 export const BytesValue = messageType<BytesValue>('google.protobuf.BytesValue');
 export const CircuitBreakers = messageType<CircuitBreakers>('envoy.config.cluster.v3.CircuitBreakers');

@@ -10,6 +10,7 @@ import { typeUrls } from '../proto/type-urls.ts';
 import { AgentService } from './agents/agent-service.ts';
 import { type Audience, problemsInForce, problemsOfDocuments, type ServiceProblem } from './client-problems.ts';
 import type { ClientKind } from './compile/compiled-variant.ts';
+import { hopProblems } from './compile/hops.ts';
 import { LoadReportService } from './load-reports/load-report-service.ts';
 import { LoadTable } from './load-reports/load-table.ts';
 import { absentAgentsConcernedBy, countHolders, createMeshState, hasInstance, knownServices } from './mesh-state.ts';
@@ -131,8 +132,10 @@ export class ControlPlane {
       surroundings: {
         hasInstance: (service, labels) => hasInstance(service, labels, this),
         subscribers: (service) => this.holders(service),
-        clientProblems: (service, documents) =>
-          problemsOfDocuments(service, documents, { audience: this.#audience, rules: this.rules.index, domain }),
+        clientProblems: (service, documents) => [
+          ...hopProblems(documents, this.#instancesOf(service)),
+          ...problemsOfDocuments(service, documents, { audience: this.#audience, rules: this.rules.index, domain }),
+        ],
       },
       onRevision: (record, services) => this.#publish(record, services),
     });
@@ -217,7 +220,16 @@ export class ControlPlane {
 
   /** What connected clients cannot do of the rules in force. */
   clientProblems(): ServiceProblem[] {
-    return problemsInForce(this.cache, this.#audience);
+    const ofHops = [...this.cache.services()].flatMap(({ key, input: { document, routes }, instances }) =>
+      document === undefined
+        ? []
+        : hopProblems([document, ...routes], instances).map((problem) => ({ ...problem, service: key })),
+    );
+    return [...ofHops, ...problemsInForce(this.cache, this.#audience)];
+  }
+
+  #instancesOf(service: string): InstanceRecord[] {
+    return this.registry.instances(service).map(({ record }) => record);
   }
 
   /** The stream of an agent, while it is connected. */

@@ -3,7 +3,7 @@ import { lookup } from 'node:dns/promises';
 import { isIP } from 'node:net';
 import { type HostPort, isUnspecified } from '../../process/host-port.ts';
 import type { Input } from '../../proto/load.ts';
-import type { Instance } from '../../proto/types.ts';
+import type { Application, Instance } from '../../proto/types.ts';
 import type { AgentSettings } from '../config.ts';
 import { localAddressTowards } from './local-address.ts';
 
@@ -17,16 +17,25 @@ export interface ListeningPort {
 export async function instanceFor(
   server: HostPort,
   ports: readonly ListeningPort[],
-  { advertise, labels, zone }: Pick<AgentSettings, 'advertise' | 'labels' | 'zone'>,
+  { advertise, appAdvertise, labels, zone }: Pick<AgentSettings, 'advertise' | 'appAdvertise' | 'labels' | 'zone'>,
 ): Promise<Input<Instance> | undefined> {
   const [first] = ports;
   if (first === undefined) return undefined;
   return {
     address: advertise?.address ?? (await reachable(first.address.host, server)),
     ports: Object.fromEntries(ports.map(({ name, address }) => [name, advertise?.port ?? address.port])),
+    application: applicationOf(appAdvertise, first.name),
     labels,
     zone,
   };
+}
+
+/** `only`: what the application's port is called, when it has one alone and the address came without its name. */
+function applicationOf(places: readonly ListeningPort[], only: string): Input<Application> | null {
+  const [first] = places;
+  if (first === undefined) return null;
+  const ports = Object.fromEntries(places.map(({ name, address }) => [name === '' ? only : name, address.port]));
+  return { address: first.address.host, ports };
 }
 
 async function reachable(host: string, server: HostPort): Promise<string> {

@@ -40,6 +40,8 @@ export interface ServiceView {
   readonly portNames: ReadonlyMap<number, string>;
   /** Its addresses, for applications that take them from DNS. */
   readonly virtualIps: readonly string[];
+  /** Applications dial its instances themselves: DNS answers with their addresses. */
+  readonly isDirect: boolean;
 }
 
 export interface MeshView {
@@ -240,8 +242,8 @@ function prepareService(
   }
   const [defaultPort] = ports.keys();
   if (defaultPort === undefined) throw new UnusableError('routeConfigurations', 'the service has no port');
-  const { service, virtualIps } = name;
-  return { name: name.name, service, ports, defaultPort, portNames, virtualIps };
+  const { service, virtualIps, direct } = name;
+  return { name: name.name, service, ports, defaultPort, portNames, virtualIps, isDirect: direct };
 }
 
 /** An agent has one service, and so one Listener at most. HTTP/2 and what stands on it goes through as bytes. */

@@ -6,13 +6,24 @@ import { MeshError } from '../../model/errors.ts';
 import { dnsLabel, labels } from '../../model/name-schemas.ts';
 import { faultProblem, parseValue } from '../../model/parse.ts';
 import { type Health, HealthState, type Hello } from '../../proto/types.ts';
-import type { InstanceRecord, InstanceState } from '../registry/instance.ts';
+import type { InstanceRecord, InstanceRef, InstanceState } from '../registry/instance.ts';
 import { agentGraceMs } from '../registry/registry.ts';
 
 const mostLabels = 64;
 
 /** Faults that are told: the answer goes into the trailers of a stream, which are small. */
 const mostFaults = 20;
+
+const place = z.object({
+  address: z
+    .string()
+    .refine((text) => isIP(text) !== 0, { message: 'must be an IP address', abort: true })
+    .refine((text) => !/^[0:.]*$/.test(text), 'must be an address that others can dial'),
+  ports: z
+    .record(z.union([z.literal(''), dnsLabel]), z.int().min(1).max(65_535))
+    .refine((ports) => Object.keys(ports).length > 0, 'needs a port')
+    .refine((ports) => Object.keys(ports).length <= mostLabels, `at most ${mostLabels} ports`),
+});
 
 const helloSchema = z.object({
   id: z
@@ -28,14 +39,8 @@ const helloSchema = z.object({
   names: z.array(z.string().max(253)).max(20_000),
   instance: z
     .object({
-      address: z
-        .string()
-        .refine((text) => isIP(text) !== 0, { message: 'must be an IP address', abort: true })
-        .refine((text) => !/^[0:.]*$/.test(text), 'must be an address that others can dial'),
-      ports: z
-        .record(z.union([z.literal(''), dnsLabel]), z.int().min(1).max(65_535))
-        .refine((ports) => Object.keys(ports).length > 0, 'needs a port')
-        .refine((ports) => Object.keys(ports).length <= mostLabels, `at most ${mostLabels} ports`),
+      ...place.shape,
+      application: place.nullable(),
       labels: labels.refine((map) => Object.keys(map).length <= mostLabels, `at most ${mostLabels} labels`),
       weight: z.int().max(1_000_000),
       zone: z.string().max(253),
@@ -63,6 +68,7 @@ export function readHello(hello: Hello): Registration {
     throw new MeshError('INVALID_REGISTRATION', [parsed.faults.length], { problems });
   }
   const { id, namespace, service, key, agentVersion, names, instance } = parsed.value;
+  const state = stateOf(hello.instance?.health ?? null);
   return {
     id,
     namespace,
@@ -70,18 +76,21 @@ export function readHello(hello: Hello): Registration {
     keyHash: createHash('sha256').update(key).digest('hex'),
     version: agentVersion,
     names,
-    instance: instance
-      ? {
-          ...instance,
-          id,
-          namespace,
-          service,
-          weight: instance.weight === 0 ? 1 : instance.weight,
-          source: 'agent',
-          ttlMs: agentGraceMs,
-          state: stateOf(hello.instance?.health ?? null),
-        }
-      : undefined,
+    instance: instance ? recordOf(instance, { id, namespace, service, state }) : undefined,
+  };
+}
+
+function recordOf(
+  { application, weight, ...said }: NonNullable<z.output<typeof helloSchema>['instance']>,
+  known: InstanceRef & Pick<InstanceRecord, 'state'>,
+): InstanceRecord {
+  return {
+    ...said,
+    ...(application && { application }),
+    ...known,
+    weight: weight === 0 ? 1 : weight,
+    source: 'agent',
+    ttlMs: agentGraceMs,
   };
 }
 

@@ -47,8 +47,9 @@ function compileNames(
   const spellings = [...new Set([key, `${key}.${domain}`, ...aliases])].sort();
   const routeConfigurations = routes.map(({ name }) => name);
   const portNames = ports.map(({ name }) => name);
+  const direct = document?.spec.hops === 'direct';
   return spellings.map((name) =>
-    encodeResource(Name, name, { name, service: key, routeConfigurations, virtualIps, portNames }),
+    encodeResource(Name, name, { name, service: key, routeConfigurations, virtualIps, portNames, direct }),
   );
 }
 

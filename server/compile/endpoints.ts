@@ -8,8 +8,9 @@ import {
   type LocalityLbEndpoints,
   SocketAddressProtocol,
 } from '../../proto/types.ts';
-import type { InstanceRecord, InstanceState } from '../registry/instance.ts';
+import type { InstancePlace, InstanceRecord, InstanceState } from '../registry/instance.ts';
 import { type EncodedResource, encodeResource } from './encoded-resource.ts';
+import { placeOf } from './hops.ts';
 import { type EndpointsInput, portNames, subsetLabels } from './service-input.ts';
 
 /** `starting` is not on the wire: nobody shall send it anything yet. A lost instance is routed last. */
@@ -41,7 +42,11 @@ export function compileEndpoints(input: EndpointsInput): EncodedResource[] {
 /** An instance that serves the port. */
 export interface Member {
   readonly instance: InstanceRecord;
+  /** Where it is dialled. */
+  readonly address: string;
   readonly portNumber: number;
+  /** Whether an agent is there. */
+  readonly hasAgent: boolean;
 }
 
 /** Whom a cluster consists of: each address once. */
@@ -53,14 +58,16 @@ export function membersOf(input: EndpointsInput, port: string, subset: string): 
     // Registration order differs between replicas.
     .sort((a, b) => preference.indexOf(a.state) - preference.indexOf(b.state) || (a.id < b.id ? -1 : 1));
   for (const instance of candidates) {
-    const portNumber = portOf(instance, port) ?? (input.hasOnePort ? portOf(instance, '') : undefined);
-    const address = `${instance.address}|${portNumber}`;
-    if (portNumber !== undefined && !byAddress.has(address)) byAddress.set(address, { instance, portNumber });
+    const { address, ports, hasAgent } = placeOf(instance, input.document);
+    const portNumber = portOf(ports, port) ?? (input.hasOnePort ? portOf(ports, '') : undefined);
+    const key = `${address}|${portNumber}`;
+    if (portNumber !== undefined && !byAddress.has(key))
+      byAddress.set(key, { instance, address, portNumber, hasAgent });
   }
   return [...byAddress.values()];
 }
 
-function portOf({ ports }: InstanceRecord, name: string): number | undefined {
+function portOf(ports: InstancePlace['ports'], name: string): number | undefined {
   return Object.hasOwn(ports, name) ? ports[name] : undefined;
 }
 
@@ -77,9 +84,9 @@ function compileLocalities(members: readonly Member[]): Input<LocalityLbEndpoint
 }
 
 /** `agent: false`: nobody there knows what agents tell each other, in requests or in answers. */
-function compileEndpoint({ instance, portNumber }: Member): Input<LbEndpoint> {
-  const socketAddress = { protocol: SocketAddressProtocol.TCP, address: instance.address, portValue: portNumber };
-  const own = { instance: instance.id, ...(instance.source !== 'agent' && { agent: false }) };
+function compileEndpoint({ instance, address, portNumber, hasAgent }: Member): Input<LbEndpoint> {
+  const socketAddress = { protocol: SocketAddressProtocol.TCP, address, portValue: portNumber };
+  const own = { instance: instance.id, ...(!hasAgent && { agent: false }) };
   return {
     endpoint: { address: { socketAddress } },
     healthStatus: healthOf[instance.state === 'starting' ? 'passing' : instance.state],

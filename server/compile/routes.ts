@@ -17,6 +17,7 @@ import { sortRules } from '../../routing/precedence.ts';
 import { compileDuration } from './duration.ts';
 import { type EncodedResource, encodeResource } from './encoded-resource.ts';
 import { compileFraction } from './fraction.ts';
+import { doCallersRoute } from './hops.ts';
 import { compileActionPolicy, compileRedirect, compileRoutePolicy, type MatchedPath } from './rule-policy.ts';
 import { isBytesToAgents, protocolOf, type ServiceInput } from './service-input.ts';
 
@@ -50,8 +51,9 @@ export interface Context {
   readonly port: ServicePort;
 }
 
-/** The document that governs the port. */
+/** The document that governs the port; none where callers pass on what they are given. */
 export function routeOf(input: ServiceInput, port: ServicePort): RouteDocument | undefined {
+  if (!doCallersRoute(input.document)) return undefined;
   return input.routes.find(({ spec }) => (spec.port ?? input.ports[0]?.name) === port.name);
 }
 

@@ -56,7 +56,7 @@ function describeDocuments({ document, routes, policies }: ServiceInput): string
 
 function describeRules({ ports, hasOnePort, document, subsets }: EndpointRules): string {
   const labels = subsets.map((subset) => Object.entries(subsetLabels(document, subset)).sort());
-  return JSON.stringify([portNames(ports), hasOnePort, subsets, labels]);
+  return JSON.stringify([portNames(ports), hasOnePort, subsets, labels, document?.spec.hops]);
 }
 
 /** Each port name once, in order: clusters and endpoints are by name. */

@@ -12,12 +12,22 @@ export interface InstanceRef {
   readonly id: string;
 }
 
+/** Where connections are taken. */
+export interface InstancePlace {
+  /** An IP address. */
+  readonly address: string;
+  /** Port name -> number; the name '' serves the service's only port, whatever its name. */
+  readonly ports: Readonly<Record<string, number>>;
+}
+
 /** What a registration says, and what a lease stores. */
 export interface InstanceRecord extends InstanceRef {
   /** An IP address. */
   readonly address: string;
   /** Port name -> number; the name '' serves the service's only port, whatever its name. */
   readonly ports: Readonly<Record<string, number>>;
+  /** Where its application is without its agent; absent when nobody has said. */
+  readonly application?: InstancePlace;
   readonly labels: Readonly<Record<string, string>>;
   /** Relative share of the load, at least 1. */
   readonly weight: number;

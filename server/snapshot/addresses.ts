@@ -6,8 +6,9 @@
 import { addressSpelling } from '../../model/names.ts';
 import { Name } from '../../proto/types.ts';
 import { type EncodedResource, encodeResource } from '../compile/encoded-resource.ts';
+import { doCallersRoute } from '../compile/hops.ts';
 import type { EndpointRules, ServiceInput } from '../compile/service-input.ts';
-import type { InstanceRecord } from '../registry/instance.ts';
+import type { InstancePlace, InstanceRecord } from '../registry/instance.ts';
 
 /** What of a snapshot of a service its addresses are made of. */
 export interface AddressedService {
@@ -24,7 +25,9 @@ export interface AddressedService {
 
 /** "240.240.3.7", "192.168.1.104:12220", "[fd00::7]:12220": as `Name.name`. */
 export function addressesOf({ input, instances }: Pick<AddressedService, 'input' | 'instances'>): ReadonlySet<string> {
-  return new Set([...input.virtualIps, ...instances.flatMap(instanceAddresses)]);
+  // Who asks for the very instance gets it: its address is nobody's business then.
+  const isKept = input.document?.spec.instanceAddress === 'keep' || !doCallersRoute(input.document);
+  return new Set([...input.virtualIps, ...(isKept ? [] : instances.flatMap(instanceAddresses))]);
 }
 
 /** The Name of one of its addresses: that of an instance leads to the ports which the instance serves there. */
@@ -58,11 +61,21 @@ export function changedAddresses(before: AddressedService | undefined, after: Ad
 
 const none: ReadonlySet<string> = new Set();
 
-function instanceAddresses({ address, ports }: InstanceRecord): string[] {
-  return [...new Set(Object.values(ports).map((port) => addressSpelling(address, port)))];
+/** Its agent's and its application's: an application may have been told either. */
+function placesOf({ address, ports, application }: InstanceRecord): InstancePlace[] {
+  return [{ address, ports }, ...(application ? [application] : [])];
+}
+
+function instanceAddresses(instance: InstanceRecord): string[] {
+  const spellings = placesOf(instance).flatMap(({ address, ports }) =>
+    Object.values(ports).map((port) => addressSpelling(address, port)),
+  );
+  return [...new Set(spellings)];
 }
 
 /** Names of the ports that the instance serves at this address. */
-function portsAt({ address, ports }: InstanceRecord, name: string): string[] {
-  return Object.entries(ports).flatMap(([port, number]) => (addressSpelling(address, number) === name ? [port] : []));
+function portsAt(instance: InstanceRecord, name: string): string[] {
+  return placesOf(instance).flatMap(({ address, ports }) =>
+    Object.entries(ports).flatMap(([port, number]) => (addressSpelling(address, number) === name ? [port] : [])),
+  );
 }

@@ -80,8 +80,8 @@ function grouped(members: readonly Member[], keyOf: (member: Member) => string):
   return [...groups].sort(([a], [b]) => (a < b ? -1 : 1));
 }
 
-function compileEndpoint({ instance, portNumber }: Member, weight: number): Input<LbEndpoint> {
-  const socketAddress = { protocol: SocketAddressProtocol.TCP, address: instance.address, portValue: portNumber };
+function compileEndpoint({ address, portNumber }: Member, weight: number): Input<LbEndpoint> {
+  const socketAddress = { protocol: SocketAddressProtocol.TCP, address, portValue: portNumber };
   return {
     endpoint: { address: { socketAddress } },
     healthStatus: HealthStatus.HEALTHY,

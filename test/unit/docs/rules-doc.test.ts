@@ -2,7 +2,6 @@ import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { findConflicts } from '../../../model/conflicts.ts';
 import { parseDocuments } from '../../../model/document.ts';
-import { notYet } from '../../../model/not-yet.ts';
 import { formatProblem } from '../../../model/problem.ts';
 
 const page = readFileSync(new URL('../../../docs/rules.md', import.meta.url), 'utf8');
@@ -48,16 +47,6 @@ describe('docs/rules.md', () => {
       expect(problems.map(formatProblem)).to.deep.equal(fence.text.trimEnd().split('\n'));
     });
   }
-
-  it('lists the fields with values that are not in effect yet as the parser does', () => {
-    const [, section = ''] = page.split('## Not in effect yet');
-    const rows = section.split('\n').filter((line) => /^\| [A-Z]\w+ \| `/.test(line));
-    const table = notYet.map(({ kind, path, inEffect }) => {
-      const values = inEffect.map((value) => `\`${value}\``).join(', ');
-      return `| ${kind} | \`${path}\` | ${values} |`;
-    });
-    expect(rows).to.deep.equal(table);
-  });
 
   it('uses no kind of fence that no test reads', () => {
     expect(new Set(fences.map(({ info }) => info))).to.deep.equal(new Set(['yaml', 'yaml invalid', 'text']));

@@ -91,11 +91,6 @@ describe('the JSON Schema of rule files', () => {
     it(`refuses ${name}`, () => expect(validators.sluice?.(document)).to.equal(false));
   }
 
-  it('says of a field with values that are not in effect yet which are', () => {
-    const texts = schemaNames.map((name) => JSON.stringify(jsonSchema(name)).match(/In effect now: /g)?.length ?? 0);
-    expect(texts).to.deep.equal([0, 2, 0, 2]);
-  });
-
   it('property: takes every resource that the parser takes', () => {
     fc.assert(
       fc.property(arbitraryResource, (resource) => {

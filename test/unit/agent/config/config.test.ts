@@ -37,6 +37,7 @@ describe('settings of an agent', () => {
       admin: at('127.0.0.1', 15_000),
       upstreams: [],
       advertise: undefined,
+      appAdvertise: [],
       stateDir: '/home/ada/.local/state/sluice/default/box-web',
       acceptMesh: undefined,
       workers: 1,
@@ -87,6 +88,7 @@ describe('settings of an agent', () => {
         { host: 'ratings.prod', port: undefined, listen: at('127.0.0.1', 0) },
       ],
       advertise: undefined,
+      appAdvertise: [],
       stateDir: '/state/sluice/shop/web-7',
       acceptMesh: 'mesh-b',
       workers: 4,
@@ -207,11 +209,29 @@ describe('settings of an agent', () => {
         want: /^--inbound: must all have the same host/,
       },
       { name: 'a name to advertise', flags: { advertise: 'web.local' }, want: /^--advertise: must be an IP address/ },
-      { name: '--app-advertise', flags: { appAdvertise: app }, want: /^--app-advertise: is not supported yet/ },
       {
         name: '--app-advertise that is no address',
-        flags: { appAdvertise: 'x' },
-        want: /^--app-advertise: must be HOST:PORT/,
+        flags: { app, appAdvertise: 'x' },
+        want: /^--app-advertise: "x" must be HOST:PORT/,
+      },
+      {
+        name: '--app-advertise with a name that somebody would have to look up',
+        flags: { app, appAdvertise: 'web.local:80' },
+        want: /^--app-advertise: "web.local:80" must be an IP address and a port/,
+      },
+      {
+        name: '--app-advertise of a port that the application does not have',
+        flags: { app, appAdvertise: 'grpc=10.0.0.1:80' },
+        want: /^--app-advertise: --app has no port named "grpc"/,
+      },
+      {
+        name: '--app-advertise at two addresses',
+        flags: {
+          app: ['a=127.0.0.1:1', 'b=127.0.0.1:2'],
+          inbound: ['a=127.0.0.1:3', 'b=127.0.0.1:4'],
+          appAdvertise: ['a=10.0.0.1:1', 'b=10.0.0.2:2'],
+        },
+        want: /^--app-advertise: must have the same host for all ports/,
       },
       {
         name: '--intercept with another word',

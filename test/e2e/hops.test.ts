@@ -1,0 +1,142 @@
+/** The mode of a service is switched while requests run: who passes them, and that none of them notices. */
+import { expect } from 'chai';
+import { ask } from '../support/ask.ts';
+import { CountingAgent } from '../support/counting-agent.ts';
+import {
+  type AgentProcess,
+  type ServerProcess,
+  startAgent,
+  startReviews,
+  startServer,
+  useProcesses,
+} from '../support/processes.ts';
+
+type Hops = 'both' | 'client' | 'server' | 'direct';
+
+const documents = (hops: Hops) => `
+apiVersion: sluice.dev/v1
+kind: Service
+metadata: { name: reviews }
+spec: { hops: ${hops} }
+---
+apiVersion: sluice.dev/v1
+kind: Route
+metadata: { name: reviews }
+spec: { service: reviews, rules: [ { backends: [ { subset: v1, weight: 100 }, { subset: v2, weight: 0 } ] } ] }
+`;
+
+/** Each mode follows each other one: all twelve ordered pairs, in one walk. */
+const walk: readonly Hops[] = [
+  'both',
+  'client',
+  'both',
+  'server',
+  'both',
+  'direct',
+  'client',
+  'server',
+  'client',
+  'direct',
+  'server',
+  'direct',
+  'both',
+];
+
+const callers = 16;
+
+describe('hops', () => {
+  const processes = useProcesses();
+  let server: ServerProcess;
+  let web: AgentProcess;
+  let beside: AgentProcess[];
+  let connections: CountingAgent;
+
+  beforeEach(async () => {
+    server = await startServer(processes);
+    beside = [];
+    for (const version of ['v1', 'v2']) {
+      const { address } = await startReviews(processes, { version });
+      const app = ['--app', address, '--app-advertise', address];
+      const args = ['--service', 'reviews', '--version', version, '--id', `reviews-${version}`, ...app];
+      beside.push(await startAgent(processes, { server, args }));
+    }
+    web = await startAgent(processes, { server, args: ['--service', 'web', '--id', 'web-1'] });
+    connections = new CountingAgent(callers);
+  });
+
+  afterEach(() => connections.destroy());
+
+  async function apply(hops: Hops): Promise<string[]> {
+    const response = await fetch(`${server.api}/api/v1/apply?wait=10s`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/yaml' },
+      body: documents(hops),
+    });
+    const body = (await response.json()) as {
+      rollout: { pending: unknown[]; rejected: unknown[] };
+      warnings: { message: string }[];
+    };
+    expect(response.status, JSON.stringify(body)).to.equal(200);
+    expect([...body.rollout.pending, ...body.rollout.rejected]).to.deep.equal([]);
+    return body.warnings.map(({ message }) => message);
+  }
+
+  async function get(): Promise<string> {
+    const { status, body } = await ask({ at: web.outbound, host: 'reviews', agent: connections });
+    if (status !== 200) throw new Error(`${status} ${body}`);
+    return String(JSON.parse(body).version);
+  }
+
+  /** Requests that the agents of the instances have carried. */
+  async function carried(): Promise<number> {
+    const stats = await Promise.all(
+      beside.map(async ({ admin }) => (await fetch(`http://${admin}/stats`)).json() as Promise<Stats>),
+    );
+    return stats.reduce((sum, { traffic }) => sum + (traffic.inbound?.requests ?? 0), 0);
+  }
+
+  for (const { hops, byAgent, versions, warnings } of [
+    { hops: 'both', byAgent: 20, versions: ['v1'], warnings: 0 },
+    { hops: 'client', byAgent: 0, versions: ['v1'], warnings: 0 },
+    { hops: 'server', byAgent: 20, versions: ['v1', 'v2'], warnings: 1 },
+    { hops: 'direct', byAgent: 0, versions: ['v1', 'v2'], warnings: 1 },
+  ] as const) {
+    it(`${hops}: ${byAgent === 0 ? 'leaves out' : 'goes by'} the agents of instances, and ${warnings === 0 ? 'applies' : 'leaves out'} the rules`, async () => {
+      expect(await apply(hops)).to.have.length(warnings);
+      const before = await carried();
+      const answers = new Set<string>();
+      for (let count = 0; count < 20; count++) answers.add(await get());
+      expect([...answers].sort()).to.deep.equal(versions);
+      expect((await carried()) - before).to.equal(byAgent);
+    });
+  }
+
+  it('switch each to each other one while requests run: none fails, and no connection is closed', async () => {
+    await apply('both');
+    await get();
+    let isOver = false;
+    let answered = 0;
+    const failures: string[] = [];
+    const running = Array.from({ length: callers }, async () => {
+      while (!isOver) {
+        await get().then(
+          () => answered++,
+          (error: Error) => failures.push(error.message),
+        );
+      }
+    });
+    for (const hops of walk) {
+      await apply(hops);
+      const before = answered;
+      while (answered < before + 400 && failures.length === 0) await new Promise(setImmediate);
+    }
+    isOver = true;
+    await Promise.all(running);
+    expect(failures).to.deep.equal([]);
+    expect(connections.closed).to.equal(0);
+  }).timeout(60_000);
+});
+
+interface Stats {
+  readonly traffic: { readonly inbound?: { readonly requests: number } };
+}
