@@ -106,9 +106,9 @@ export class NodeResources {
   }
 }
 
-/** Of upstream|SERVICE:PORT|ADDRESS; '' of all others, which are of the node alone. */
+/** Of upstream|SERVICE|ADDRESS or upstream|SERVICE:PORT|ADDRESS; '' of all others, which are of the node alone. */
 export function serviceOfListener(name: string): string {
-  return /^upstream\|([^:|]+):/.exec(name)?.[1] ?? '';
+  return /^upstream\|([^:|]+)[:|]/.exec(name)?.[1] ?? '';
 }
 
 function once<Key, Value>(made: Map<Key, Value>, key: Key, make: () => Value): Value {

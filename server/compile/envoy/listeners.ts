@@ -3,7 +3,7 @@
  * service that was asked for. A listener has its address in its name: Envoy cannot move one.
  */
 
-import { routeConfigurationName } from '../../../model/names.ts';
+import { routeConfigurationName, serviceKey } from '../../../model/names.ts';
 import type { Input } from '../../../proto/load.ts';
 import {
   type Address,
@@ -56,7 +56,9 @@ export function upstreamListener(
   const name = routeConfigurationName({ service: input.name, namespace: input.namespace, portNumber: port.port });
   const filter =
     protocolOf(input, port.name) === 'tcp' ? connectionsOf(input, own, port) : routedBy(name, sourceOf(streams));
-  return listener(`upstream|${name}`, upstream.at, TrafficDirection.OUTBOUND, filter);
+  // Called as the node declared it: when the service's first port is another, it is the same listener at its address.
+  const declared = upstream.port === undefined ? serviceKey(input.namespace, input.name) : name;
+  return listener(`upstream|${declared}`, upstream.at, TrafficDirection.OUTBOUND, filter);
 }
 
 /** For requests that others send to the application. `protocol`: of the port of its service. */

@@ -70,7 +70,20 @@ describe('the mesh as an Envoy is served it', () => {
     expect(view.missing()).to.deep.equal(['later.default']);
     mesh.put(instanceOf('later', 'later-1'));
     expect(view.missing()).to.deep.equal([]);
-    expect(names(view, 'listener')).to.include('upstream|later.default:80|127.0.0.1:1');
+    expect(names(view, 'listener')).to.include('upstream|later.default|127.0.0.1:1');
+  });
+
+  it('keeps a listener of its own at its address, whatever number the first port of the service has', () => {
+    const view = viewOf({ upstreams: [{ service: 'a.default', port: undefined, at: at(1) }] });
+    const told: string[] = [];
+    mesh.onChange((change) => {
+      for (const { typeUrl, name, after } of view.changes(change)) {
+        if (typeUrl === typeUrls.listener) told.push(`${after ? '+' : '-'}${name}`);
+      }
+    });
+    mesh.apply(aliased('a').replace('port: 80', 'port: 81'));
+    expect(told).to.deep.equal(['+upstream|a.default|127.0.0.1:1']);
+    expect(view.ownerOf(typeUrls.listener, 'upstream|a.default|127.0.0.1:1')).to.equal('a.default');
   });
 
   it('has a listener and a cluster for its application', () => {
@@ -106,13 +119,13 @@ describe('the mesh as an Envoy is served it', () => {
     const upstreams = ['a', 'b'].map((name, n) => ({ service: `${name}.default`, port: undefined, at: at(n + 1) }));
     const view = viewOf({ upstreams, inbound: { at: at(3), app: at(4) } });
     const own = () => [
-      ...['upstream|a.default:80|127.0.0.1:1', 'upstream|b.default:80|127.0.0.1:2', 'inbound|127.0.0.1:3'].map((name) =>
+      ...['upstream|a.default|127.0.0.1:1', 'upstream|b.default|127.0.0.1:2', 'inbound|127.0.0.1:3'].map((name) =>
         view.resource(typeUrls.listener, name),
       ),
       view.resource(typeUrls.cluster, 'inbound:application'),
     ];
     const [a, ...others] = own();
-    expect(a?.name).to.equal('upstream|a.default:80|127.0.0.1:1');
+    expect(a?.name).to.equal('upstream|a.default|127.0.0.1:1');
     mesh.apply(route('a', 'c'));
     const [, ...after] = own();
     for (const [index, resource] of others.entries()) {
