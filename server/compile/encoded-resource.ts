@@ -13,14 +13,23 @@ export class EncodedResource {
   readonly version: string;
   /** The message itself. */
   readonly bytes: Buffer;
+  /** The route configuration that a scope stands for; '' of all others. */
+  readonly routes: string;
   #framedDelta: Buffer | undefined;
   #framedSotw: Buffer | undefined;
 
-  constructor({ typeUrl, name, version, bytes }: Pick<EncodedResource, 'typeUrl' | 'name' | 'version' | 'bytes'>) {
+  constructor({
+    typeUrl,
+    name,
+    version,
+    bytes,
+    routes = '',
+  }: Pick<EncodedResource, 'typeUrl' | 'name' | 'version' | 'bytes'> & { readonly routes?: string }) {
     this.typeUrl = typeUrl;
     this.name = name;
     this.version = version;
     this.bytes = bytes;
+    this.routes = routes;
   }
 
   /** As an element of `DeltaDiscoveryResponse.resources`, with field tag and length. Made for the first who gets it. */
@@ -48,15 +57,21 @@ export class EncodedResource {
 /** Version, tags and lengths. */
 const mostFraming = 64;
 
-/** `version`: only for what is no state but an event; else the hash of the bytes. */
+/** `version`: only for what is no state but an event; else the hash of the bytes. `routes`: of a scope. */
 export function encodeResource<T>(
   type: MessageType<T>,
   name: string,
   message: Input<T>,
-  version?: string,
+  { version, routes }: { readonly version?: string; readonly routes?: string } = {},
 ): EncodedResource {
   const bytes = type.encode(message);
-  return new EncodedResource({ typeUrl: type.typeUrl, name, version: version ?? hashOf(bytes), bytes });
+  return new EncodedResource({
+    typeUrl: type.typeUrl,
+    name,
+    version: version ?? hashOf(bytes),
+    bytes,
+    ...(routes !== undefined && { routes }),
+  });
 }
 
 function hashOf(bytes: Buffer): string {

@@ -241,7 +241,7 @@ export class AdsService {
     return new ForeignSession({
       cache,
       view,
-      ...(typeUrl !== '' && { areClustersElsewhere: () => this.#siblings.mustWait(clientOf(stream), stream) }),
+      ...(typeUrl !== '' && { others: this.#siblings.others(clientOf(stream), stream) }),
       member: stream,
       setsOf: (type) => this.index.namesOf(view, type),
       protocol,

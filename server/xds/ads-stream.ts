@@ -6,6 +6,7 @@ import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
 import { ForeignSession } from './foreign-session.ts';
 import type { StreamIdentity } from './identity.ts';
+import { Patience } from './patience.ts';
 import type { Effect, HeldResource, Oddity, Protocol, Request, Response } from './session.ts';
 import type { Sibling } from './siblings.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
@@ -85,9 +86,9 @@ export class AdsStream implements Sibling {
   /** What of them has been told. */
   readonly #oddities = new Set<Oddity>();
   #leaveTurn: (() => void) | undefined;
-  #overdue: NodeJS.Timeout | undefined;
-  /** What the timer is for: see `ForeignSession.waitsFor`. */
-  #overdueFor: string | undefined;
+  readonly #overdue = new Patience(overdueMs, () => this.#onOverdue());
+  /** Apart from that: a client that answers all the time may still never ask for what something else waits for. */
+  readonly #unasked = new Patience(overdueMs, () => this.#onUnasked());
 
   constructor(options: AdsStreamOptions) {
     this.#options = options;
@@ -120,8 +121,12 @@ export class AdsStream implements Sibling {
     return this.#session instanceof ForeignSession && this.#session.areClustersUnderWay(has);
   }
 
-  hasEndpoints(cluster: string): boolean {
-    return this.#session instanceof ForeignSession && this.#session.hasEndpoints(cluster);
+  hasTaken(typeUrl: string, name: string): boolean {
+    return this.#session instanceof ForeignSession && this.#session.hasTaken(typeUrl, name);
+  }
+
+  refuses(typeUrl: string, name: string): boolean {
+    return this.#session instanceof ForeignSession && this.#session.refuses(typeUrl, name);
   }
 
   onRequest(request: Request): void {
@@ -224,7 +229,8 @@ export class AdsStream implements Sibling {
   /** It is over; forgets everything. */
   close(): void {
     if (!this.#session) return;
-    clearTimeout(this.#overdue);
+    this.#overdue.waitFor(undefined);
+    this.#unasked.waitFor(undefined);
     this.#leaveTurn?.();
     this.#session.close();
     this.#session = undefined;
@@ -316,16 +322,19 @@ export class AdsStream implements Sibling {
     if (session.isWildcard) index.holdEverything(this);
     else index.releaseEverything(this);
     // Anew for each answer that is waited for longest: a client that answers in time has always something under way.
-    const { waitsFor } = session;
-    if (waitsFor === this.#overdueFor) return;
-    this.#overdueFor = waitsFor;
-    clearTimeout(this.#overdue);
-    this.#overdue = waitsFor === undefined ? undefined : setTimeout(() => this.#onOverdue(session), overdueMs).unref();
+    this.#overdue.waitFor(session.waitsFor);
+    this.#unasked.waitFor(session.holdsFor);
   }
 
-  #onOverdue(session: ForeignSession<AdsStream>): void {
-    this.#overdueFor = undefined;
-    this.#guarded(() => this.#perform(session.onOverdue()));
+  #onOverdue(): void {
+    const session = this.#session;
+    if (session instanceof ForeignSession) this.#guarded(() => this.#perform(session.onOverdue()));
+    this.#options.onOverdue(this);
+    this.flush();
+  }
+
+  #onUnasked(): void {
+    this.giveUpClusters();
     this.#options.onOverdue(this);
     this.flush();
   }

@@ -398,7 +398,7 @@ function encodeMark(mark: Mark): EncodedResource {
   const key = `${mark.meshId} ${mark.revision} ${mark.sequence}`;
   const present = marks.get(key);
   if (present !== undefined) return present;
-  const resource = encodeResource(Revision, markName, mark, String(mark.sequence));
+  const resource = encodeResource(Revision, markName, mark, { version: String(mark.sequence) });
   if (marks.size >= mostMarks) marks.clear();
   marks.set(key, resource);
   return resource;

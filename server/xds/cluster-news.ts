@@ -1,7 +1,7 @@
 /**
  * What one stream told its client of clusters, as far as something else depends on it: a changed cluster warms until it gets its
- * endpoints again, although the client does not ask (xds.md 5.2); and who has a stream for each type needs the endpoints of a new
- * cluster before it may be sent to.
+ * endpoints again, although the client does not ask (xds.md 5.2); and the endpoints of a new cluster are needed before it may be
+ * sent to.
  */
 
 /** Beyond so many changed clusters it is simpler to send all endpoints again. */
@@ -10,7 +10,7 @@ const mostChanged = 1_000;
 export class ClusterNews {
   /** Of a stream that has no endpoints yet, and may ask for them: those that changed until then. */
   #changed: 'all' | Set<string> | undefined;
-  /** Of a stream with clusters alone: those that are new to the client. */
+  /** Those that are new to the client. */
   readonly #added = new Set<string>();
 
   changed(names: 'all' | Iterable<string>): void {
@@ -34,10 +34,13 @@ export class ClusterNews {
     this.#added.add(name);
   }
 
-  /** Whether one of the new clusters waits for its endpoints; those that `isDone` do not wait any more. */
-  isAnyAdded(isDone: (name: string) => boolean): boolean {
-    for (const name of this.#added) if (isDone(name)) this.#added.delete(name);
-    return this.#added.size > 0;
+  /** The first of the new clusters that waits for its endpoints; those that `isDone` do not wait any more. */
+  firstAdded(isDone: (name: string) => boolean): string | undefined {
+    for (const name of this.#added) {
+      if (!isDone(name)) return name;
+      this.#added.delete(name);
+    }
+    return undefined;
   }
 
   /** Nobody waits any longer. */

@@ -13,7 +13,8 @@ import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
 import { refusedResources } from './refusals.ts';
 import type { Effect, HeldResource, Protocol, Request, Response, Session } from './session.ts';
-import { Subscription } from './subscription.ts';
+import type { OtherStreams } from './siblings.ts';
+import { type Held, Subscription } from './subscription.ts';
 import type { Verdict } from './verdicts.ts';
 
 const INVALID_ARGUMENT = 3;
@@ -41,8 +42,8 @@ export interface ForeignSessionOptions<Member> {
   readonly protocol: Protocol;
   /** gRPC clients never mean everything by an empty list. */
   readonly allowsLegacyWildcard: boolean;
-  /** Whether clusters are on their way to the client on other streams: for those that have one for each type. */
-  readonly areClustersElsewhere?: () => boolean;
+  /** The other streams of the client: for those that have one for each type. */
+  readonly others?: OtherStreams;
   /** Who asks for names. */
   readonly member: Member;
   /** Where the names of a type are kept. */
@@ -57,6 +58,8 @@ export class ForeignSession<Member = unknown> implements Session {
   readonly #clusterNews = new ClusterNews();
   /** Routes wait for clusters on another stream. */
   #isHeld = false;
+  /** What the client was to ask for by now, and something else waits for. */
+  #holdsFor: string | undefined;
   /** The answer to the clusters is overdue: routes go on without it. */
   #isClusterWaitOver = false;
   #nonce = 0;
@@ -105,6 +108,7 @@ export class ForeignSession<Member = unknown> implements Session {
   flush(): Effect[] {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
     this.#isHeld = false;
+    this.#holdsFor = undefined;
     // Most often an acknowledgement is all there was.
     const sends = this.#hasToSend() ? this.#takeSends() : [];
     const applied = this.#progress();
@@ -136,10 +140,16 @@ export class ForeignSession<Member = unknown> implements Session {
     return longest ?? (this.#isHeld ? 'held' : undefined);
   }
 
+  /** What routes or scopes wait for longest that the client is to ask for; undefined: nothing. */
+  get holdsFor(): string | undefined {
+    return this.#holdsFor;
+  }
+
   /** Clusters are waited for no longer. */
   giveUpClusters(): void {
     this.#isClusterWaitOver = true;
     this.#isHeld = false;
+    this.#holdsFor = undefined;
     this.#clusterNews.giveUpAdded();
   }
 
@@ -147,18 +157,18 @@ export class ForeignSession<Member = unknown> implements Session {
   areClustersUnderWay(has: (cluster: string) => boolean): boolean {
     const clusters = this.#subscriptions.get(typeUrls.cluster);
     if (clusters === undefined || this.#isClusterWaitOver) return false;
-    const isAnyAdded = this.#clusterNews.isAnyAdded((name) => has(name) || !clusters.held(name));
-    return isAnyAdded || clusters.verdicts.unanswered > 0 || this.#hasNews(clusters);
+    const lacking = this.#lackingEndpoints(clusters, has);
+    return lacking !== undefined || clusters.verdicts.unanswered > 0 || this.#hasNews(clusters);
   }
 
-  /** Whether the client has taken the endpoints of this cluster on this stream. */
-  hasEndpoints(cluster: string): boolean {
-    const endpoints = this.#subscriptions.get(typeUrls.endpoint);
-    return (
-      endpoints?.names.has(cluster) === true &&
-      endpoints.verdicts.unanswered === 0 &&
-      endpoints.held(cluster) !== undefined
-    );
+  /** Whether the client has answered what it was sent of this resource on this stream. */
+  hasTaken(typeUrl: string, name: string): boolean {
+    return this.#subscriptions.get(typeUrl)?.hasTaken(name) === true;
+  }
+
+  /** Whether the client refuses the resource as it is. */
+  refuses(typeUrl: string, name: string): boolean {
+    return this.#subscriptions.get(typeUrl)?.refusals.all.has(name) === true;
   }
 
   get isWildcard(): boolean {
@@ -280,9 +290,7 @@ export class ForeignSession<Member = unknown> implements Session {
     if (changed.length + absent.length === 0 && !this.#owed.has(typeUrl)) return [];
     this.#owed.delete(typeUrl);
     const replaced = this.#isWhole(typeUrl) ? heldOf(subscription, changed) : undefined;
-    if (typeUrl === typeUrls.cluster && this.#options.areClustersElsewhere !== undefined) {
-      this.#noteAdded(subscription, namesOf(changed));
-    }
+    if (typeUrl === typeUrls.cluster) this.#noteAdded(subscription, namesOf(changed));
     for (const { name } of changed) subscription.inStep(name);
     for (const name of absent) subscription.inStep(name);
     if (typeUrl === typeUrls.cluster) this.#forceEndpoints(namesOf(changed));
@@ -316,7 +324,7 @@ export class ForeignSession<Member = unknown> implements Session {
         else if (held === undefined || held.version === null) subscription.inStep(name);
       } else if (!subscription.covers(name) || held?.version === resource.version) {
         subscription.inStep(name);
-      } else if (!subscription.refusals.has(resource)) {
+      } else if (!this.#isRefused(subscription, resource, held) && !this.#waitsForRoutes(resource, held)) {
         isPart = !this.#isWhole(subscription.typeUrl) && isTooMuch(bytes, resource);
         if (isPart) break;
         bytes += resource.size;
@@ -331,16 +339,58 @@ export class ForeignSession<Member = unknown> implements Session {
     if (verdicts.unanswered >= (this.#options.protocol === 'sotw' ? 1 : mostUnanswered)) return false;
     if (!waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return true;
     const clusters = this.#subscriptions.get(typeUrls.cluster);
-    if (clusters !== undefined) return clusters.verdicts.unanswered === 0;
-    this.#isHeld = this.#options.areClustersElsewhere?.() === true;
-    return !this.#isHeld;
+    if (clusters === undefined) {
+      this.#isHeld = this.#options.others?.areClustersUnderWay() === true;
+      return !this.#isHeld;
+    }
+    if (clusters.verdicts.unanswered > 0) return false;
+    const lacking = this.#lackingEndpoints(clusters, (name) => this.#hasEndpoints(name));
+    if (lacking !== undefined) this.#holdsFor ??= `endpoints of ${lacking}`;
+    return lacking === undefined;
+  }
+
+  /** The first cluster that is new to the client, and still wanted, without its endpoints. */
+  #lackingEndpoints(clusters: Subscription<Member>, has: (cluster: string) => boolean): string | undefined {
+    return this.#clusterNews.firstAdded(
+      (name) => has(name) || clusters.held(name) === undefined || clusters.refusals.all.has(name),
+    );
+  }
+
+  /** Of an aggregated stream. Who asks for no endpoints at all is not waited for, nor for what there is not. */
+  #hasEndpoints(cluster: string): boolean {
+    const endpoints = this.#subscriptions.get(typeUrls.endpoint);
+    if (endpoints === undefined || endpoints.hasTaken(cluster)) return true;
+    return this.#options.view.resource(typeUrls.endpoint, cluster) === undefined;
+  }
+
+  /**
+   * A scope that the client has is led elsewhere only when it has the routes there: a request in between would find none. It
+   * asks for them as soon as it has another scope that leads there, and each service has one of its own.
+   */
+  #waitsForRoutes({ routes }: EncodedResource, held: Held | undefined): boolean {
+    if (routes === '' || !held || held.version === null || this.#isClusterWaitOver) return false;
+    const { others, view } = this.#options;
+    const type = typeUrls.routeConfiguration;
+    const isThere = view.resource(type, routes) === undefined || this.hasTaken(type, routes);
+    if (isThere || others?.hasTaken(type, routes)) return false;
+    this.#holdsFor ??= `routes ${routes}`;
+    return true;
+  }
+
+  /** Whether the client refuses it as it is, or what it leads to: it keeps what it has. */
+  #isRefused({ refusals }: Subscription<Member>, resource: EncodedResource, held: Held | undefined): boolean {
+    if (refusals.has(resource)) return true;
+    const { routes } = resource;
+    if (routes === '' || !held || held.version === null) return false;
+    const type = typeUrls.routeConfiguration;
+    return this.refuses(type, routes) || this.#options.others?.refuses(type, routes) === true;
   }
 
   /** Of these clusters. A stream with clusters alone never asks for any. */
   #forceEndpoints(clusters: 'all' | Iterable<string>): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     if (endpoints === undefined) {
-      if (this.#options.areClustersElsewhere === undefined) this.#clusterNews.changed(clusters);
+      if (this.#options.others === undefined) this.#clusterNews.changed(clusters);
     } else if (clusters === 'all') {
       endpoints.forceAll();
     } else {
@@ -355,7 +405,13 @@ export class ForeignSession<Member = unknown> implements Session {
   /** All that the client shall have now: what is gone too, until the routes have let go of it. */
   #wholeSet(subscription: Subscription<Member>): EncodedResource[] {
     const { refusals } = subscription;
-    const present = [...subscription.covered()].flatMap((resource) => refusals.inPlaceOf(resource) ?? []);
+    const behind = new Map(subscription.behind());
+    // What is still behind, after what is sent now, is held back: the client keeps what it has.
+    const present = [...subscription.covered()].flatMap((resource) =>
+      resource.routes === ''
+        ? (refusals.inPlaceOf(resource) ?? [])
+        : (behind.get(resource.name)?.resource ?? refusals.inPlaceOf(resource) ?? []),
+    );
     const gone = [...subscription.behind()].flatMap(([name, held]) =>
       this.#options.view.resource(subscription.typeUrl, name) === undefined ? (held?.resource ?? []) : [],
     );
@@ -383,7 +439,7 @@ export class ForeignSession<Member = unknown> implements Session {
     for (const [name, held] of subscription.behind()) {
       const resource = this.#options.view.resource(subscription.typeUrl, name);
       const isNews = resource && subscription.covers(name) && held?.version !== resource.version;
-      if (isNews && !subscription.refusals.has(resource)) return true;
+      if (isNews && !this.#isRefused(subscription, resource, held)) return true;
     }
     return false;
   }
@@ -391,18 +447,42 @@ export class ForeignSession<Member = unknown> implements Session {
   /** Whether anything of the type, an empty answer or a removal included, waits to be sent. */
   #isBehind(subscription: Subscription<Member>): boolean {
     if (this.#owed.has(subscription.typeUrl) || this.#hasNews(subscription)) return true;
-    for (const [name, held] of subscription.behind()) {
-      if (held !== undefined && !this.#options.view.resource(subscription.typeUrl, name)) return true;
-    }
+    for (const _ of this.#gone(subscription)) return true;
     return false;
+  }
+
+  /**
+   * What the client is to let go of. Of a service of which it refuses something it keeps what it has: what was to replace it, or
+   * the routes that let go of it, it did not take.
+   */
+  *#gone(subscription: Subscription<Member>): Generator<string> {
+    const { typeUrl } = subscription;
+    const { view } = this.#options;
+    let refusing: ReadonlySet<string> | undefined;
+    for (const [name, held] of subscription.behind()) {
+      if (held === undefined || view.resource(typeUrl, name) !== undefined) continue;
+      refusing ??= this.#ownersOfRefused();
+      if (!refusing.has(view.ownerOf(typeUrl, name))) yield name;
+    }
+  }
+
+  /** Services of which a listener, scope or route is refused. */
+  #ownersOfRefused(): ReadonlySet<string> {
+    const { view } = this.#options;
+    const owners = new Set<string>();
+    for (const typeUrl of waitsForClusters) {
+      const refused = this.#subscriptions.get(typeUrl)?.refusals.all.keys() ?? [];
+      for (const name of refused) owners.add(view.ownerOf(typeUrl, name));
+    }
+    // Of no service: what is of the node alone.
+    owners.delete('');
+    return owners;
   }
 
   #remove(typeUrl: string): Response | undefined {
     const subscription = this.#subscriptions.get(typeUrl);
     if (!subscription?.isBehind || !this.#maySend(subscription) || this.#mayBeInUse(typeUrl)) return undefined;
-    const gone = [...subscription.behind()].flatMap(([name]) =>
-      this.#options.view.resource(typeUrl, name) === undefined ? [name] : [],
-    );
+    const gone = [...this.#gone(subscription)];
     if (gone.length === 0) return undefined;
     for (const name of gone) subscription.inStep(name);
     if (this.#options.protocol === 'delta') {

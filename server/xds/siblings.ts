@@ -1,19 +1,31 @@
 /**
  * The streams of clients that have one for each type. What one stream orders by itself has to be ordered among them: routes wait
- * until the client has taken the clusters that they name, and the endpoints of those that are new to it, on other streams.
+ * until the client has taken the clusters that they name, and the endpoints of those that are new to it, on other streams; a scope
+ * that is led elsewhere waits for the routes there.
  */
+import { typeUrls } from '../../proto/type-urls.ts';
+
+/** What a stream knows of its client's other streams. */
+export interface OtherStreams {
+  /** Whether clusters are on their way to the client by one of them, or wait for their endpoints. */
+  areClustersUnderWay(): boolean;
+  /** Whether the client has taken the resource by one of them. */
+  hasTaken(typeUrl: string, name: string): boolean;
+  /** Whether the client refuses the resource as it is. */
+  refuses(typeUrl: string, name: string): boolean;
+}
 
 /** One of the streams of a client. */
 export interface Sibling {
   /** Whether clusters are on their way to the client, or wait for their endpoints, of which `has` answers whether it has them. */
   areClustersUnderWay(has: (cluster: string) => boolean): boolean;
-  /** Whether the client has taken the endpoints of the cluster by this stream. */
-  hasEndpoints(cluster: string): boolean;
+  hasTaken(typeUrl: string, name: string): boolean;
+  refuses(typeUrl: string, name: string): boolean;
 }
 
 interface Family<Stream> {
   readonly streams: Set<Stream>;
-  /** Those with routes that wait. */
+  /** Those that may go on when something is said on another. */
   readonly held: Set<Stream>;
 }
 
@@ -34,15 +46,14 @@ export class Siblings<Stream extends Sibling> {
     if (family?.streams.size === 0) this.#families.delete(client);
   }
 
-  /** Whether this stream's routes have to wait for others. It is among those that `takeHeld` answers then. */
-  mustWait(client: string, stream: Stream): boolean {
-    const family = this.#families.get(client);
-    if (family === undefined) return false;
-    const has = (cluster: string) => [...family.streams].some((each) => each.hasEndpoints(cluster));
-    const isUnderWay = [...family.streams].some((each) => each !== stream && each.areClustersUnderWay(has));
-    if (isUnderWay) family.held.add(stream);
-    else family.held.delete(stream);
-    return isUnderWay;
+  /** What the stream has to wait for makes it one of those that `takeHeld` answers. */
+  others(client: string, stream: Stream): OtherStreams {
+    return {
+      areClustersUnderWay: () => this.#held(client, stream, this.#areClustersUnderWay(client, stream)),
+      hasTaken: (typeUrl, name) =>
+        !this.#held(client, stream, !this.of(client).some((each) => each.hasTaken(typeUrl, name))),
+      refuses: (typeUrl, name) => this.of(client).some((each) => each.refuses(typeUrl, name)),
+    };
   }
 
   /** All streams of the client. */
@@ -55,5 +66,16 @@ export class Siblings<Stream extends Sibling> {
     const held = [...(this.#families.get(client)?.held ?? [])];
     this.#families.get(client)?.held.clear();
     return held;
+  }
+
+  #areClustersUnderWay(client: string, stream: Stream): boolean {
+    const streams = this.of(client);
+    const has = (cluster: string) => streams.some((each) => each.hasTaken(typeUrls.endpoint, cluster));
+    return streams.some((each) => each !== stream && each.areClustersUnderWay(has));
+  }
+
+  #held(client: string, stream: Stream, mustWait: boolean): boolean {
+    if (mustWait) this.#families.get(client)?.held.add(stream);
+    return mustWait;
   }
 }

@@ -112,6 +112,12 @@ export class Subscription<Member = unknown> {
     return resource && { version: resource.version, resource };
   }
 
+  /** Whether the client asks for it and has answered what it was sent of it; in no order to be sent again. */
+  hasTaken(name: string): boolean {
+    const held = this.held(name);
+    return held !== undefined && held.version !== null && this.covers(name) && !this.verdicts.isUnderWay(name);
+  }
+
   /** The view has changed. */
   onChange({ name, before, after }: ResourceChange): void {
     this.refusals.onChange(name, after);

@@ -63,6 +63,13 @@ export class Verdicts {
     return new Set([...(this.#unanswered ?? none).values()].flatMap(({ changed }) => changed.map(({ name }) => name)));
   }
 
+  /** Whether the newest version of this resource has no verdict yet. */
+  isUnderWay(name: string): boolean {
+    if (this.#unanswered === undefined) return false;
+    for (const { changed } of this.#unanswered.values()) if (changed.some((one) => one.name === name)) return true;
+    return false;
+  }
+
   onSent(response: SentResponse): void {
     this.#nonceSent = response.nonce;
     this.#unanswered ??= new Map();

@@ -1,7 +1,8 @@
 /** Envoy as a sidecar of the mesh: the real program, by each form of xDS. */
 import { expect } from 'chai';
+import { type Asked, ask } from '../support/ask.ts';
 import { CountingAgent } from '../support/counting-agent.ts';
-import { type Envoy, skipUnlessEnvoy, startEnvoy } from '../support/envoy.ts';
+import { type Envoy, freeAddress, skipUnlessEnvoy, startEnvoy } from '../support/envoy.ts';
 import { Processes } from '../support/processes.ts';
 import { type Mesh, route, startMesh } from '../support/start-mesh.ts';
 
@@ -33,6 +34,8 @@ for (const { mode, streams } of [
     this.timeout(60_000);
     let mesh: Mesh;
     let envoy: Envoy;
+    /** HOST:PORT of a listener for reviews alone. */
+    let ownPort: string;
     const processes = new Processes();
 
     before(async function () {
@@ -40,7 +43,13 @@ for (const { mode, streams } of [
       mesh = await startMesh();
       await mesh.apply(rules, '');
       for (const version of ['v1', 'v2']) await mesh.startInstance('reviews', version);
-      envoy = await startEnvoy(processes, { server: mesh.server.grpc, mode, hasOwnStreams: streams !== 'one stream' });
+      ownPort = await freeAddress();
+      envoy = await startEnvoy(processes, {
+        server: mesh.server.grpc,
+        mode,
+        hasOwnStreams: streams !== 'one stream',
+        upstreams: { reviews: ownPort },
+      });
     });
     after(async () => {
       await processes.close();
@@ -128,6 +137,21 @@ for (const { mode, streams } of [
       expect(load.closed).to.equal(0);
     });
 
+    it('loses no request while the first port of a service gets other numbers', async () => {
+      // On connections of their own: those that a listener has from before an update end after Envoy's time to drain.
+      const loads = [startLoad(envoy), startLoad(envoy, () => ask({ at: ownPort }))];
+      for (let port = 7100; port < 7120; port++) {
+        const { body } = await mesh.apply(rules.replace('port: 9080', `port: ${port}`));
+        expect([...body.rollout.pending, ...body.rollout.rejected]).to.deep.equal([]);
+      }
+      expect((await envoy.get('reviews:7119')).status).to.equal(200);
+      for (const load of loads) await load.end();
+      expect(loads.map(({ failures }) => failures)).to.deep.equal([{}, {}]);
+      expect(loads.every(({ answers }) => (answers['reviews v1'] ?? 0) > 100)).to.equal(true);
+      expect(await envoy.sum(/update_rejected$/)).to.equal(0);
+      await mesh.apply(rules);
+    });
+
     if (streams !== 'one stream') return;
 
     it('goes on while the control plane is away, and takes what changed meanwhile', async () => {
@@ -159,7 +183,7 @@ for (const { mode, streams } of [
 }
 
 /** Requests over eight connections, as fast as they are answered. */
-function startLoad(envoy: Envoy) {
+function startLoad(envoy: Envoy, one = (asked: Pick<Asked, 'agent'>) => envoy.get('reviews', '/', asked)) {
   const connections = new CountingAgent(8);
   const answers: Record<string, number> = {};
   const failures: Record<string, number> = {};
@@ -170,7 +194,7 @@ function startLoad(envoy: Envoy) {
   const loops = Array.from({ length: 8 }, async () => {
     while (!isOver) {
       try {
-        const { status, body } = await envoy.get('reviews', '/', { agent: connections });
+        const { status, body } = await one({ agent: connections });
         if (status === 200) answers[body] = (answers[body] ?? 0) + 1;
         else fail(`${status} ${body}`);
       } catch (error) {

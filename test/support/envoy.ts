@@ -3,7 +3,9 @@
  * that it does not know is a refusal. `scripts/install-test-packages.sh` installs it.
  */
 import { execFileSync } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { envoyBootstrap } from '../../cli/envoy-bootstrap.ts';
 import { parseHostPort } from '../../process/host-port.ts';
@@ -169,6 +171,15 @@ function withOwnStreams(bootstrap: object, mode: 'delta' | 'sotw'): object {
 }
 
 const anyPort = { host: '127.0.0.1', port: 0 };
+
+/** HOST:PORT at which nothing listens: for what has to keep its address. */
+export async function freeAddress(): Promise<string> {
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const address = server.address();
+  await new Promise((resolve) => server.close(resolve));
+  return typeof address === 'object' && address !== null ? `127.0.0.1:${address.port}` : '';
+}
 
 function address(text: string) {
   const found = parseHostPort(text);

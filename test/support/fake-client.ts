@@ -1,13 +1,14 @@
 /** A foreign client at the other end of a ForeignSession, without a socket; checks the rules of xDS on every message. */
 import { expect } from 'chai';
 import { typeUrls } from '../../proto/type-urls.ts';
+import type { ClientView } from '../../server/snapshot/client-view.ts';
 import { ForeignSession } from '../../server/xds/foreign-session.ts';
 import { NameSets, type SetIndex } from '../../server/xds/name-sets.ts';
 import type { Effect, Protocol, Request, Response } from '../../server/xds/session.ts';
 import type { ModelMesh } from './model-mesh.ts';
 
 export type Type = keyof typeof typeUrls;
-const wholeSets: readonly Type[] = ['cluster', 'listener'];
+const wholeSets: readonly Type[] = ['cluster', 'listener', 'scopedRoute'];
 
 export class FakeClient {
   session: ForeignSession<FakeClient>;
@@ -30,7 +31,8 @@ export class FakeClient {
   /** Nonce of the newest response that was answered. */
   readonly #answered = new Map<Type, string>();
 
-  constructor(mesh: ModelMesh, protocol: Protocol, allowsLegacyWildcard = true) {
+  /** `view`: all of the mesh unless given. */
+  constructor(mesh: ModelMesh, protocol: Protocol, allowsLegacyWildcard = true, view: ClientView = mesh.view) {
     this.#protocol = protocol;
     const index: SetIndex<FakeClient> = {
       holdServiceBy: (key) => {
@@ -46,11 +48,11 @@ export class FakeClient {
     };
     const sets = new Map<string, NameSets<FakeClient>>();
     const setsOf = (typeUrl: string) => {
-      const present = sets.get(typeUrl) ?? new NameSets<FakeClient>(typeUrl, mesh.view, index);
+      const present = sets.get(typeUrl) ?? new NameSets<FakeClient>(typeUrl, view, index);
       sets.set(typeUrl, present);
       return present;
     };
-    const { cache, view } = mesh;
+    const { cache } = mesh;
     const options = { cache, view, protocol, allowsLegacyWildcard, member: this, setsOf };
     this.#open = () => new ForeignSession<FakeClient>(options);
     this.session = this.#open();

@@ -22,11 +22,8 @@ export function compileScopes(input: ServiceInput): EncodedResource[] {
 }
 
 function compileScope(key: string, routeConfiguration: string): EncodedResource {
-  return encodeResource(ScopedRouteConfiguration, key, {
-    name: key,
-    routeConfigurationName: routeConfiguration,
-    key: { fragments: [{ stringKey: key }] },
-  });
+  const scope = { name: key, routeConfigurationName: routeConfiguration, key: { fragments: [{ stringKey: key }] } };
+  return encodeResource(ScopedRouteConfiguration, key, scope, { routes: routeConfiguration });
 }
 
 /** The name that a scope is for: its key without a port. */

@@ -21,10 +21,10 @@ describe('news of clusters', () => {
   it('wait for the endpoints of what is new, until it has them or nobody waits any longer', () => {
     const news = new ClusterNews();
     for (const name of ['a', 'b']) news.added(name);
-    expect(news.isAnyAdded((name) => name === 'a')).to.equal(true);
-    expect(news.isAnyAdded((name) => name === 'b')).to.equal(false);
+    expect(news.firstAdded((name) => name === 'a')).to.equal('b');
+    expect(news.firstAdded((name) => name === 'b')).to.equal(undefined);
     news.added('c');
     news.giveUpAdded();
-    expect(news.isAnyAdded(() => false)).to.equal(false);
+    expect(news.firstAdded(() => false)).to.equal(undefined);
   });
 });

@@ -1,17 +1,23 @@
 import { expect } from 'chai';
+import { typeUrls } from '../../../../proto/type-urls.ts';
 import { type Sibling, Siblings } from '../../../../server/xds/siblings.ts';
 
 class FakeStream implements Sibling {
   /** Clusters that wait for their endpoints; undefined: they are not taken yet. */
   added: readonly string[] | undefined = [];
   readonly endpoints = new Set<string>();
+  refused = '';
 
   areClustersUnderWay(has: (cluster: string) => boolean): boolean {
     return this.added === undefined || !this.added.every(has);
   }
 
-  hasEndpoints(cluster: string): boolean {
-    return this.endpoints.has(cluster);
+  hasTaken(typeUrl: string, name: string): boolean {
+    return typeUrl === typeUrls.endpoint && this.endpoints.has(name);
+  }
+
+  refuses(_typeUrl: string, name: string): boolean {
+    return name === this.refused;
   }
 }
 
@@ -31,20 +37,32 @@ describe('streams of one client', () => {
 
   it('wait with routes until the clusters are taken, and their endpoints', () => {
     clusters.added = undefined;
-    expect(siblings.mustWait('default/web-1', routes)).to.equal(true);
+    expect(siblings.others('default/web-1', routes).areClustersUnderWay()).to.equal(true);
     expect(siblings.takeHeld('default/web-1')).to.deep.equal([routes]);
     clusters.added = ['a'];
-    expect(siblings.mustWait('default/web-1', routes)).to.equal(true);
+    expect(siblings.others('default/web-1', routes).areClustersUnderWay()).to.equal(true);
+    expect(siblings.takeHeld('default/web-1')).to.deep.equal([routes]);
     endpoints.endpoints.add('a');
-    expect(siblings.mustWait('default/web-1', routes)).to.equal(false);
+    expect(siblings.others('default/web-1', routes).areClustersUnderWay()).to.equal(false);
     expect(siblings.takeHeld('default/web-1')).to.deep.equal([]);
+  });
+
+  it('wait until one of them has taken a resource, and know what one refuses', () => {
+    const others = siblings.others('default/web-1', routes);
+    expect(others.hasTaken(typeUrls.endpoint, 'new')).to.equal(false);
+    expect(siblings.takeHeld('default/web-1')).to.deep.equal([routes]);
+    endpoints.endpoints.add('new');
+    expect(others.hasTaken(typeUrls.endpoint, 'new')).to.equal(true);
+    expect(siblings.takeHeld('default/web-1')).to.deep.equal([]);
+    endpoints.refused = 'bad';
+    expect(['new', 'bad'].map((name) => others.refuses(typeUrls.endpoint, name))).to.deep.equal([false, true]);
   });
 
   it('do not wait for those of other clients, nor for those that have gone', () => {
     clusters.added = undefined;
-    expect(siblings.mustWait('default/web-2', strangers)).to.equal(false);
+    expect(siblings.others('default/web-2', strangers).areClustersUnderWay()).to.equal(false);
     siblings.leave('default/web-1', clusters);
-    expect(siblings.mustWait('default/web-1', routes)).to.equal(false);
-    expect(siblings.mustWait('default/unknown', routes)).to.equal(false);
+    expect(siblings.others('default/web-1', routes).areClustersUnderWay()).to.equal(false);
+    expect(siblings.others('default/unknown', routes).areClustersUnderWay()).to.equal(false);
   });
 });
