@@ -58,6 +58,7 @@ export function count(number: number, noun: string): string {
 
 const stateColours: Readonly<Record<string, Colour>> = {
   current: 'green',
+  accepted: 'green',
   passing: 'green',
   pending: 'yellow',
   starting: 'yellow',

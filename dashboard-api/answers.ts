@@ -167,7 +167,7 @@ export const agentAnswer = named(
     namespace: z.string(),
     service: z.string(),
     kind: z.string(),
-    state: z.enum(['current', 'pending', 'rejected', 'disconnected', 'foreign-store', 'older-store']),
+    state: z.enum(['current', 'accepted', 'pending', 'rejected', 'disconnected', 'foreign-store', 'older-store']),
     detail: z.string(),
     connected: z.boolean(),
     revision: z.object({ sent: z.int(), applied: z.int() }),

@@ -106,7 +106,14 @@ export interface RegistryPort {
 }
 
 /** `current`: applied all that concerns it. `pending`: not yet. `rejected`: refuses something. */
-export type AgentState = 'current' | 'pending' | 'rejected' | 'disconnected' | 'foreign-store' | 'older-store';
+export type AgentState =
+  | 'current'
+  | 'accepted'
+  | 'pending'
+  | 'rejected'
+  | 'disconnected'
+  | 'foreign-store'
+  | 'older-store';
 
 export interface AgentInfo {
   readonly id: string;

@@ -134,7 +134,7 @@ function statusText(out: Screen, url: string, { server, revision, agents, proble
     `revision  ${revision?.revision ?? 0}${printable(by)}`,
     `agents    ${count(agents.length, 'agent')}`,
   ];
-  const behind = agents.filter((agent) => agent.state !== 'current');
+  const behind = agents.filter(({ state }) => state !== 'current' && state !== 'accepted');
   return [
     ...lines.map((line) => `${line}\n`),
     ...(agents.length === 0 ? [] : ['\n', byRevision(out, agents)]),

@@ -46,7 +46,7 @@ export function agentInfo(agent: AgentRecord, toIso: ToIso): AgentInfo {
     service,
     kind,
     state,
-    detail: state === 'current' ? conditionOf(agent).detail : whyPending(agent),
+    detail: state === 'current' || state === 'accepted' ? conditionOf(agent).detail : whyPending(agent),
     connected: isConnected(agent),
     revision: { sent, applied },
     touched,

@@ -34,7 +34,7 @@ export interface AgentRecord {
   streams: number;
   /** The newest revision that changes something it holds. */
   touched: number;
-  /** The newest revision that it was sent all of. */
+  /** The newest revision that it was sent all of; of a foreign client, the newest of which it was sent what concerns it. */
   sent: number;
   /** The newest revision that it uses. */
   applied: number;
@@ -86,7 +86,14 @@ export function appliedByAll(parts: Iterable<StreamPart>): number {
   return behind.length > 0 ? Math.min(...counted) : Math.max(0, ...counted);
 }
 
-export type AgentState = 'current' | 'pending' | 'rejected' | 'disconnected' | 'foreign-store' | 'older-store';
+export type AgentState =
+  | 'current'
+  | 'accepted'
+  | 'pending'
+  | 'rejected'
+  | 'disconnected'
+  | 'foreign-store'
+  | 'older-store';
 
 export function agentKey(namespace: string, id: string): string {
   return `${namespace}/${id}`;
@@ -136,5 +143,7 @@ export function agentState(agent: AgentRecord): AgentState {
   if (name === 'foreign-store' || name === 'older-store') return name;
   if (!isConnected(agent)) return 'disconnected';
   if (nack) return 'rejected';
-  return isCurrent(agent) ? 'current' : 'pending';
+  if (!isCurrent(agent)) return 'pending';
+  // By its ACKs alone: it may not use yet what it has taken.
+  return agent.kind === 'agent' ? 'current' : 'accepted';
 }

@@ -61,6 +61,8 @@ function reportTo(
       const isOneOfSeveral = record.parts.size > 1 && record.parts.has(part);
       const revision = isOneOfSeveral ? appliedByAll(record.parts) : ofStream;
       const isRefusing = isOneOfSeveral ? [...record.parts].some((each) => each.isRefusing) : isStreamRefusing;
+      // What does not concern it is not sent: it has no less of the revision for that.
+      record.sent = Math.max(record.sent, ofStream);
       record.appliedSequence = isOneOfSeveral ? sequenceOfAll(record.parts) : sequence;
       if (record.applied === revision && record.hasAnswered && !record.nack) {
         directory.used(record);

@@ -245,6 +245,7 @@ export class AdsStream implements Sibling {
         case 'send':
           this.#send(effect.response);
           if (effect.mark) this.#options.report.sent(effect.mark.revision, effect.mark.touched);
+          else if (this.#session instanceof ForeignSession) this.#options.report.sent(this.#session.revision, 0);
           break;
         case 'applied':
           this.#options.report.applied(effect);

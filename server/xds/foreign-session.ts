@@ -105,6 +105,11 @@ export class ForeignSession<Member = unknown> implements Session {
     for (const each of this.#options.view.changes(change)) this.#subscriptions.get(each.typeUrl)?.onChange(each);
   }
 
+  /** Of the state from which it was sent last. */
+  get revision(): number {
+    return this.#flushed.revision;
+  }
+
   flush(): Effect[] {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
     this.#isHeld = false;

@@ -160,7 +160,7 @@ for (const { mode, streams } of [
         envoy.sum(/cluster_(added|modified)$|listener_(added|modified)$|outbound\.rds\..*\.config_reload$/);
       const before = await changes();
       await mesh.restartServer();
-      await envoy.until(async () => (await mesh.agents('web')).some(({ state }) => state === 'current'));
+      await envoy.until(async () => (await mesh.agents('web')).some(({ state }) => state === 'accepted'));
       const after = await changes();
       await mesh.apply(route('reviews', { v1: 1 }));
       expect((await count(20))['reviews v1']).to.equal(20);

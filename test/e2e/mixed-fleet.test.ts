@@ -129,13 +129,17 @@ describe('a fleet of agents, Envoys and gRPC clients', function () {
 
   it('is shown with what each is, and what each uses', async () => {
     const { body } = await mesh.call<{
-      items: { id: string; kind: string; state: string; revision: { applied: number } }[];
+      items: { id: string; kind: string; state: string; revision: { sent: number; applied: number } }[];
     }>('GET', '/agents');
+    const sent = body.items.filter(({ revision: { sent, applied } }) => sent < applied);
+    expect(sent, 'who uses what it was not sent').to.deep.equal([]);
     const shown = body.items.filter(({ id }) => id.startsWith('web-'));
     const { revision } = (await mesh.apply(all('v2'), '')).body;
-    expect(shown.map(({ id, state, revision: { applied } }) => ({ id, state, applied }))).to.have.deep.members(
-      ['web-agent', 'web-envoy', 'web-grpc'].map((id) => ({ id, state: 'current', applied: revision })),
-    );
+    expect(shown.map(({ id, state, revision: { applied } }) => ({ id, state, applied }))).to.have.deep.members([
+      { id: 'web-agent', state: 'current', applied: revision },
+      { id: 'web-envoy', state: 'accepted', applied: revision },
+      { id: 'web-grpc', state: 'accepted', applied: revision },
+    ]);
     expect(shown.find(({ id }) => id === 'web-envoy')?.kind).to.equal('envoy');
     expect(shown.find(({ id }) => id === 'web-grpc')?.kind).to.match(/^gRPC/);
   });

@@ -255,6 +255,7 @@ describe('the directory of agents', () => {
     const nack = { revision: 1, atMs: 0, message: '', resources: [] };
     for (const { more, want } of [
       { more: { streams: 1, hasAnswered: true, touched: 3, applied: 3 }, want: 'current' },
+      { more: { kind: 'envoy', streams: 1, hasAnswered: true, touched: 3, applied: 3 }, want: 'accepted' },
       { more: { streams: 1, hasAnswered: false, touched: 0, applied: 0 }, want: 'pending' },
       { more: { streams: 1, streamWaits: { name: 'older-store', detail: '' } }, want: 'older-store' },
       { more: { streams: 1, touched: 3, applied: 2 }, want: 'pending' },
