@@ -76,7 +76,7 @@ export function tell(changed: Changed, { out }: Context, tookMs?: number): strin
     rollout === null
       ? `dry run: ${changes.length === 0 ? 'nothing would change' : `${count(changes.length, 'change')} to revision ${revision}`}`
       : changes.length === 0
-        ? `nothing changed; revision ${revision} stands`
+        ? `nothing changed (last changed by revision ${revision})`
         : `revision ${revision}`;
   const lines = [
     headline,

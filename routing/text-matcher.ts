@@ -26,7 +26,7 @@ export function createTextMatcher(matcher: StringMatcher | null, where: string):
     case 'contains':
       return { matches: contains(fold(matcher.contains), fold), words: inWords('contain', matcher.contains) };
     default:
-      throw new UnusableError(where, 'has a kind of text match that this agent does not know');
+      throw new UnusableError(where, 'has no text match, or one of an unknown kind');
   }
 }
 

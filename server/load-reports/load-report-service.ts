@@ -7,7 +7,7 @@ import type { Logger } from '../../process/log.ts';
 import type { Input } from '../../proto/load.ts';
 import type { Received } from '../../proto/services.ts';
 import type { LoadStatsRequest, LoadStatsResponse } from '../../proto/types.ts';
-import { identityOf } from '../xds/identity.ts';
+import { identityOf, nodeFault } from '../xds/identity.ts';
 import type { LoadTable, Reporter } from './load-table.ts';
 import { readReport } from './read-report.ts';
 
@@ -80,7 +80,7 @@ export class LoadReportService {
     const { table, intervalMs, clock } = this.#options;
     const identity = identityOf(message.node, 'delta');
     if (identity === undefined) {
-      end(status.INVALID_ARGUMENT, 'the first message of a stream needs a node with an id');
+      end(status.INVALID_ARGUMENT, nodeFault(message.node));
       return undefined;
     }
     const reporter = table.open(identity);

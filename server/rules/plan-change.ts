@@ -201,7 +201,7 @@ function isService(
   return entry[1].kind === 'Service';
 }
 
-/** A port that callers may be using is kept on the wire until nobody does. */
+/** A port that callers may be using is kept on the wire until nobody does; but an Envoy has all ports, and keeps none. */
 function removedPorts(
   changes: readonly ResourceChange[],
   written: ReadonlyMap<string, LocatedResource>,
@@ -214,12 +214,12 @@ function removedPorts(
     const subscribers = removed.length === 0 ? 0 : surroundings.subscribers(serviceKey(namespace, name));
     if (subscribers === 0) return [];
     const key = resourceIdKey({ kind, namespace, name });
-    const users = `${subscribers} agent${subscribers === 1 ? '' : 's'}`;
+    const users = `${subscribers} client${subscribers === 1 ? '' : 's'}`;
     return removed.map(({ name, port }) =>
       problemAt(
         written.get(key),
         ['spec', 'ports'],
-        `port ${port} ("${name}") is removed while ${users} may be using it; it is kept until they are gone`,
+        `port ${port} ("${name}") is removed while ${users} may be using it; it is kept as long as agents or gRPC clients ask for the service`,
         key,
       ),
     );

@@ -21,7 +21,7 @@ import { AgentSession } from './agent-session.ts';
 import { ClientViews } from './client-views.ts';
 import { ForeignSession } from './foreign-session.ts';
 import { forgetFullResponses } from './full-responses.ts';
-import { identityOf, longestText, type StreamIdentity } from './identity.ts';
+import { identityOf, longestText, nodeFault, type StreamIdentity } from './identity.ts';
 import { PushQueue } from './push-queue.ts';
 import type { Oddity, Protocol, RefusedResource, Request } from './session.ts';
 import { Siblings } from './siblings.ts';
@@ -195,9 +195,7 @@ export class AdsService {
   #open(call: AdsStreamOptions['call'], { protocol, typeUrl }: Door, node: Node | null): AdsStream | undefined {
     if (!this.#isServing) return refuse(call, status.UNAVAILABLE, 'the server is loading or shutting down');
     const identity = identityOf(node, typeUrl === '' ? protocol : undefined);
-    if (identity === undefined) {
-      return refuse(call, status.INVALID_ARGUMENT, 'the first message of a stream needs a node with an id');
-    }
+    if (identity === undefined) return refuse(call, status.INVALID_ARGUMENT, nodeFault(node));
     const { cache, serverId, log, clock, openReport } = this.#options;
     const stream = new AdsStream({
       call,

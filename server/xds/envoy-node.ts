@@ -28,7 +28,12 @@ export interface ReadNode {
 /** `domain`: the suffix of full names. `ownStream`: its form, when the stream is of one type alone. */
 export function readEnvoyNode(identity: StreamIdentity, domain: string, ownStream?: Protocol): ReadNode {
   const { metadata, namespace, service, zone } = identity;
-  const problems: string[] = [];
+  const problems = ['service', 'namespace'].flatMap((key) => {
+    const said = metadata[key];
+    return said === undefined || typeof said === 'string'
+      ? []
+      : [`metadata.sluice.${key} is ${show(said)}, not a name`];
+  });
   const outbound = readAddress('outbound', metadata.outbound, problems) ?? defaultOutbound;
   const at = readAddress('inbound', metadata.inbound, problems);
   const app = readAddress('app', metadata.app, problems);

@@ -51,6 +51,13 @@ export function identityOf(node: Node | null, protocol: Protocol | undefined): S
   };
 }
 
+/** What keeps a node from having an identity. */
+export function nodeFault(node: Node | null): string {
+  const length = node?.id.length ?? 0;
+  const needed = 'the first message of a stream needs a node with an id';
+  return length > longestText ? `${needed} of ${longestText} characters at most; this one has ${length}` : needed;
+}
+
 /** gRPC libraries call themselves "gRPC Go", "gRPC C-core linux Python" and so on. An unknown client is taken for an Envoy. */
 function kindOf(userAgent: string, protocol: Protocol | undefined): StreamIdentity['kind'] {
   if (userAgent === ownUserAgent && protocol === 'delta') return 'agent';

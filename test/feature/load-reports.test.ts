@@ -89,7 +89,13 @@ describe('load reports', () => {
   });
 
   for (const { name, messages, code, words } of [
-    { name: 'without a node', messages: [{}], code: status.INVALID_ARGUMENT, words: /needs a node with an id/ },
+    { name: 'without a node', messages: [{}], code: status.INVALID_ARGUMENT, words: /needs a node with an id$/ },
+    {
+      name: 'with an absurd id',
+      messages: [{ node: { id: 'x'.repeat(254) } }],
+      code: status.INVALID_ARGUMENT,
+      words: /an id of 253 characters at most; this one has 254/,
+    },
     {
       name: 'on a cluster without a name',
       messages: [{ node: { id: 'x' } }, { clusterStats: [{}] }],

@@ -231,7 +231,7 @@ describe('sluice', () => {
     it('gives a document that can be applied again as it is', async () => {
       const { out } = await cli.sluice(['get', 'route', 'canary', '-o', 'yaml']);
       expect(parse(out)).to.deep.include({ kind: 'Route' });
-      expect((await apply(out)).out).to.contain('nothing changed; revision 1 stands');
+      expect((await apply(out)).out).to.contain('nothing changed (last changed by revision 1)');
     });
 
     it('says whose instances it would show, when it was given something else', async () => {

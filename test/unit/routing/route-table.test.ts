@@ -288,7 +288,7 @@ describe('a route table', () => {
     {
       name: 'a text match it does not know',
       routes: [route('a', { cluster: 'a' }, { prefix: '/', headers: [{ name: 'x', stringMatch: {} }] })],
-      message: 'routes[0].match.headers[0]: has a kind of text match that this agent does not know',
+      message: 'routes[0].match.headers[0]: has no text match, or one of an unknown kind',
     },
     {
       name: 'a query match it does not know',

@@ -350,8 +350,8 @@ describe('the rules', () => {
   });
 
   describe('removing a port', () => {
-    const warning = (port: number, name: string, agents: string) =>
-      `port ${port} ("${name}") is removed while ${agents} may be using it; it is kept until they are gone`;
+    const warning = (port: number, name: string, clients: string) =>
+      `port ${port} ("${name}") is removed while ${clients} may be using it; it is kept as long as agents or gRPC clients ask for the service`;
 
     for (const { name, before, after, subscribers, want } of [
       {
@@ -359,14 +359,14 @@ describe('the rules', () => {
         before: '{ ports: [ { name: a, port: 1 }, { name: b, port: 2 } ] }',
         after: '{ ports: [ { name: a, port: 1 } ] }',
         subscribers: 2,
-        want: [warning(2, 'b', '2 agents')],
+        want: [warning(2, 'b', '2 clients')],
       },
       {
         name: 'by giving it another number warns',
         before: '{ ports: [ { name: a, port: 1 } ] }',
         after: '{ ports: [ { name: a, port: 3 } ] }',
         subscribers: 1,
-        want: [warning(1, 'a', '1 agent')],
+        want: [warning(1, 'a', '1 client')],
       },
       {
         name: 'that nobody subscribes to does not warn',
@@ -394,14 +394,14 @@ describe('the rules', () => {
     it('that the service had without a document warns', async () => {
       world.subscribers.set('reviews.default', 1);
       const { warnings } = await apply(book, service('reviews', '{ ports: [ { name: web, port: 9080 } ] }'));
-      expect(warnings.map(({ message }) => message)).to.deep.equal([warning(80, 'http', '1 agent')]);
+      expect(warnings.map(({ message }) => message)).to.deep.equal([warning(80, 'http', '1 client')]);
     });
 
     it('by deleting the document warns, but not of the port that every service has', async () => {
       await apply(book, service('reviews', '{ ports: [ { name: http, port: 80 }, { name: b, port: 2 } ] }'));
       world.subscribers.set('reviews.default', 1);
       const { warnings } = await apply(book, '', { delete: ['Service/default/reviews'] });
-      expect(warnings.map(({ message }) => message)).to.deep.equal([warning(2, 'b', '1 agent')]);
+      expect(warnings.map(({ message }) => message)).to.deep.equal([warning(2, 'b', '1 client')]);
     });
   });
 

@@ -81,6 +81,12 @@ describe('the node of an Envoy', () => {
     },
     { name: 'an upstream with port 0', metadata: { upstreams: { 'a:0': '127.0.0.1:1' } }, problem: /is no service/ },
     { name: 'an upstream without address', metadata: { upstreams: { a: null } }, problem: /upstreams\["a"\] is null/ },
+    {
+      name: 'a service that is a number',
+      metadata: { service: 3 },
+      problem: /metadata\.sluice\.service is 3, not a name/,
+    },
+    { name: 'a namespace that is a list', metadata: { namespace: [] }, problem: /namespace is \[\], not a name/ },
     { name: 'services that are a word', metadata: { services: 'reviews' }, problem: /not a list of names/ },
     { name: 'a service that is no name', metadata: { services: ['a..b'] }, problem: /is no service/ },
     {
