@@ -4,8 +4,9 @@ import { formatHostPort, type HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
 import type { Load } from './balance/balancer.ts';
 import type { AgentSettings, Upstream } from './config.ts';
+import { OwnConnections } from './http1/own-connections.ts';
 import { type OpenPort, openForBothFamilies } from './http1/port.ts';
-import { redirectedFrom } from './http1/redirected.ts';
+import { callerOf, redirectedFrom } from './http1/redirected.ts';
 import { startInbound, startRedirectedInbound } from './proxy/inbound.ts';
 import type { ProxyListener } from './proxy/listener.ts';
 import { startOutbound, startUpstream } from './proxy/outbound.ts';
@@ -71,13 +72,16 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
   const closeAll = async () => {
     await Promise.all(started.map(({ listener }) => listener.close()));
   };
+  const ownConnections = settings.interception && new OwnConnections();
   /** Starts one under this name in the statistics. */
   const start = async (name: string, listen: HostPort, begin: (common: CommonOptions) => Promise<ProxyListener>) => {
     const counted = createStatistics(() => rulesInView(options.directory.view));
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
     const { open } = options;
-    const listener = closedOnce(await begin({ name, listen, open, statistics: counted, accessLog, clock, onFault }));
+    const listener = closedOnce(
+      await begin({ name, listen, open, statistics: counted, accessLog, clock, onFault, ownConnections }),
+    );
     started.push({ name, listener, statistics: counted });
     return listener;
   };
@@ -86,7 +90,13 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     const mesh = { directory: options.directory, random: options.random };
     const { namespace } = settings;
     const forwarded = settings.forwardedHeaders;
-    const interception = settings.interception && { ...settings.interception, destinationOf: redirectedFrom };
+    const interception = ownConnections && {
+      vipRange: settings.interception?.vipRange ?? '',
+      destinationOf: redirectedFrom,
+      callerOf,
+      ownConnections,
+      onLoop: loopWarning(log, clock),
+    };
     const open = options.open ?? (interception === undefined ? undefined : openForBothFamilies);
     const outbound = await start('outbound', settings.outbound, (common) =>
       startOutbound({ ...common, ...mesh, open, namespace, forwarded, interception }),
@@ -216,6 +226,21 @@ interface Started {
   readonly statistics: Statistics;
 }
 
+/** Told of once a minute, however many there are: each would be thousands without it. */
+const warnAgainMs = 60_000;
+
+function loopWarning(log: Logger, clock: Clock): (destination: HostPort) => void {
+  let warnedMs = Number.NEGATIVE_INFINITY;
+  return (destination) => {
+    if (clock.now() - warnedMs < warnAgainMs) return;
+    warnedMs = clock.now();
+    log.warn(
+      { destination: formatHostPort(destination) },
+      'refused a connection of the agent itself, which packet rules bring back: they have to let alone what its user, group or cgroup sends',
+    );
+  };
+}
+
 interface CommonOptions {
   readonly name: string;
   readonly listen: HostPort;
@@ -224,4 +249,5 @@ interface CommonOptions {
   readonly accessLog: AccessLog | undefined;
   readonly clock: Clock;
   readonly onFault: (error: unknown) => void;
+  readonly ownConnections: OwnConnections | undefined;
 }

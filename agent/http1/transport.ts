@@ -11,6 +11,7 @@
 import { connect, type OnReadOpts, type Socket } from 'node:net';
 import { ByteWriter } from './byte-writer.ts';
 import { Deadline, type Deadlines } from './deadlines.ts';
+import type { OwnConnections } from './own-connections.ts';
 import { openHandle, type SocketHandle } from './socket-handle.ts';
 
 /** Who is told what a socket does. */
@@ -30,6 +31,8 @@ export interface SocketContext {
   readonly deadlines: Deadlines;
   /** Told what the user of a socket throws: a fault of the agent. The connection is ended, and its user hears of that. */
   readonly onFault: (error: unknown) => void;
+  /** Remembers what is dialled; undefined where no packet rule can bring it back. */
+  readonly ownConnections?: OwnConnections | undefined;
 }
 
 export interface UpstreamAddress {
@@ -101,6 +104,7 @@ export class Transport {
     const transport: Transport = new Transport(user, context, (onread) =>
       connect({ ...options, onread }, () => transport.#guarded(onConnected)),
     );
+    context.ownConnections?.note(transport.#socket, address);
     return transport;
   }
 

@@ -4,6 +4,7 @@
  */
 import { BlockList, isIPv6 } from 'node:net';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
+import type { OwnConnections } from '../http1/own-connections.ts';
 import type { DestinationOf } from '../http1/redirected.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import type { ConnectionRoute } from './connection-route.ts';
@@ -16,6 +17,11 @@ export interface InterceptionOptions {
   readonly destinationOf: DestinationOf;
   /** Of virtual IPs: "240.240.0.0/16". */
   readonly vipRange: string;
+  /** What this process has dialled itself. */
+  readonly ownConnections: OwnConnections;
+  readonly callerOf: DestinationOf;
+  /** Called for each connection of this process's own that rules bring back. */
+  readonly onLoop: (destination: HostPort) => void;
 }
 
 export interface InterceptedOptions extends NamedServiceOptions {
@@ -27,7 +33,7 @@ const connectTimeoutMs = 5_000;
 const idleTimeoutMs = 3_600_000;
 
 /** What is done with a connection that has come; undefined: it was not redirected. */
-export type Intercepted = (handle: SocketHandle) => ConnectionPlan | Promise<ConnectionPlan> | undefined;
+export type Intercepted = (handle: SocketHandle) => ConnectionPlan | Promise<ConnectionPlan> | 'refused' | undefined;
 
 export function interceptedConnections(options: InterceptedOptions): Intercepted {
   const { directory, lookup, interception } = options;
@@ -36,6 +42,11 @@ export function interceptedConnections(options: InterceptedOptions): Intercepted
   return (handle) => {
     const destination = interception.destinationOf(handle);
     if (destination === undefined) return undefined;
+    const caller = interception.callerOf(handle);
+    if (caller !== undefined && interception.ownConnections.has(caller, destination)) {
+      interception.onLoop(destination);
+      return 'refused';
+    }
     const isVip = isVirtual(destination.host);
     // The name of an instance's address stands for the ports that the instance serves there, and for no other.
     const addressee = isVip

@@ -4,9 +4,10 @@ import type { HostPort } from '../../process/host-port.ts';
 import type { Load } from '../balance/balancer.ts';
 import { type Accepted, startConnectionListener } from '../http1/connection-listener.ts';
 import { Deadlines } from '../http1/deadlines.ts';
+import type { OwnConnections } from '../http1/own-connections.ts';
 import type { OpenPort } from '../http1/port.ts';
 import { ServerConnection } from '../http1/server-connection.ts';
-import type { SocketHandle } from '../http1/socket-handle.ts';
+import { closeHandle, type SocketHandle } from '../http1/socket-handle.ts';
 import type { Transport } from '../http1/transport.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import { RequestWatch } from '../telemetry/request-watch.ts';
@@ -39,6 +40,8 @@ export interface ListenerOptions {
   readonly drainTimeoutMs?: number;
   /** Told of faults of the agent itself, for its log. Their requests were answered with 500. */
   readonly onFault?: (error: unknown) => void;
+  /** Of this process; where packet rules bring connections. */
+  readonly ownConnections?: OwnConnections | undefined;
 }
 
 export interface ProxyListener {
@@ -67,7 +70,9 @@ export interface ConnectionPlan {
 /** What tells one kind of listener from another. */
 export interface ListenerKind extends Pick<ExchangeContext, 'route'> {
   /** What is spoken on a connection that has just come. HTTP when not given. */
-  readonly protocol?: (handle: SocketHandle) => Protocol | ConnectionPlan | Promise<Protocol | ConnectionPlan>;
+  readonly protocol?: (
+    handle: SocketHandle,
+  ) => Protocol | ConnectionPlan | 'refused' | Promise<Protocol | ConnectionPlan>;
   /** Headers that tell upstreams where a request came from. */
   readonly forwarded: readonly ForwardedHeader[];
   readonly withoutReason?: boolean;
@@ -81,6 +86,18 @@ const idleTimeoutMs = 120_000;
 const headTimeoutMs = 60_000;
 /** Each costs a descriptor and some 3 KB; an application that needs more is not well. */
 const mostConnections = 50_000;
+
+/** Closed as soon as it has come. */
+class RefusedConnection implements Accepted {
+  constructor(handle: SocketHandle, onClosed: (connection: Accepted) => void) {
+    closeHandle(handle);
+    queueMicrotask(() => onClosed(this));
+  }
+
+  drain(): void {}
+
+  destroy(): void {}
+}
 
 /** Rejects when it cannot listen. */
 export async function startListener(options: ListenerOptions, kind: ListenerKind): Promise<ProxyListener> {
@@ -97,7 +114,8 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
   } = options;
   const deadlines = new Deadlines(clock, onFault);
   const pools = new Pools({ deadlines, onFault });
-  const call = { statistics, pools, deadlines, clock, random, onFault };
+  const { ownConnections } = options;
+  const call = { statistics, pools, deadlines, clock, random, onFault, ownConnections };
   const mirrors = new Mirrors(call);
   const context: ExchangeContext = {
     ...call,
@@ -141,6 +159,10 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     accept(handle, onClosed) {
       statistics.countConnection('accepted');
       const decided = kind.protocol?.(handle) ?? 'http';
+      if (decided === 'refused') {
+        statistics.countConnection('refused');
+        return new RefusedConnection(handle, onClosed);
+      }
       if (!(decided instanceof Promise)) return accept(decided, handle, onClosed);
       return new UndecidedConnection(handle, {
         until: decided,

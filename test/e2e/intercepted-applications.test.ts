@@ -187,6 +187,17 @@ for (const backend of ['nftables', 'iptables'] as const) {
       });
     });
 
+    it('are started by their agent as another user when the rules are in place, and end with it', async () => {
+      const state = ['--state-dir', processes.makeFolder('state-child')];
+      const flags = ['--service', 'web', '--server', '10.78.0.2:15010', '--intercept', backend, ...state];
+      const application = `for at in 1 2 3 4 5 6 7 8 9 10; do curl --silent http://reviews:9080/; done; id -u; exit 7`;
+      const command = ['--run-as', String(uid), '--', 'sh', '-c', application];
+      const started = processes.start(caller.inside([...sluice, 'agent', ...flags, ...command]), { name: 'agent' });
+      expect((await started.ended).code).to.equal(7);
+      expect(started.stdout).to.match(new RegExp(`^(?=.*v2)(v[12]){10}${uid}\n$`));
+      expect(caller.dump()).to.not.match(/sluice|15001|240\.240/);
+    });
+
     describe('with an agent beside an instance', () => {
       let beside: TestProcess;
 

@@ -3,6 +3,8 @@ import { Agent } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
+import { OwnConnections } from '../../../../agent/http1/own-connections.ts';
+import { callerOf } from '../../../../agent/http1/redirected.ts';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import type { HostPort } from '../../../../process/host-port.ts';
 import { toStruct } from '../../../../proto/struct.ts';
@@ -22,8 +24,17 @@ describe('connections that packet rules bring to the outbound', () => {
   });
   afterEach(() => world.close());
 
+  const ownConnections = new OwnConnections();
+  const loops: HostPort[] = [];
+  const interception = {
+    vipRange: '240.240.0.0/16',
+    callerOf,
+    ownConnections,
+    onLoop: (destination: HostPort) => void loops.push(destination),
+  };
+
   function outboundFor(destination: HostPort | undefined): Promise<ProxyListener> {
-    return world.outbound({ interception: { destinationOf: () => destination, vipRange: '240.240.0.0/16' } });
+    return world.outbound({ ownConnections, interception: { ...interception, destinationOf: () => destination } });
   }
 
   /** The service reviews, by its virtual IP and the address of an instance, with these weights. */
@@ -91,6 +102,18 @@ describe('connections that packet rules bring to the outbound', () => {
       expect(await text(socket)).to.equal('\0no HTTP at all\r\n\r\n');
     });
   }
+
+  it('are closed when they are the agent’s own: nobody dials himself for ever', async () => {
+    world.directory.answer = () => 'absent';
+    // The rules bring what is dialled back to the outbound, as those do that do not leave the agent alone.
+    const destination = { host: '127.0.0.1', port: 0 };
+    const outbound = await outboundFor(destination);
+    destination.port = outbound.address.port;
+    const socket = connect(outbound.address);
+    expect(await text(socket.on('error', () => {}))).to.equal('');
+    expect(loops).to.deep.equal([destination]);
+    expect(world.statistics.snapshot().connections).to.deep.equal({ accepted: 2, refused: 1 });
+  });
 
   it('are refused with a reason at a virtual IP that is nobody’s', async () => {
     world.directory.answer = () => 'absent';
