@@ -1,9 +1,7 @@
 /** The gRPC door: binds the discovery service and the agents' service to an address. */
-import { createServer } from 'node:net';
 import {
   ResponderBuilder,
   Server,
-  ServerCredentials,
   ServerInterceptingCall,
   type ServerInterceptor,
   type ServiceDefinition,
@@ -21,6 +19,7 @@ import {
   typedDiscoveryServers,
 } from '../proto/services.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { openDoor } from './grpc-door.ts';
 import { addOperatorServices, mostQuestionBytes } from './operator-services/add-operator-services.ts';
 
 /** An agent that reconnects lists every resource it holds, with its version. */
@@ -31,9 +30,6 @@ const mostLoadReportBytes = 2 * 1024 * 1024;
 
 /** On one connection. An Envoy that does not aggregate has one for the endpoints of each cluster. */
 const mostStreams = 2_000;
-
-/** Connections that wait to be accepted; Linux has 4,096 by itself (net.core.somaxconn). */
-const mostUnaccepted = 4_096;
 
 /** How long streams have to take their end before they are cut. */
 const shutdownMs = 2_000;
@@ -49,11 +45,13 @@ export interface GrpcServerOptions {
   readonly log: Logger;
   /** Every stream that this server ended, with the name of its status and the sentence that went with it. */
   readonly onEnded: (end: { readonly method: string; readonly code: string; readonly details: string }) => void;
+  /** A connection was cut, for what came on it is no HTTP/2. */
+  readonly onBroken: () => void;
 }
 
 export async function startGrpcServer(
   plane: ControlPlane,
-  { listen, log, onEnded }: GrpcServerOptions,
+  { listen, log, onEnded, onBroken }: GrpcServerOptions,
 ): Promise<RunningGrpcServer> {
   const server = new Server({
     'grpc.max_receive_message_length': mostReceivedBytes,
@@ -87,7 +85,7 @@ export async function startGrpcServer(
     { streamClientStatus: plane.clientStatus.handleStream, fetchClientStatus: plane.clientStatus.handleFetch },
   );
   const health = addOperatorServices(server, names, log);
-  const door = await openDoor(server, listen);
+  const door = await openDoor(server, { listen, log, onBroken });
   health.start();
   return {
     address: formatHostPort({ host: listen.host, port: door.port }),
@@ -105,26 +103,6 @@ export async function startGrpcServer(
         });
       });
     },
-  };
-}
-
-/**
- * Listens in place of grpc-js, whose queue of connections that wait to be accepted has Node's 511 places: when a mesh comes back
- * to a server that was started again, those that find none try again after 1, 3, 7 … 31 seconds.
- */
-async function openDoor(server: Server, { host, port }: HostPort): Promise<{ readonly port: number; close(): void }> {
-  const { injectConnection } = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const door = createServer({ noDelay: true }, injectConnection);
-  await new Promise<void>((resolve, reject) => {
-    door.once('error', (error) => {
-      reject(new Error(`cannot listen on ${formatHostPort({ host, port })} for gRPC: ${error.message}`));
-    });
-    door.listen({ host, port, backlog: mostUnaccepted }, resolve);
-  });
-  const address = door.address();
-  return {
-    port: typeof address === 'object' && address !== null ? address.port : port,
-    close: () => void door.close(),
   };
 }
 

@@ -102,6 +102,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
         metrics.countEnd(code);
         if (code !== 'OK') log.warn({ method, code, details: details.slice(0, 1_000) }, 'a stream was refused');
       },
+      onBroken: () => metrics.countBroken(),
     });
     api = await startApi(parts, {
       listen: settings.http,

@@ -15,6 +15,8 @@ export interface Metrics {
   countOddity(what: string): void;
   /** A gRPC stream that this server ended; `code` is the name of its status. */
   countEnd(code: string): void;
+  /** A connection to the gRPC port was cut. */
+  countBroken(): void;
 }
 
 /** 'Cluster' and so on; 'other' for what is no type of ours, and for nothing. */
@@ -77,6 +79,11 @@ export function createMetrics(plane: ControlPlane): Metrics {
     labelNames: ['code'],
     registers,
   });
+  const broken = new Counter({
+    name: 'sluice_grpc_broken_connections_total',
+    help: 'Connections to the gRPC port that were cut, for what came on them is no HTTP/2.',
+    registers,
+  });
   return {
     contentType: registry.contentType,
     text: () => registry.metrics(),
@@ -86,6 +93,7 @@ export function createMetrics(plane: ControlPlane): Metrics {
     },
     countOddity: (what) => oddities.inc({ what }),
     countEnd: (code) => ends.inc({ code }),
+    countBroken: () => broken.inc(),
   };
 
   function gauge(name: string, help: string, read: () => number): void {

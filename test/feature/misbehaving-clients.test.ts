@@ -1,4 +1,5 @@
 /** Clients of xDS that no good client is like, one of each kind, beside five hundred that are good. */
+import { connect } from 'node:net';
 import { Client, credentials, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { typeUrls } from '../../proto/type-urls.ts';
@@ -151,6 +152,15 @@ describe('among five hundred good clients one that', () => {
       expect((await client.ended).code).to.equal(status.CANCELLED);
     });
   }
+
+  it('speaks no HTTP/2 is cut, and counted', async () => {
+    const [, host = '', port] = /^(.*):(\d+)$/.exec(mesh.server.grpc) ?? [];
+    const socket = connect(Number(port), host).on('error', () => {});
+    socket.resume().write('GET / HTTP/1.1\r\nHost: reviews\r\n\r\n');
+    await new Promise((resolve) => socket.once('close', resolve));
+    const metrics = await (await fetch(`http://${mesh.server.http}/metrics`)).text();
+    expect(metrics).to.match(/^sluice_grpc_broken_connections_total 1$/m);
+  });
 
   it('R2 opens a thousand streams on one connection has them, and they end with it', async () => {
     const connection = new Client(mesh.server.grpc, credentials.createInsecure(), {
