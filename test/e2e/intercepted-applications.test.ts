@@ -32,11 +32,11 @@ print('ready', flush=True)
 server.serve_forever()
 `;
 
-const rules = (v1: number, v2: number) => `
+const rules = (v1: number, v2: number, hops = 'both') => `
 apiVersion: sluice.dev/v1
 kind: Service
 metadata: { name: reviews }
-spec: { ports: [ { name: http, port: 9080 } ], aliases: [ com.example.ReviewFacade ] }
+spec: { hops: ${hops}, ports: [ { name: http, port: 9080 } ], aliases: [ com.example.ReviewFacade ] }
 ---
 apiVersion: sluice.dev/v1
 kind: Route
@@ -155,6 +155,16 @@ for (const backend of ['nftables', 'iptables'] as const) {
         await apply(rules(0, 100));
         expect(await get('http://10.78.0.2:12221/', 10)).to.deep.equal({ v2: 10 });
         await apply(rules(90, 10));
+      });
+
+      it('are told the virtual IP, or where the instances are when they dial these themselves', async () => {
+        const resolve = ['/usr/bin/python3', '-c', 'import socket; print(socket.gethostbyname("reviews"))'];
+        expect(await on(caller, [...asApplication, ...resolve])).to.match(/^240\.240\.\d+\.\d+\n$/);
+        await apply(rules(90, 10, 'direct'));
+        expect(await on(caller, [...asApplication, ...resolve])).to.equal('10.78.0.2\n');
+        expect(await get('http://10.78.0.2:12221/', 10)).to.deep.equal({ v1: 10 });
+        await apply(rules(90, 10));
+        expect(await get('http://10.78.0.2:12221/', 100)).to.deep.equal({ v1: 90, v2: 10 });
       });
 
       it('reach what is not in the mesh, over IPv4 and IPv6', async () => {
