@@ -146,6 +146,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
       swaps: swapsInUse,
       controlPlane: controlPlane.status,
       lastGood: state.counts,
+      dns: nameServer?.counters,
       fault: plane.fault,
     });
     const report = async (): Promise<AgentReport> => ({ ...facts(), ...(await plane.report()) });

@@ -1,5 +1,6 @@
 /** What the admin server shows of a running agent; asked anew for every answer. */
 import type { LineCounts } from '../../process/line-writer.ts';
+import type { DnsCounters } from '../dns/counters.ts';
 import type { ControlPlaneStatus } from '../registration/control-plane.ts';
 import type { AppState } from '../registration/health-check.ts';
 import type { ListenerTraffic } from '../telemetry/statistics.ts';
@@ -50,6 +51,8 @@ export interface AgentReport extends WorkReport {
   readonly held: HeldMesh;
   /** What requests are routed by. What they did to it is told by `clusters`: they may be carried elsewhere. */
   readonly view: MeshView;
+  /** Of the name server; undefined without one. */
+  readonly dns: Readonly<DnsCounters> | undefined;
   /** Names that the agent is subscribed to. */
   readonly names: readonly string[];
   /** Commit marks since the start that all requests are routed by. */

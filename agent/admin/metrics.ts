@@ -1,6 +1,7 @@
 /** The agent's numbers in the text format that Prometheus reads. Pure: a report in, text out. */
 import type { AgentReport } from './agent-report.ts';
 import { clusterFamilies } from './cluster-metrics.ts';
+import { dnsFamilies } from './dns-metrics.ts';
 import { counter, type Family, gauge, renderFamily, type Sample } from './prometheus-text.ts';
 import { readinessOf } from './readiness.ts';
 import { trafficFamilies } from './traffic-metrics.ts';
@@ -12,6 +13,7 @@ export function renderMetrics(report: AgentReport): string {
     ...trafficFamilies(report),
     ...clusterFamilies(report),
     ...meshFamilies(report),
+    ...dnsFamilies(report),
     ...processFamilies(report),
   ];
   return families.map(renderFamily).join('');

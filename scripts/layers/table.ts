@@ -205,6 +205,7 @@ export const layers: readonly Layer[] = [
       'agent/proxy',
       'agent/registration',
       'agent/telemetry',
+      'agent/dns/counters.ts',
     ],
     rule: 'admin/ shows the agent; it steers nothing but the drain it is handed',
   },

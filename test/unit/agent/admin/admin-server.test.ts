@@ -51,6 +51,7 @@ function report(changes: Partial<AgentReport> = {}): AgentReport {
     startedFromLastGood: false,
     held: harness.held,
     view: harness.view,
+    dns: undefined,
     names: ['reviews.default'],
     swaps: 1,
     controlPlane: connected,
