@@ -2,7 +2,7 @@
 import type { Clock, Random } from '../process/clock.ts';
 import { LineWriter } from '../process/line-writer.ts';
 import type { Logger } from '../process/log.ts';
-import type { AccessLogSettings } from './config.ts';
+import type { AccessLogSettings } from './agent-settings.ts';
 import { AccessLog } from './telemetry/access-log.ts';
 
 export interface OpenAccessLog {

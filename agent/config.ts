@@ -11,89 +11,11 @@ import type { Problem } from '../model/problem.ts';
 import { dialAddress, listenAddress } from '../process/address-settings.ts';
 import type { UserAndGroup } from '../process/child.ts';
 import { type HostPort, isLoopback, parseHostPort } from '../process/host-port.ts';
-import { type LogLevel, logLevels } from '../process/log.ts';
+import { logLevels } from '../process/log.ts';
 import { listOf, namedValues, percentage, wholeNumber } from '../process/setting-kinds.ts';
 import { loadSettings, type SettingsSources } from '../process/settings.ts';
+import type { AccessLogSettings, AgentSettings, DnsSettings, Upstream } from './agent-settings.ts';
 import { type ForwardedHeader, forwardedHeaders, usualForwardedHeaders } from './proxy/forwarded.ts';
-
-/** A port of the application, and where the agent takes its requests. */
-export interface AppPort {
-  /** '' for the only one that has no name. */
-  readonly name: string;
-  readonly app: HostPort;
-  readonly inbound: HostPort;
-}
-
-/** A port of the application as callers reach it who leave the agent out. */
-export interface ListeningApp {
-  readonly name: string;
-  readonly address: HostPort;
-}
-
-/** A local port for one service. */
-export interface Upstream {
-  /** Name of the service as the application would say it, lower case. */
-  readonly host: string;
-  /** Undefined: the service's first port. */
-  readonly port: number | undefined;
-  readonly listen: HostPort;
-}
-
-export interface AgentSettings {
-  readonly service: string;
-  readonly namespace: string;
-  readonly id: string;
-  readonly zone: string;
-  readonly labels: Readonly<Record<string, string>>;
-  /** Empty for an agent without application. */
-  readonly appPorts: readonly AppPort[];
-  readonly servers: readonly HostPort[];
-  readonly outbound: HostPort;
-  readonly admin: HostPort;
-  readonly upstreams: readonly Upstream[];
-  /** What other agents dial; undefined: where the inbound listens. The port is undefined when it is the inbound's. */
-  readonly advertise: { readonly address: string; readonly port: number | undefined } | undefined;
-  /** Where the application itself is dialled, by the names of its ports; empty: nobody is told. */
-  readonly appAdvertise: readonly ListeningApp[];
-  readonly stateDir: string;
-  readonly acceptMesh: string | undefined;
-  /** Processes that carry requests; 1: the agent's only one. */
-  readonly workers: number;
-  readonly logLevel: LogLevel;
-  /** What the application is told of where a request came from; `via` goes with requests that leave as well. */
-  readonly forwardedHeaders: readonly ForwardedHeader[];
-  /** Undefined: none is written. */
-  readonly accessLog: AccessLogSettings | undefined;
-  /** Undefined: applications come by themselves. */
-  readonly interception: InterceptionSettings | undefined;
-  /** Who the application runs as; undefined: the user that the agent runs as. */
-  readonly runAs: UserAndGroup | undefined;
-  /** Undefined: no names are resolved. */
-  readonly dns: DnsSettings | undefined;
-}
-
-export interface DnsSettings {
-  readonly listen: HostPort;
-  /** Suffix of full names: "mesh.local". */
-  readonly domain: string;
-  /** Of virtual IPs: "240.240.0.0/16". */
-  readonly vipRange: string;
-}
-
-export interface InterceptionSettings {
-  /** `external`: somebody else puts the rules in place, such as `sluice intercept install`. */
-  readonly backend: 'iptables' | 'nftables' | 'external';
-  /** Of virtual IPs: "240.240.0.0/16". */
-  readonly vipRange: string;
-}
-
-export interface AccessLogSettings {
-  /** A file, or `-` for standard output. */
-  readonly path: string;
-  /** 0 to 100. */
-  readonly samplePercent: number;
-  readonly slowMs: number | undefined;
-}
 
 const defaultInbound: HostPort = { host: '127.0.0.1', port: 15_006 };
 const defaultDns: HostPort = { host: '127.0.0.1', port: 15_053 };

@@ -2,8 +2,8 @@
 import type { Clock, Random } from '../process/clock.ts';
 import { formatHostPort, type HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
+import type { AgentSettings, Upstream } from './agent-settings.ts';
 import type { Load } from './balance/balancer.ts';
-import type { AgentSettings, Upstream } from './config.ts';
 import { OwnConnections } from './http1/own-connections.ts';
 import { type OpenPort, openForBothFamilies } from './http1/port.ts';
 import { callerOf, redirectedFrom } from './http1/redirected.ts';

@@ -4,7 +4,7 @@ import { systemClock } from '../process/clock.ts';
 import { formatHostPort } from '../process/host-port.ts';
 import { createLog, type Logger } from '../process/log.ts';
 import { giveBackProgramPages } from '../process/program-pages.ts';
-import type { AgentSettings } from './config.ts';
+import type { AgentSettings } from './agent-settings.ts';
 import { cutOffMs } from './data-plane.ts';
 import { formatPort } from './listeners.ts';
 import type { PacketRules } from './packet-rules.ts';

@@ -1,6 +1,6 @@
 /** What DNS answers of the mesh: the names that the agent knows, and those that it asks the control plane for. */
 import { BlockList, isIPv4 } from 'node:net';
-import type { DnsSettings } from './config.ts';
+import type { DnsSettings } from './agent-settings.ts';
 import type { NameAnswer, NameDirectory, NamedInstance, NamedPort } from './dns/name-directory.ts';
 import type { EndpointView } from './view/endpoint-view.ts';
 import type { MeshDirectory } from './view/mesh-directory.ts';

@@ -4,7 +4,7 @@ import { readFileSync } from 'node:fs';
 import type { Clock } from '../process/clock.ts';
 import type { HostPort } from '../process/host-port.ts';
 import { hasIpv6Loopback } from '../process/ipv6-loopback.ts';
-import type { DnsSettings } from './config.ts';
+import type { DnsSettings } from './agent-settings.ts';
 import { type DnsServer, startDnsServer } from './dns/dns-server.ts';
 import { readResolvConf } from './dns/resolv-conf.ts';
 import { meshNames } from './mesh-names.ts';

@@ -5,7 +5,7 @@ import { isIP } from 'node:net';
 import { hasIpv6Loopback } from '../process/ipv6-loopback.ts';
 import type { Logger } from '../process/log.ts';
 import { runProgram } from '../process/run-program.ts';
-import type { AgentSettings } from './config.ts';
+import type { AgentSettings } from './agent-settings.ts';
 import { installRules, removeRules } from './interception/interception.ts';
 import { type Interception, interceptionSchema } from './interception/rules/description.ts';
 import { nameServersToTake } from './interception/rules/name-servers.ts';

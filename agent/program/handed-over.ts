@@ -1,5 +1,5 @@
 /** What a command line was read as, on its way to the program that acts on it: in one variable of the environment. */
-import type { AgentSettings } from '../config.ts';
+import type { AgentSettings } from '../agent-settings.ts';
 
 const variable = 'SLUICE_AGENT_READ';
 

@@ -4,7 +4,7 @@ import { isIP } from 'node:net';
 import { type HostPort, isUnspecified } from '../../process/host-port.ts';
 import type { Input } from '../../proto/load.ts';
 import type { Application, Instance } from '../../proto/types.ts';
-import type { AgentSettings } from '../config.ts';
+import type { AgentSettings } from '../agent-settings.ts';
 import { localAddressTowards } from './local-address.ts';
 
 /** Where the agent takes requests for a port of the application; port 0 has become a number. */

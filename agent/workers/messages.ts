@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import { logLevels } from '../../process/log.ts';
 import type { WorkReport } from '../admin/agent-report.ts';
-import type { AccessLogSettings } from '../config.ts';
+import type { AccessLogSettings } from '../agent-settings.ts';
 import type { InstanceVerdict } from '../health-checks/verdicts.ts';
 import type { ListenerSettings } from '../listeners.ts';
 import { forwardedHeaders } from '../proxy/forwarded.ts';

@@ -1,7 +1,7 @@
 /** `sluice agent`: the sidecar, with the application as its child if one is given after `--`. */
 import { extname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { AgentSettings } from '../../agent/config.ts';
+import type { AgentSettings } from '../../agent/agent-settings.ts';
 import type { Context } from '../context.ts';
 import { usageError } from '../context.ts';
 import type { Run } from '../run.ts';

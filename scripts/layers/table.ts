@@ -155,7 +155,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'agent/registration',
-    mayImport: [...processes, 'routing/duration.ts', 'agent/xds', 'agent/config.ts'],
+    mayImport: [...processes, 'routing/duration.ts', 'agent/xds', 'agent/agent-settings.ts'],
     rule: 'registration/ keeps the agent connected; it knows nothing of proxied requests',
   },
   {
@@ -228,7 +228,7 @@ export const layers: readonly Layer[] = [
       'process',
       'agent/access-log.ts',
       'agent/admin',
-      'agent/config.ts',
+      'agent/agent-settings.ts',
       'agent/data-plane.ts',
       'agent/health-checks',
       'agent/http1',
