@@ -132,9 +132,12 @@ for (const library of [grpcJs, grpcCore]) {
       const client = world.startClient();
       await client.calls(say);
       const load = await client.load({ ...say, waitForReady: false });
-      for (let round = 1; round <= 12; round++) await only(`v${(round % 3) + 1}`);
+      for (let round = 1; round <= 12; round++) {
+        await only(`v${(round % 3) + 1}`);
+        await client.calls({ ...say, times: 10 });
+      }
       const { codes, texts } = await load.stop();
-      expect(codes['0']).to.be.above(50);
+      expect(codes['0']).to.be.above(20);
       // The C core answers before it routes by what it got: a call in between may still meet the subset that has gone. Routes
       // that come before the endpoints cost many times more.
       const failed = Object.values(texts).reduce((sum, count) => sum + count, 0);
