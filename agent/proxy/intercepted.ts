@@ -6,9 +6,11 @@ import { BlockList, isIPv6 } from 'node:net';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
 import type { OwnConnections } from '../http1/own-connections.ts';
 import type { DestinationOf } from '../http1/redirected.ts';
+import type { RequestHead } from '../http1/request-head.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import type { ConnectionRoute } from './connection-route.ts';
-import { soleDestination } from './destination.ts';
+import { type Destination, soleDestination } from './destination.ts';
+import type { Exchange } from './exchange.ts';
 import type { ConnectionPlan } from './listener.ts';
 import { type NamedServiceOptions, routeToName } from './named-service.ts';
 import { routeConnection } from './service-route.ts';
@@ -52,7 +54,9 @@ export function interceptedConnections(options: InterceptedOptions): Intercepted
     const addressee = isVip
       ? { name: destination.host, port: destination.port }
       : { name: formatHostPort(destination), port: undefined };
-    const route = routeToName(addressee, options);
+    // A kept connection may outlive that its address is a service's: what comes then goes where the connection was going.
+    const onward = isVip ? undefined : forwardTo(destination);
+    const route = routeToName(addressee, options, onward);
     const { view } = directory;
     const service = view.service(addressee.name);
     const { port } = addressee;
@@ -62,6 +66,15 @@ export function interceptedConnections(options: InterceptedOptions): Intercepted
       // Nobody is at a virtual IP: what is spoken is taken for HTTP, in which the reason can be told.
       return { protocol: isVip ? 'http' : passedOn(destination), route };
     });
+  };
+}
+
+/** Requests that go to where their connection was going. */
+function forwardTo({ host: address, port }: HostPort): (head: RequestHead, exchange: Exchange) => void {
+  let sole: Destination | undefined;
+  return (head, exchange) => {
+    sole ??= soleDestination({ name: formatHostPort({ host: address, port }), address, port, connectTimeoutMs });
+    exchange.forward(head, sole);
   };
 }
 

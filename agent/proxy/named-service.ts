@@ -11,11 +11,17 @@ export interface NamedServiceOptions extends RouteContext {
   readonly lookup: ServiceLookup;
 }
 
-/** `name`: as `Name.name`; `port`: the first of what it stands for when undefined. */
+type RouteRequest = (head: RequestHead, exchange: Exchange) => void;
+
+/**
+ * `name`: as `Name.name`; `port`: the first of what it stands for when undefined. `otherwise`: what becomes of requests while it
+ * stands for nothing, or nobody can be asked; they are refused when not given.
+ */
 export function routeToName(
   { name, port }: { readonly name: string; readonly port: number | undefined },
   options: NamedServiceOptions,
-): (head: RequestHead, exchange: Exchange) => void {
+  otherwise?: RouteRequest,
+): RouteRequest {
   const { directory, lookup } = options;
   return (head, exchange) => {
     const { view } = directory;
@@ -23,6 +29,7 @@ export function routeToName(
     if (service !== undefined) return routeToService(head, exchange, { view, service, port }, options);
     exchange.suspend(head, { until: lookup.ask(name) }, (found, again) => {
       if (found.is === 'found') routeToService(again, exchange, { ...found, port }, options);
+      else if (otherwise !== undefined) otherwise(again, exchange);
       else exchange.refuse(unknownService(name, found));
     });
   };

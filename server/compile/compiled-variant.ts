@@ -19,6 +19,8 @@ export interface ClientProblem {
   readonly path: string;
   /** A whole sentence that names service and clients, and what they do instead. */
   readonly sentence: string;
+  /** It is about more than its document: whoever changes any of the service is told. */
+  readonly isOfService?: true;
 }
 
 /** What a `ClientProblem` calls a document. */

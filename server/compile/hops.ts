@@ -2,7 +2,7 @@
  * On which side requests pass an agent (`Service.spec.hops`), as the compiler sees it: who applies the rules, and where an
  * instance is dialled.
  */
-import { formatPath, type Path, quote } from '../../model/problem.ts';
+import { formatPath, quote } from '../../model/problem.ts';
 import type { Resource } from '../../model/resource.ts';
 import type { Service } from '../../model/service.ts';
 import type { InstancePlace, InstanceRecord } from '../registry/instance.ts';
@@ -30,35 +30,48 @@ export function placeOf(
   return { address, ports, hasAgent: source === 'agent' };
 }
 
-/** What the mode cannot do for these documents and instances. */
+/** What the mode cannot do for these documents and instances: whoever changes one of them is told. */
 export function hopProblems(documents: readonly Resource[], instances: readonly InstanceRecord[]): ClientProblem[] {
   const service = documents.find((each) => each.kind === 'Service');
   if (service === undefined || service.spec.hops === 'both') return [];
-  const mode = `hops: ${service.spec.hops}`;
-  const problem = (document: Resource, path: Path, sentence: string): ClientProblem => ({
-    kind: 'agent',
-    document: documentName(document),
-    path: formatPath(path),
-    sentence,
-  });
   const hidden = instances.filter(({ source, application }) => source === 'agent' && !application);
-  const named = hidden.map(({ id }) => quote(id)).sort();
-  const unreachable = isAgentLeftOut(service) && named.length > 0;
+  const elsewhere = instances.filter((instance) => !listensAtPortsOf(service, instance));
   const routes = documents.filter((each) => each.kind === 'Route');
-  return [
-    ...(unreachable
-      ? [
-          problem(
-            service,
-            ['spec', 'hops'],
-            `${mode}: callers go on to dial the agents of ${named.join(', ')}, which have not said where their applications are; start them with --app-advertise`,
-          ),
-        ]
-      : []),
-    ...(doCallersRoute(service)
-      ? []
-      : routes.map((route) =>
-          problem(route, ['spec', 'rules'], `${mode}: callers pass requests on without these rules`),
-        )),
-  ];
+  const sentences = [
+    isAgentLeftOut(service) && hidden.length > 0
+      ? `callers go on to dial the agents of ${namesOf(hidden)}, which have not said where their applications are; start them with --app-advertise`
+      : '',
+    service.spec.hops === 'direct' && elsewhere.length > 0
+      ? `applications that take addresses from DNS dial the port of the service, at which ${namesOf(elsewhere)} do not listen; give the Service the port of its instances`
+      : '',
+    !doCallersRoute(service) && routes.length > 0
+      ? `callers pass requests on without the rules of ${routes.map(documentName).join(', ')}`
+      : '',
+  ].filter((sentence) => sentence !== '');
+  return sentences.map(
+    (sentence): ClientProblem => ({
+      kind: 'agent',
+      document: documentName(service),
+      path: formatPath(['spec', 'hops']),
+      sentence: `hops: ${service.spec.hops}: ${sentence}`,
+      isOfService: true,
+    }),
+  );
+}
+
+/** Whether the instance is dialled at the very ports that the service declares, as far as it serves them. */
+function listensAtPortsOf(service: Service, instance: InstanceRecord): boolean {
+  const { ports } = placeOf(instance, service);
+  const declared = service.spec.ports;
+  return declared.every(({ name, port }) => {
+    const number = ports[name] ?? (declared.length === 1 ? ports[''] : undefined);
+    return number === undefined || number === port;
+  });
+}
+
+function namesOf(instances: readonly InstanceRecord[]): string {
+  return instances
+    .map(({ id }) => quote(id))
+    .sort()
+    .join(', ');
 }

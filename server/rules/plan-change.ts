@@ -26,6 +26,8 @@ export interface ClientProblem {
   /** As `formatPath` writes it. */
   readonly path: string;
   readonly sentence: string;
+  /** It is about more than its document: whoever changes any of the service is told. */
+  readonly isOfService?: true;
 }
 
 export interface WantedChange {
@@ -242,8 +244,9 @@ function clientProblems(
   const services = new Map([...changed.values()].map((after) => [ownService(after), [] as Resource[]]));
   for (const resource of merged) services.get(ownService(resource))?.push(resource);
   return [...services].flatMap(([service, documents]) =>
-    surroundings.clientProblems(service, documents).flatMap(({ document, path, sentence }) => {
-      const after = changed.get(document);
+    surroundings.clientProblems(service, documents).flatMap(({ document, path, sentence, isOfService }) => {
+      const first = isOfService && documents.find((each) => [...changed.values()].includes(each));
+      const after = changed.get(document) ?? (first || undefined);
       if (after === undefined) return [];
       const key = resourceKey(after);
       return [problemAt(written.get(key), parsePath(path), sentence, key)];

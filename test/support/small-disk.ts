@@ -1,6 +1,6 @@
 /** Disks of a test's own, small or read-only: tmpfs below a temporary folder, which takes root. */
 import { spawnSync } from 'node:child_process';
-import { mkdtempSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { closeSync, mkdtempSync, openSync, rmSync, statfsSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -22,10 +22,17 @@ export class SmallDisk {
     run('mount', '-o', 'remount,ro', this.path);
   }
 
-  /** Leaves no byte free. */
+  /** Leaves no byte free, whoever else is writing meanwhile. */
   fill(): void {
-    const { bavail, bsize } = statfsSync(this.path);
-    writeFileSync(join(this.path, 'ballast'), Buffer.alloc(bavail * bsize));
+    const file = openSync(join(this.path, 'ballast'), 'w');
+    const piece = Buffer.alloc(statfsSync(this.path).bsize);
+    try {
+      for (;;) writeSync(file, piece);
+    } catch (cause) {
+      if (!(cause instanceof Error && 'code' in cause && cause.code === 'ENOSPC')) throw cause;
+    } finally {
+      closeSync(file);
+    }
   }
 
   makeRoom(): void {

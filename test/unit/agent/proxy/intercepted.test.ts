@@ -81,6 +81,23 @@ describe('connections that packet rules bring to the outbound', () => {
     agent.destroy();
   });
 
+  it('and are kept go on to where they were going when their address is no longer a service’s', async () => {
+    const outside = await world.app('outside');
+    const resources = await reviews({ [v1]: 1 });
+    const spelling = `127.0.0.1:${outside}`;
+    const names = new Map(resources.names).set(spelling, name(spelling, ['reviews.default:9080'], 'reviews.default'));
+    world.directory.swap({ ...resources, names });
+    world.directory.answer = () => 'absent';
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const outbound = await outboundFor({ host: '127.0.0.1', port: outside });
+    expect((await ask(outbound, '/', { agent })).body).to.equal('v1');
+    world.directory.swap(resources);
+    expect((await ask(outbound, '/', { agent })).body).to.equal('outside');
+    world.directory.swap({ ...resources, names });
+    expect((await ask(outbound, '/', { agent })).body).to.equal('v1');
+    agent.destroy();
+  });
+
   it('ask the mesh once for an address that is not known', async () => {
     const resources = await reviews({ [v1]: 1 });
     world.directory.answer = () => {

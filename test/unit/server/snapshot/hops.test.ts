@@ -103,8 +103,16 @@ describe('the hops of a service', () => {
 
     it('is to apply rules where callers pass on what they are given', () =>
       expect(problems('server', hidden('a'))).to.deep.equal([
-        'Route default/reviews: spec.rules: hops: server: callers pass requests on without these rules',
+        'Service default/reviews: spec.hops: hops: server: callers pass requests on without the rules of Route default/reviews',
       ]));
+
+    it('is to have the port of the service at instances that listen on another', () => {
+      const plain = instance('plain', { source: 'rest', ports: { http: 80 } });
+      const same = instance('same', { source: 'rest', ports: { http: 9080 } });
+      expect(problems('direct', plain, same)[0]).to.equal(
+        'Service default/reviews: spec.hops: hops: direct: applications that take addresses from DNS dial the port of the service, at which "plain" do not listen; give the Service the port of its instances',
+      );
+    });
   });
 
   it('leave the addresses of instances alone that are to be kept', () => {
