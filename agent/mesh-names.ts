@@ -1,5 +1,5 @@
 /** What DNS answers of the mesh: the names that the agent knows, and those that it asks the control plane for. */
-import { BlockList, isIPv4 } from 'node:net';
+import { ipv4Range } from '../process/ipv4-range.ts';
 import type { DnsSettings } from './agent-settings.ts';
 import type { NameAnswer, NameDirectory, NamedInstance, NamedPort } from './dns/name-directory.ts';
 import type { EndpointView } from './view/endpoint-view.ts';
@@ -16,7 +16,7 @@ export function meshNames({ directory, domain, vipRange }: MeshNamesOptions): Na
   const services = new WeakMap<ServiceView, NameAnswer>();
   const instances = new WeakMap<EndpointView, NameAnswer>();
   const byAddress = new WeakMap<MeshView, ReadonlyMap<string, string>>();
-  const range = rangeOf(vipRange);
+  const isVirtual = ipv4Range(vipRange);
   const fullName = (service: string) => `${service}.${domain}`;
 
   const answerOfService = (service: ServiceView): NameAnswer => {
@@ -64,7 +64,7 @@ export function meshNames({ directory, domain, vipRange }: MeshNamesOptions): Na
       );
     },
     nameOf(address) {
-      if (!isIPv4(address) || !range.check(address, 'ipv4')) return 'foreign';
+      if (!isVirtual(address)) return 'foreign';
       const { view } = directory;
       const names = byAddress.get(view) ?? namesByAddress(view, fullName);
       byAddress.set(view, names);
@@ -102,11 +102,4 @@ function namesByAddress(view: MeshView, fullName: (service: string) => string): 
       virtualIps.map((address) => [address, fullName(service)] as const),
     ),
   );
-}
-
-function rangeOf(cidr: string): BlockList {
-  const [address = '', bits] = cidr.split('/');
-  const list = new BlockList();
-  list.addSubnet(address, Number(bits), 'ipv4');
-  return list;
 }

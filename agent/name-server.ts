@@ -1,9 +1,9 @@
 /** The agent's DNS server with what it stands on: names of the mesh, and the resolvers of this machine. */
 import { randomBytes } from 'node:crypto';
-import { readFileSync } from 'node:fs';
 import type { Clock } from '../process/clock.ts';
 import type { HostPort } from '../process/host-port.ts';
 import { hasIpv6Loopback } from '../process/ipv6-loopback.ts';
+import { resolvConfText } from '../process/resolv-conf.ts';
 import type { DnsSettings } from './agent-settings.ts';
 import { type DnsServer, startDnsServer } from './dns/dns-server.ts';
 import { readResolvConf } from './dns/resolv-conf.ts';
@@ -20,7 +20,8 @@ export interface NameServerOptions {
   readonly clock: Clock;
 }
 
-const resolvConf = '/etc/resolv.conf';
+/** Whom libc asks without a resolv.conf. */
+const thisMachine: HostPort = { host: '127.0.0.1', port: 53 };
 /** Whoever changes the resolvers of a machine waits longer than that for them to be used. */
 const rereadMs = 5_000;
 
@@ -46,12 +47,8 @@ function systemResolvers(clock: Clock): () => readonly HostPort[] {
   return () => {
     if (clock.now() - readAt < rereadMs) return found;
     readAt = clock.now();
-    try {
-      found = readResolvConf(readFileSync(resolvConf, 'utf8'));
-    } catch {
-      // Without the file libc asks this machine.
-      found = [{ host: '127.0.0.1', port: 53 }];
-    }
+    const text = resolvConfText();
+    found = text === '' ? [thisMachine] : readResolvConf(text);
     return found;
   };
 }

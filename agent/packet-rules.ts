@@ -1,9 +1,9 @@
 /** The packet rules of a running agent: in place before it says that it is ready, gone when it ends. */
 
-import { readFileSync } from 'node:fs';
 import { isIP } from 'node:net';
 import { hasIpv6Loopback } from '../process/ipv6-loopback.ts';
 import type { Logger } from '../process/log.ts';
+import { resolvConfText } from '../process/resolv-conf.ts';
 import { runProgram } from '../process/run-program.ts';
 import type { AgentSettings } from './agent-settings.ts';
 import { installRules, removeRules } from './interception/interception.ts';
@@ -58,18 +58,9 @@ export function describe(settings: Described, addresses: RunningAgent['addresses
     outboundPort: addresses.outbound.port,
     ...(inbound === undefined ? { inbound: { ports: [] } } : { inboundPort: inbound }),
     ...(dns !== undefined && { dnsPort: dns.port }),
-    dnsServers: dns === undefined ? [] : nameServersToTake(readResolvConf()),
+    dnsServers: dns === undefined ? [] : nameServersToTake(resolvConfText()),
     ownPorts: [addresses.admin.port, ...addresses.upstreams.map(({ address }) => address.port)],
     vipRanges: [interception?.vipRange ?? ''],
     controlPlane: servers.flatMap(({ host, port }) => (isIP(host) === 0 ? [] : [{ address: host, port }])),
   });
-}
-
-function readResolvConf(): string {
-  try {
-    return readFileSync('/etc/resolv.conf', 'utf8');
-  } catch {
-    // Without it libc asks this machine.
-    return '';
-  }
 }

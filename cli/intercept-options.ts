@@ -1,5 +1,4 @@
 /** What `sluice intercept` is told, as the description that rules are made of. What is wrong with it is wrong usage. */
-import { existsSync, readFileSync } from 'node:fs';
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { backends } from '../agent/interception/interception.ts';
@@ -13,6 +12,8 @@ import {
 import { nameServersToTake } from '../agent/interception/rules/name-servers.ts';
 import { parseValue } from '../model/parse.ts';
 import { parseHostPort } from '../process/host-port.ts';
+import { hasIpv6Loopback } from '../process/ipv6-loopback.ts';
+import { resolvConfText } from '../process/resolv-conf.ts';
 import { usageError } from './context.ts';
 
 export function addInterceptOptions(command: Command): Command {
@@ -90,7 +91,7 @@ function inputOf(options: InterceptOptions): InterceptionInput {
   const { outboundPort, inboundPort, dnsPort, ownPorts, inboundPorts, dnsServers } = options;
   return {
     agent: { uid: options.agentUid, gid: options.agentGid, cgroup: options.agentCgroup },
-    families: options.ipv4Only || !hasIpv6() ? ['ipv4'] : ['ipv4', 'ipv6'],
+    families: options.ipv4Only || !hasIpv6Loopback() ? ['ipv4'] : ['ipv4', 'ipv6'],
     outboundPort,
     inboundPort,
     dnsPort,
@@ -109,7 +110,7 @@ function inputOf(options: InterceptOptions): InterceptionInput {
       excludeCidrs: options.excludeInboundCidrs,
     },
     dnsServers:
-      dnsServers === undefined ? nameServersToTake(resolvConf()) : allOr(dnsServers, '--dns-servers', toWords),
+      dnsServers === undefined ? nameServersToTake(resolvConfText()) : allOr(dnsServers, '--dns-servers', toWords),
   };
 }
 
@@ -184,12 +185,4 @@ function toWords(text: string): string[] {
   const all = text.split(',').map((word) => word.trim());
   if (all.includes('')) throw new InvalidArgumentError('must be a list separated by commas.');
   return all;
-}
-
-function hasIpv6(): boolean {
-  return existsSync('/proc/net/if_inet6');
-}
-
-function resolvConf(): string {
-  return existsSync('/etc/resolv.conf') ? readFileSync('/etc/resolv.conf', 'utf8') : '';
 }

@@ -17,6 +17,7 @@ import {
   type ProxyListener,
   startListener,
 } from './listener.ts';
+import { OutsideDestinations } from './outside-destinations.ts';
 
 export interface InboundPort {
   /** The application. */
@@ -57,6 +58,7 @@ export interface RedirectedInboundOptions extends Omit<InboundOptions, keyof Inb
  */
 export function startRedirectedInbound(options: RedirectedInboundOptions): Promise<ProxyListener> {
   const { ports, destinationOf, identity } = options;
+  const outside = new OutsideDestinations();
   const byNumber = new Map(ports.map((port) => [port.app.port, handlingOf(port, identity)]));
   const route = (_head: RequestHead, exchange: Exchange) =>
     exchange.refuse({ reason: 'no-route', sentence: 'this port takes only what packet rules redirect to it' });
@@ -65,7 +67,7 @@ export function startRedirectedInbound(options: RedirectedInboundOptions): Promi
     if (destination === undefined) return { protocol: 'http', route };
     const port = byNumber.get(destination.port);
     return port === undefined
-      ? { protocol: passedOn(destination), route }
+      ? { protocol: passedOn(outside.at(destination.host, destination.port)), route }
       : { protocol: port.protocol(), route: port.route };
   };
   return startListener(options, { ...kindOf(options), route, protocol });

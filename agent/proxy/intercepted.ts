@@ -2,17 +2,18 @@
  * Connections of the application that packet rules have brought here: where each was going decides. A virtual IP or the address
  * of an instance is a service, whatever is said on the connection; anything else goes on to where it was going, unchanged.
  */
-import { BlockList, isIPv6 } from 'node:net';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
+import { ipv4Range } from '../../process/ipv4-range.ts';
 import type { OwnConnections } from '../http1/own-connections.ts';
 import type { DestinationOf } from '../http1/redirected.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import type { ConnectionRoute } from './connection-route.ts';
-import { type Destination, soleDestination } from './destination.ts';
+import type { Destination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import type { ConnectionPlan } from './listener.ts';
 import { type NamedServiceOptions, routeToName } from './named-service.ts';
+import type { OutsideDestinations } from './outside-destinations.ts';
 import { routeConnection } from './service-route.ts';
 
 export interface InterceptionOptions {
@@ -28,18 +29,18 @@ export interface InterceptionOptions {
 
 export interface InterceptedOptions extends NamedServiceOptions {
   readonly interception: InterceptionOptions;
+  readonly outside: OutsideDestinations;
 }
 
-/** To hosts outside the mesh, about which no cluster says anything: Envoy's defaults. */
-const connectTimeoutMs = 5_000;
+/** Of connections that only pass through: Envoy's. */
 const idleTimeoutMs = 3_600_000;
 
 /** What is done with a connection that has come; undefined: it was not redirected. */
 export type Intercepted = (handle: SocketHandle) => ConnectionPlan | Promise<ConnectionPlan> | 'refused' | undefined;
 
 export function interceptedConnections(options: InterceptedOptions): Intercepted {
-  const { directory, lookup, interception } = options;
-  const isVirtual = inRange(interception.vipRange);
+  const { directory, lookup, interception, outside } = options;
+  const isVirtual = ipv4Range(interception.vipRange);
 
   return (handle) => {
     const destination = interception.destinationOf(handle);
@@ -54,9 +55,10 @@ export function interceptedConnections(options: InterceptedOptions): Intercepted
     const addressee = isVip
       ? { name: destination.host, port: destination.port }
       : { name: formatHostPort(destination), port: undefined };
+    const onward = () => outside.at(destination.host, destination.port);
     // A kept connection may outlive that its address is a service's: what comes then goes where the connection was going.
-    const onward = isVip ? undefined : forwardTo(destination);
-    const route = routeToName(addressee, options, onward);
+    const forward = (head: RequestHead, exchange: Exchange) => exchange.forward(head, onward());
+    const route = routeToName(addressee, options, isVip ? undefined : forward);
     const { view } = directory;
     const service = view.service(addressee.name);
     const { port } = addressee;
@@ -64,31 +66,13 @@ export function interceptedConnections(options: InterceptedOptions): Intercepted
     return lookup.ask(addressee.name).then((found): ConnectionPlan => {
       if (found.is === 'found') return { protocol: routeConnection({ ...found, port }, options), route };
       // Nobody is at a virtual IP: what is spoken is taken for HTTP, in which the reason can be told.
-      return { protocol: isVip ? 'http' : passedOn(destination), route };
+      return { protocol: isVip ? 'http' : passedOn(onward()), route };
     });
   };
 }
 
-/** Requests that go to where their connection was going. */
-function forwardTo({ host: address, port }: HostPort): (head: RequestHead, exchange: Exchange) => void {
-  let sole: Destination | undefined;
-  return (head, exchange) => {
-    sole ??= soleDestination({ name: formatHostPort({ host: address, port }), address, port, connectTimeoutMs });
-    exchange.forward(head, sole);
-  };
-}
-
 /** Goes to where it was going, as it is. */
-export function passedOn(destination: HostPort): ConnectionRoute {
-  const { host: address, port } = destination;
-  const sole = soleDestination({ name: formatHostPort(destination), address, port, connectTimeoutMs });
-  const turn = { destination: sole, idleTimeoutMs, decision: undefined };
+export function passedOn(destination: Destination): ConnectionRoute {
+  const turn = { destination, idleTimeoutMs, decision: undefined };
   return { isDeclared: true, service: undefined, guess: turn, take: () => turn };
-}
-
-function inRange(range: string): (host: string) => boolean {
-  const [address = '', bits] = range.split('/');
-  const list = new BlockList();
-  list.addSubnet(address, Number(bits), 'ipv4');
-  return (host) => !isIPv6(host) && list.check(host, 'ipv4');
 }

@@ -2,17 +2,16 @@
  * Where the application's requests leave: by Host header or as to an HTTP proxy, to a service of the mesh or, where they
  * are no business of the mesh, to where they were going.
  */
-import { formatHostPort } from '../../process/host-port.ts';
 import type { RequestHead } from '../http1/request-head.ts';
 import type { SocketHandle } from '../http1/socket-handle.ts';
 import type { MeshDirectory } from '../view/mesh-directory.ts';
 import { Authorities } from './authorities.ts';
-import { type Destination, soleDestination } from './destination.ts';
 import type { Exchange } from './exchange.ts';
 import { type ForwardedHeader, usualForwardedHeaders } from './forwarded.ts';
 import { type InterceptionOptions, interceptedConnections } from './intercepted.ts';
 import { type ListenerOptions, type ProxyListener, startListener } from './listener.ts';
 import { routeToName } from './named-service.ts';
+import { OutsideDestinations } from './outside-destinations.ts';
 import { type NotFound, noAuthority, unknownService } from './route-refusals.ts';
 import { ServiceLookup } from './service-lookup.ts';
 import { routeConnection, routeToService } from './service-route.ts';
@@ -40,8 +39,6 @@ export interface UpstreamOptions extends MeshListenerOptions {
 export const defaultResolveTimeoutMs = 3_000;
 /** Of hosts outside the mesh. */
 export const defaultHttpPort = 80;
-/** To hosts outside the mesh, about which no cluster says anything: Envoy's default. */
-const outsideConnectTimeoutMs = 5_000;
 
 /** The port for all requests of the application. Rejects when it cannot listen. */
 export function startOutbound(options: OutboundOptions): Promise<ProxyListener> {
@@ -73,7 +70,7 @@ export function startOutbound(options: OutboundOptions): Promise<ProxyListener> 
     exchange.forward(head, outside.at(host, port));
   };
   const { interception } = options;
-  const intercepted = interception && interceptedConnections({ ...options, lookup, interception });
+  const intercepted = interception && interceptedConnections({ ...options, lookup, interception, outside });
   const protocol = intercepted && ((handle: SocketHandle) => intercepted(handle) ?? 'http');
   return startListener(options, { route, ...(protocol && { protocol }), forwarded: forwardedFrom(options) });
 }
@@ -100,24 +97,6 @@ export function startUpstream(options: UpstreamOptions): Promise<ProxyListener> 
 function forwardedFrom({ forwarded = usualForwardedHeaders }: ListenerOptions): ForwardedHeader[] {
   return forwarded.filter((header) => header === 'via');
 }
-
-/** Hosts outside the mesh, each with its connections. So many are remembered; then all are forgotten. */
-class OutsideDestinations {
-  readonly #known = new Map<string, Destination>();
-
-  at(host: string, port: number): Destination {
-    const name = formatHostPort({ host, port });
-    let destination = this.#known.get(name);
-    if (destination === undefined) {
-      if (this.#known.size >= mostOutside) this.#known.clear();
-      destination = soleDestination({ name, address: host, port, connectTimeoutMs: outsideConnectTimeoutMs });
-      this.#known.set(name, destination);
-    }
-    return destination;
-  }
-}
-
-const mostOutside = 256;
 
 const nobody = { host: '', port: undefined };
 
