@@ -4,7 +4,7 @@
  */
 import { formatProblem, type Problem } from './problem.ts';
 
-/** Status numbers of gRPC that are in use here (plain numbers: the model does not know grpc-js). */
+/** Status numbers of gRPC that are in use here (plain numbers: the model does not know gRPC). */
 const grpc = {
   INVALID_ARGUMENT: 3,
   NOT_FOUND: 5,

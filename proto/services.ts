@@ -1,5 +1,5 @@
 /**
- * The gRPC methods Sluice speaks, as definitions that grpc-js takes. Responses of the discovery services pass as bytes:
+ * The gRPC methods Sluice speaks, as definitions that grpc-js and our own server take. Responses of the discovery services pass as bytes:
  * the server encodes a resource once, not once per stream.
  */
 
@@ -145,29 +145,3 @@ export const reflectionServices = ['v1', 'v1alpha'].map((version) => ({
     typed(ServerReflectionResponse),
   ),
 }));
-
-/** A message as it arrived: what it says, or why its bytes are no such message. */
-export type Received<Message> = { readonly message: Message } | { readonly fault: string };
-
-/**
- * The method as a server takes it that answers garbage itself: grpc-js would end the call with an internal error of its
- * own, past all counting. Messages of more than `mostBytes` are garbage too: they are not even looked at.
- */
-export function tolerant<Request, Response>(
-  method: Method<Request, Response>,
-  mostBytes = Number.POSITIVE_INFINITY,
-): Method<Received<Request>, Response> {
-  return {
-    ...method,
-    requestSerialize: (received) =>
-      'message' in received ? method.requestSerialize(received.message) : Buffer.alloc(0),
-    requestDeserialize: (bytes) => {
-      if (bytes.length > mostBytes) return { fault: `${bytes.length} bytes are more than ${mostBytes}` };
-      try {
-        return { message: method.requestDeserialize(bytes) };
-      } catch (error) {
-        return { fault: error instanceof Error ? error.message : String(error) };
-      }
-    },
-  };
-}

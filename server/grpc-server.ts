@@ -1,38 +1,19 @@
-/** The gRPC door: binds the discovery service and the agents' service to an address. */
-import {
-  ResponderBuilder,
-  Server,
-  ServerInterceptingCall,
-  type ServerInterceptor,
-  type ServiceDefinition,
-  status,
-  type UntypedServiceImplementation,
-} from '@grpc/grpc-js';
-import { formatHostPort, type HostPort } from '../process/host-port.ts';
-import type { Logger } from '../process/log.ts';
+/** The gRPC port: what services the control plane has there. */
+import type { HostPort } from '../process/host-port.ts';
+import { formatHostPort } from '../process/host-port.ts';
 import {
   agentService,
   aggregatedDiscoveryServer,
   clientStatusServer,
   loadReportingService,
-  tolerant,
   typedDiscoveryServers,
 } from '../proto/services.ts';
 import type { ControlPlane } from './control-plane.ts';
-import { openDoor } from './grpc-door.ts';
+import { GrpcServer, type GrpcServerOptions } from './grpc/server.ts';
 import { addOperatorServices, mostQuestionBytes } from './operator-services/add-operator-services.ts';
-
-/** An agent that reconnects lists every resource it holds, with its version. */
-const mostReceivedBytes = 16 * 1024 * 1024;
 
 /** A report of ten thousand clusters has a million bytes. */
 const mostLoadReportBytes = 2 * 1024 * 1024;
-
-/** On one connection. An Envoy that does not aggregate has one for the endpoints of each cluster. */
-const mostStreams = 2_000;
-
-/** How long streams have to take their end before they are cut. */
-const shutdownMs = 2_000;
 
 export interface RunningGrpcServer {
   /** HOST:PORT as bound. */
@@ -40,87 +21,30 @@ export interface RunningGrpcServer {
   close(): Promise<void>;
 }
 
-export interface GrpcServerOptions {
-  readonly listen: HostPort;
-  readonly log: Logger;
-  /** Every stream that this server ended, with the name of its status and the sentence that went with it. */
-  readonly onEnded: (end: { readonly method: string; readonly code: string; readonly details: string }) => void;
-  /** A connection was cut, for what came on it is no HTTP/2. */
-  readonly onBroken: () => void;
-}
-
+/** Throws an Error with a sentence when it cannot listen. */
 export async function startGrpcServer(
   plane: ControlPlane,
-  { listen, log, onEnded, onBroken }: GrpcServerOptions,
+  { listen, ...options }: GrpcServerOptions & { readonly listen: HostPort },
 ): Promise<RunningGrpcServer> {
-  const server = new Server({
-    'grpc.max_receive_message_length': mostReceivedBytes,
-    'grpc.max_send_message_length': -1,
-    'grpc.max_concurrent_streams': mostStreams,
-    interceptors: [telling(onEnded)],
-    // Finds agents whose machine is gone: nothing else would end their streams.
-    'grpc.keepalive_time_ms': 30_000,
-    'grpc.keepalive_timeout_ms': 10_000,
-  });
-  const names: string[] = [];
-  const add = (service: ServiceDefinition, handlers: UntypedServiceImplementation) => {
-    server.addService(service, handlers);
-    names.push(...new Set(Object.values(service).map(serviceName)));
-  };
-  const { stream, delta } = aggregatedDiscoveryServer;
-  add({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers());
-  for (const [typeUrl, { stream, delta }] of typedDiscoveryServers) {
-    add({ stream: tolerant(stream), delta: tolerant(delta) }, plane.ads.handlers(typeUrl));
+  const server = new GrpcServer(options);
+  const discovery = [['', aggregatedDiscoveryServer] as const, ...typedDiscoveryServers];
+  for (const [typeUrl, { stream, delta }] of discovery) {
+    const handlers = plane.ads.handlers(typeUrl);
+    server.add(stream, handlers.stream);
+    server.add(delta, handlers.delta);
   }
-  add({ connect: tolerant(agentService.connect) }, { connect: plane.agents.handle });
-  add(
-    { streamLoadStats: tolerant(loadReportingService.streamLoadStats, mostLoadReportBytes) },
-    { streamLoadStats: plane.loadReports.handle },
-  );
-  add(
-    {
-      streamClientStatus: tolerant(clientStatusServer.streamClientStatus, mostQuestionBytes),
-      fetchClientStatus: tolerant(clientStatusServer.fetchClientStatus, mostQuestionBytes),
-    },
-    { streamClientStatus: plane.clientStatus.handleStream, fetchClientStatus: plane.clientStatus.handleFetch },
-  );
-  const health = addOperatorServices(server, names, log);
-  const door = await openDoor(server, { listen, log, onBroken });
+  server.add(agentService.connect, plane.agents.handle);
+  server.add(loadReportingService.streamLoadStats, plane.loadReports.handle, mostLoadReportBytes);
+  server.add(clientStatusServer.streamClientStatus, plane.clientStatus.handleStream, mostQuestionBytes);
+  server.add(clientStatusServer.fetchClientStatus, plane.clientStatus.handleFetch, mostQuestionBytes);
+  const health = addOperatorServices(server, options.log);
+  const port = await server.listen(listen);
   health.start();
   return {
-    address: formatHostPort({ host: listen.host, port: door.port }),
+    address: formatHostPort({ host: listen.host, port }),
     close: () => {
       health.drain();
-      door.close();
-      return new Promise((resolve) => {
-        const timer = setTimeout(() => {
-          server.forceShutdown();
-          resolve();
-        }, shutdownMs);
-        server.tryShutdown(() => {
-          clearTimeout(timer);
-          resolve();
-        });
-      });
+      return server.close();
     },
   };
-}
-
-/** `/grpc.health.v1.Health/Check` is a method of grpc.health.v1.Health. */
-function serviceName({ path }: { readonly path: string }): string {
-  return path.split('/')[1] ?? '';
-}
-
-/** Sees the end of every call, also of those that no handler was asked about: bytes that are no message, unknown methods. */
-function telling(onEnded: GrpcServerOptions['onEnded']): ServerInterceptor {
-  return ({ path }, call) =>
-    new ServerInterceptingCall(
-      call,
-      new ResponderBuilder()
-        .withSendStatus((end, next) => {
-          onEnded({ method: path, code: status[end.code ?? status.OK], details: end.details ?? '' });
-          next(end);
-        })
-        .build(),
-    );
 }

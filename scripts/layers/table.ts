@@ -48,6 +48,11 @@ export const layers: readonly Layer[] = [
 
   // Server: rules, registry -> store; xds -> snapshot -> compile; status reads, ports and telemetry show.
   {
+    path: 'server/grpc',
+    mayImport: ['process'],
+    rule: 'the gRPC transport carries messages of any kind: it knows no service',
+  },
+  {
     path: 'server/store',
     mayImport: ['model', 'process'],
     rule: 'the store keeps what it is given; it knows neither rules nor registry nor anything derived',
@@ -77,7 +82,7 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'server/xds',
-    mayImport: [...processes, 'server/snapshot', 'server/compile'],
+    mayImport: [...processes, 'server/grpc', 'server/snapshot', 'server/compile'],
     rule: 'xds streams send snapshots; they know neither rules nor registry nor store',
   },
   {
@@ -87,17 +92,17 @@ export const layers: readonly Layer[] = [
   },
   {
     path: 'server/agents',
-    mayImport: [...processes, 'server/status', 'server/registry'],
+    mayImport: [...processes, 'server/grpc', 'server/status', 'server/registry'],
     rule: "the agents' service registers and reports: it knows neither rules nor what is compiled",
   },
   {
     path: 'server/load-reports',
-    mayImport: [...processes, 'server/xds/identity.ts'],
+    mayImport: [...processes, 'server/grpc', 'server/xds/identity.ts'],
     rule: 'load reports are feedback that only readers use: they steer nothing, so they know nothing of what is served',
   },
   {
     path: 'server/operator-services',
-    mayImport: [...processes, 'routing', 'server/xds', 'server/compile/encoded-resource.ts'],
+    mayImport: [...processes, 'routing', 'server/grpc', 'server/xds', 'server/compile/encoded-resource.ts'],
     rule: 'services for tools show what streams have; they steer nothing',
   },
   {
@@ -284,6 +289,12 @@ export const homes: readonly { readonly name: string; readonly paths: readonly s
     paths: ['process/log.ts', 'process/redact.ts'],
     rule: 'a log is made in one place, where secrets are taken out',
   },
+  {
+    name: '@grpc/grpc-js',
+    paths: ['agent/registration', 'agent/xds'],
+    rule: 'the agent speaks gRPC by grpc-js, the server by server/grpc',
+  },
+  { name: 'node:http2', paths: ['server/grpc'], rule: 'HTTP/2 ends at the gRPC port' },
   { name: 'prom-client', paths: ['server/telemetry'], rule: 'metrics are read where they are shown' },
   {
     name: 'node:http',

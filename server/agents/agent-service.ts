@@ -2,13 +2,13 @@
  * The agents' own stream: registration, health, drain. A registration lives with its stream; when the stream is lost its
  * grace begins. The same key takes an id over; another key only when the agent that has it does not answer any more.
  */
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { MeshError } from '../../model/errors.ts';
 import { serviceKey } from '../../model/names.ts';
 import type { Logger } from '../../process/log.ts';
 import type { Input } from '../../proto/load.ts';
-import type { Received } from '../../proto/services.ts';
 import type { AgentMessage, ServerMessage } from '../../proto/types.ts';
+import type { ServerCall } from '../grpc/server-call.ts';
+import { status } from '../grpc/status.ts';
 import type { InstanceRecord, InstanceState } from '../registry/instance.ts';
 import type { Registry } from '../registry/registry.ts';
 import type { AgentDirectory } from '../status/agent-directory.ts';
@@ -34,7 +34,7 @@ export interface AgentServiceOptions {
   readonly patience?: { readonly pingMs: number; readonly helloMs: number };
 }
 
-type Call = ServerDuplexStream<Received<AgentMessage>, Input<ServerMessage>>;
+type Call = ServerCall<AgentMessage, Input<ServerMessage>>;
 
 export class AgentService {
   readonly #options: AgentServiceOptions;
@@ -57,36 +57,23 @@ export class AgentService {
 
   readonly handle = (call: Call): void => {
     if (!this.#isServing) {
-      refuse(call, status.UNAVAILABLE, 'the server is loading or shutting down');
+      call.end(status.UNAVAILABLE, 'the server is loading or shutting down');
       return;
     }
     this.#calls.add(call);
     let opened: Promise<AgentStream | undefined> | undefined;
-    let isOver = false;
-    const timeout = setTimeout(() => refuse(call, status.DEADLINE_EXCEEDED, 'no hello came'), this.#patience.helloMs);
-    call.on('data', (received: Received<AgentMessage>) => {
+    const timeout = setTimeout(() => call.end(status.DEADLINE_EXCEEDED, 'no hello came'), this.#patience.helloMs);
+    call.onMessage = (message) => {
       clearTimeout(timeout);
-      if ('fault' in received) {
-        refuse(call, status.INVALID_ARGUMENT, `a message cannot be decoded: ${received.fault}`);
-        return;
-      }
-      const { message } = received;
       // What follows the hello waits until it has been dealt with.
       if (opened) void opened.then((stream) => stream?.onMessage(message));
       opened ??= this.#introduce(call, message).catch((error: unknown) => this.#refuse(call, error));
-    });
-    const onOver = () => {
-      if (isOver) return;
-      isOver = true;
+    };
+    call.onOver = () => {
       clearTimeout(timeout);
       this.#calls.delete(call);
       void opened?.then((stream) => stream && this.#onOver(stream));
     };
-    call.on('end', () => {
-      onOver();
-      call.end();
-    });
-    for (const event of ['cancelled', 'close', 'error']) call.on(event, onOver);
   };
 
   close(): void {
@@ -150,7 +137,7 @@ export class AgentService {
   #refuse(call: Call, error: unknown): undefined {
     const known = MeshError.from(error);
     if (known.code === 'INTERNAL') this.#options.log.error({ err: known.cause }, 'an agent could not be registered');
-    refuse(call, known.grpc, known.toText());
+    call.end(known.grpc, known.toText());
   }
 }
 
@@ -200,7 +187,7 @@ class AgentStream {
   /** Another stream has taken its place. */
   replace(): void {
     this.#isReplaced = true;
-    refuse(this.#call, status.ABORTED, 'another stream of this agent has taken over');
+    this.#call.end(status.ABORTED, 'another stream of this agent has taken over');
   }
 
   /** An operator may have removed the instance meanwhile. */
@@ -225,8 +212,4 @@ class AgentStream {
     if (registry.instance(instance)?.record.state === 'draining') await registry.deregister(instance);
     return pending;
   }
-}
-
-function refuse(call: Call, code: number, details: string): void {
-  call.emit('error', { code, details });
 }

@@ -2,11 +2,11 @@
  * The load reporting service on gRPC (xds.md 2.4): says once to each client what to report and how often, and hands its
  * reports on. What cannot be read, or is absurd, ends the stream of that client and nothing else.
  */
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from '../../process/log.ts';
 import type { Input } from '../../proto/load.ts';
-import type { Received } from '../../proto/services.ts';
 import type { LoadStatsRequest, LoadStatsResponse } from '../../proto/types.ts';
+import type { ServerCall } from '../grpc/server-call.ts';
+import { StatusError, status } from '../grpc/status.ts';
 import { identityOf, nodeFault } from '../xds/identity.ts';
 import type { LoadTable, Reporter } from './load-table.ts';
 import { readReport } from './read-report.ts';
@@ -23,7 +23,7 @@ export interface LoadReportServiceOptions {
 /** A client may come early, and send what has gathered; one that goes on like that is at fault. */
 const mostEarlyReports = 20;
 
-type Call = ServerDuplexStream<Received<LoadStatsRequest>, Input<LoadStatsResponse>>;
+type Call = ServerCall<LoadStatsRequest, Input<LoadStatsResponse>>;
 
 export class LoadReportService {
   readonly #options: LoadReportServiceOptions;
@@ -36,38 +36,19 @@ export class LoadReportService {
 
   readonly handle = (call: Call): void => {
     if (!this.#isServing) {
-      refuse(call, status.UNAVAILABLE, 'the server is shutting down');
+      call.end(status.UNAVAILABLE, 'the server is shutting down');
       return;
     }
     this.#calls.add(call);
     let stream: ReportStream | undefined;
-    let isOver = false;
-    const end = (code: status, details: string) => {
-      onOver();
-      refuse(call, code, details);
+    call.onMessage = (message) => {
+      if (stream) stream.onMessage(message);
+      else stream = this.#open(call, message);
     };
-    const onOver = () => {
-      isOver = true;
+    call.onOver = () => {
       this.#calls.delete(call);
       stream?.close();
     };
-    call.on('data', (received: Received<LoadStatsRequest>) => {
-      if (isOver) return;
-      try {
-        if ('fault' in received) {
-          end(status.INVALID_ARGUMENT, `a load report cannot be decoded: ${received.fault}`);
-        } else if (stream) stream.onMessage(received.message, end);
-        else stream = this.#open(call, received.message, end);
-      } catch (error) {
-        this.#options.log.error({ err: error }, 'a load report could not be handled');
-        end(status.INTERNAL, 'the load report could not be handled; the log of the server says why');
-      }
-    });
-    call.on('end', () => {
-      onOver();
-      call.end();
-    });
-    for (const event of ['cancelled', 'close', 'error']) call.on(event, onOver);
   };
 
   /** Ends all streams with status OK: clients come back, to this server or another. */
@@ -76,17 +57,13 @@ export class LoadReportService {
     for (const call of this.#calls) call.end();
   }
 
-  #open(call: Call, message: LoadStatsRequest, end: End): ReportStream | undefined {
+  #open(call: Call, { node }: LoadStatsRequest): ReportStream {
     const { table, intervalMs, clock } = this.#options;
-    const identity = identityOf(message.node, 'delta');
-    if (identity === undefined) {
-      end(status.INVALID_ARGUMENT, nodeFault(message.node));
-      return undefined;
-    }
+    const identity = identityOf(node, 'delta');
+    if (identity === undefined) throw new StatusError(status.INVALID_ARGUMENT, nodeFault(node));
     const reporter = table.open(identity);
     if (reporter === undefined) {
-      end(status.RESOURCE_EXHAUSTED, `${table.size} clients report their load already`);
-      return undefined;
+      throw new StatusError(status.RESOURCE_EXHAUSTED, `${table.size} clients report their load already`);
     }
     call.write({
       sendAllClusters: true,
@@ -95,8 +72,6 @@ export class LoadReportService {
     return new ReportStream(reporter, { intervalMs, clock });
   }
 }
-
-type End = (code: status, details: string) => void;
 
 /** One client that has said who it is. */
 class ReportStream {
@@ -117,25 +92,25 @@ class ReportStream {
     this.#reportedAtMs = clock();
   }
 
-  onMessage({ clusterStats }: LoadStatsRequest, end: End): void {
+  onMessage({ clusterStats }: LoadStatsRequest): void {
     const nowMs = this.#clock();
     const elapsedMs = nowMs - this.#reportedAtMs;
     this.#reportedAtMs = nowMs;
     this.#early = elapsedMs < this.#intervalMs / 2 ? this.#early + 1 : Math.max(0, this.#early - 1);
     if (this.#early > mostEarlyReports) {
-      end(status.RESOURCE_EXHAUSTED, `load reports come much faster than every ${this.#intervalMs} ms`);
-      return;
+      throw new StatusError(
+        status.RESOURCE_EXHAUSTED,
+        `load reports come much faster than every ${this.#intervalMs} ms`,
+      );
     }
     const report = readReport(clusterStats, elapsedMs);
-    if (typeof report === 'string') end(status.INVALID_ARGUMENT, `a load report cannot be used: ${report}`);
-    else this.#reporter.onReport(report);
+    if (typeof report === 'string') {
+      throw new StatusError(status.INVALID_ARGUMENT, `a load report cannot be used: ${report}`);
+    }
+    this.#reporter.onReport(report);
   }
 
   close(): void {
     this.#reporter.close();
   }
-}
-
-function refuse(call: Call, code: status, details: string): void {
-  call.emit('error', { code, details });
 }

@@ -3,10 +3,8 @@
  * it. An answer is the state of the moment, made in slices so that large ones hold nobody up.
  */
 import { setImmediate } from 'node:timers/promises';
-import { type ServerDuplexStream, type ServerUnaryCall, type sendUnaryData, status } from '@grpc/grpc-js';
 import type { Logger } from '../../process/log.ts';
 import type { Input } from '../../proto/load.ts';
-import type { Received } from '../../proto/services.ts';
 import { toStruct } from '../../proto/struct.ts';
 import {
   ClientConfig,
@@ -16,9 +14,11 @@ import {
   ConfigStatus,
 } from '../../proto/types.ts';
 import { frame } from '../compile/encoded-resource.ts';
+import type { ServerCall } from '../grpc/server-call.ts';
+import { StatusError, status } from '../grpc/status.ts';
 import type { StreamIdentity } from '../xds/identity.ts';
 import type { HeldResource } from '../xds/session.ts';
-import { answerInTurn, endingOf, questionIn, RefusedQuestion } from './answer-in-turn.ts';
+import { type Answering, answerInTurn, answerOnce } from './answer-in-turn.ts';
 import { createNodeFilter } from './node-matcher.ts';
 
 /** A stream, as far as it is shown. */
@@ -43,6 +43,8 @@ export interface ClientStatusLimits {
 
 const defaultLimits: ClientStatusLimits = { resources: 200_000, bytes: 64 * 1024 * 1024, questions: 32 };
 
+type Call = ServerCall<ClientStatusRequest, Buffer>;
+
 /** Resources that are encoded in one turn of the event loop: some 2 ms. */
 const sliceSize = 500;
 
@@ -52,6 +54,7 @@ const secretTypeUrl = 'type.googleapis.com/envoy.extensions.transport_sockets.tl
 export class ClientStatusService {
   readonly #options: ClientStatusOptions;
   readonly #limits: ClientStatusLimits;
+  readonly #answering: Answering<ClientStatusRequest, Buffer>;
   #questions = 0;
   /** One answer is made at a time. */
   #last: Promise<unknown> = Promise.resolve();
@@ -59,34 +62,22 @@ export class ClientStatusService {
   constructor(options: ClientStatusOptions) {
     this.#options = options;
     this.#limits = options.limits ?? defaultLimits;
+    this.#answering = {
+      answer: (question) => this.answer(question),
+      log: options.log,
+      onTaken: () => this.onTaken(),
+    };
   }
 
-  readonly handleStream = (call: ServerDuplexStream<Received<ClientStatusRequest>, Buffer>): void => {
-    answerInTurn(call, (question: ClientStatusRequest) => this.answer(question), this.#options.log, this.onTaken);
-  };
+  readonly handleStream = (call: Call): void => answerInTurn(call, this.#answering);
 
-  readonly handleFetch = (
-    call: ServerUnaryCall<Received<ClientStatusRequest>, Buffer>,
-    respond: sendUnaryData<Buffer>,
-  ): void => {
-    // Every call ends with it, those included whose answer was taken.
-    const end = new Promise<void>((resolve) => call.once('cancelled', () => resolve()));
-    Promise.resolve(call.request)
-      .then((received) => this.answer(questionIn(received)))
-      .then(
-        (bytes) => {
-          respond(null, bytes);
-          return end.then(this.onTaken);
-        },
-        (error: unknown) => respond(endingOf(error, this.#options.log)),
-      );
-  };
+  readonly handleFetch = (call: Call): void => answerOnce(call, this.#answering);
 
-  /** A ClientStatusResponse, encoded: it counts until `onTaken`. Rejects with RefusedQuestion. */
+  /** A ClientStatusResponse, encoded: it counts until `onTaken`. Rejects with StatusError. */
   async answer(question: ClientStatusRequest): Promise<Buffer> {
     const { questions } = this.#limits;
     if (this.#questions >= questions) {
-      throw new RefusedQuestion(
+      throw new StatusError(
         status.RESOURCE_EXHAUSTED,
         `${questions} questions are being answered, or their answers are not read: ask again later`,
       );
@@ -103,9 +94,9 @@ export class ClientStatusService {
   }
 
   /** An answer has been taken, or nobody is left to take it. */
-  readonly onTaken = (): void => {
+  onTaken(): void {
     this.#questions--;
-  };
+  }
 
   async #describeAll({ nodeMatchers, excludeResourceContents }: ClientStatusRequest): Promise<Buffer> {
     const isAskedFor = createNodeFilter(nodeMatchers);
@@ -135,7 +126,7 @@ export class ClientStatusService {
 
   #assertFits({ resources, bytes }: Omit<ClientStatusLimits, 'questions'>): void {
     if (resources <= this.#limits.resources && bytes <= this.#limits.bytes) return;
-    throw new RefusedQuestion(
+    throw new StatusError(
       status.RESOURCE_EXHAUSTED,
       `the answer would have more than ${this.#limits.resources} resources or ${this.#limits.bytes} bytes: ` +
         'ask for fewer nodes by node_matchers, and with exclude_resource_contents',

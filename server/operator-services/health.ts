@@ -1,24 +1,24 @@
 /** The health service of gRPC: whether this server serves, as a whole and by service, for probes and tools. */
-import { type ServerUnaryCall, type ServerWritableStream, type sendUnaryData, status } from '@grpc/grpc-js';
 import type { Logger } from '../../process/log.ts';
 import type { Input } from '../../proto/load.ts';
-import type { Received } from '../../proto/services.ts';
 import {
   type HealthCheckRequest,
   type HealthCheckResponse,
   HealthCheckResponseServingStatus as ServingStatus,
 } from '../../proto/types.ts';
-import { endingOf, questionIn, RefusedQuestion } from './answer-in-turn.ts';
+import type { ServerCall } from '../grpc/server-call.ts';
+import { StatusError, status } from '../grpc/status.ts';
+import { answerOnce } from './answer-in-turn.ts';
 
 /** Streams that wait to be told. Probes ask and go: these are tools, of which there are a few. */
 const mostWatchers = 1_000;
 
-type Watcher = ServerWritableStream<Received<HealthCheckRequest>, Input<HealthCheckResponse>>;
+type Call = ServerCall<HealthCheckRequest, Input<HealthCheckResponse>>;
 
 export class HealthService {
   readonly #services: ReadonlySet<string>;
   readonly #log: Logger;
-  readonly #watchers = new Map<Watcher, string>();
+  readonly #watchers = new Map<Call, string>();
   #isServing = false;
 
   /** `services`: full names of those that it answers for, besides ''. */
@@ -40,34 +40,29 @@ export class HealthService {
     this.#watchers.clear();
   }
 
-  readonly handleCheck = (
-    call: ServerUnaryCall<Received<HealthCheckRequest>, Input<HealthCheckResponse>>,
-    respond: sendUnaryData<Input<HealthCheckResponse>>,
-  ): void => {
-    try {
-      const { service } = questionIn(call.request);
-      if (!this.#services.has(service)) {
-        throw new RefusedQuestion(status.NOT_FOUND, 'there is no such service; "" stands for all');
-      }
-      respond(null, this.#answer(service));
-    } catch (error) {
-      respond(endingOf(error, this.#log));
-    }
+  readonly handleCheck = (call: Call): void => {
+    answerOnce(call, { answer: ({ service }) => this.#check(service), log: this.#log });
   };
 
-  readonly handleWatch = (call: Watcher): void => {
-    try {
-      const { service } = questionIn(call.request);
+  readonly handleWatch = (call: Call): void => {
+    call.onOver = () => this.#watchers.delete(call);
+    call.onMessage = ({ service }) => {
       if (this.#watchers.size >= mostWatchers) {
-        throw new RefusedQuestion(status.RESOURCE_EXHAUSTED, `${mostWatchers} streams watch already`);
+        throw new StatusError(status.RESOURCE_EXHAUSTED, `${mostWatchers} streams watch already`);
       }
       this.#watchers.set(call, service);
-      for (const event of ['cancelled', 'close', 'error']) call.on(event, () => this.#watchers.delete(call));
       call.write(this.#answer(service));
-    } catch (error) {
-      call.emit('error', endingOf(error, this.#log));
-    }
+    };
+    // It has asked, and goes on to listen.
+    call.onHalfClose = () => {};
   };
+
+  #check(service: string): Input<HealthCheckResponse> {
+    if (!this.#services.has(service)) {
+      throw new StatusError(status.NOT_FOUND, 'there is no such service; "" stands for all');
+    }
+    return this.#answer(service);
+  }
 
   #tell(): void {
     for (const [watcher, service] of this.#watchers) watcher.write(this.#answer(service));

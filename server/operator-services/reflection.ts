@@ -1,10 +1,10 @@
 /** The reflection service of gRPC: tells tools that come without .proto files what this server speaks. */
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import type { Logger } from '../../process/log.ts';
 import type { DescribedFile } from '../../proto/descriptors.ts';
 import type { Input } from '../../proto/load.ts';
-import type { Received } from '../../proto/services.ts';
 import type { ServerReflectionRequest, ServerReflectionResponse } from '../../proto/types.ts';
+import type { ServerCall } from '../grpc/server-call.ts';
+import { status } from '../grpc/status.ts';
 import { answerInTurn } from './answer-in-turn.ts';
 
 export interface ReflectionOptions {
@@ -31,10 +31,8 @@ export class ReflectionService {
     this.#options = options;
   }
 
-  readonly handle = (
-    call: ServerDuplexStream<Received<ServerReflectionRequest>, Input<ServerReflectionResponse>>,
-  ): void => {
-    answerInTurn(call, (question: ServerReflectionRequest) => this.answer(question), this.#options.log);
+  readonly handle = (call: ServerCall<ServerReflectionRequest, Input<ServerReflectionResponse>>): void => {
+    answerInTurn(call, { answer: (question) => this.answer(question), log: this.#options.log });
   };
 
   answer(question: ServerReflectionRequest): Input<ServerReflectionResponse> {
@@ -91,6 +89,6 @@ export class ReflectionService {
 }
 
 /** An answer too: the stream goes on. */
-function refusal(errorCode: status, errorMessage: string): Answer {
+function refusal(errorCode: number, errorMessage: string): Answer {
   return { errorResponse: { errorCode, errorMessage } };
 }

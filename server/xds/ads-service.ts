@@ -2,11 +2,8 @@
  * The discovery services on gRPC, aggregated and of one type each: turns messages into requests, performs the effects of the sessions, and
  * reports what came of them. The protocol itself is in the sessions.
  */
-import type { ServerDuplexStream } from '@grpc/grpc-js';
-import { status } from '@grpc/grpc-js';
 import { giveBackFreedMemory } from '../../process/freed-memory.ts';
 import type { Logger } from '../../process/log.ts';
-import type { Received } from '../../proto/services.ts';
 import {
   type DeltaDiscoveryRequest,
   type DiscoveryRequest,
@@ -14,6 +11,8 @@ import {
   Refusal,
   type Status,
 } from '../../proto/types.ts';
+import type { ServerCall } from '../grpc/server-call.ts';
+import { StatusError, status } from '../grpc/status.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { Admission } from './admission.ts';
 import { AdsStream, type AdsStreamOptions, type StreamReport } from './ads-stream.ts';
@@ -55,7 +54,7 @@ interface Door {
   readonly typeUrl: string;
 }
 
-type Call<Message> = ServerDuplexStream<Received<Message>, Buffer>;
+type Call<Message> = ServerCall<Message, Buffer>;
 
 export class AdsService {
   readonly #options: AdsServiceOptions;
@@ -142,60 +141,42 @@ export class AdsService {
     read: (message: Message) => Request,
   ): void {
     let stream: AdsStream | undefined;
+    const handle = (message: Message) => {
+      const { node } = message;
+      if (node && stream && node.id !== stream.identity.id) stream.odd('changed-node');
+      stream ??= this.#open(call, door, node);
+      stream.onRequest(typedBy(door, read(message)));
+      if (door.typeUrl !== '') this.#queue.add(this.#siblings.takeHeld(clientOf(stream)));
+    };
     let leaveQueue: (() => void) | undefined;
-    let isOver = false;
-    // grpc-js reports an end in several ways, some of them twice.
-    const onOver = () => {
-      isOver = true;
-      leaveQueue?.();
-      if (!stream) return;
-      this.#streams.delete(stream);
-      this.#queue.remove(stream);
-      this.#siblings.leave(clientOf(stream), stream);
-      stream.close();
-      stream = undefined;
-    };
-    const handle = (received: Received<Message>) => {
-      // What was on its way when the stream was refused.
-      if (isOver) return;
-      try {
-        if ('fault' in received) {
-          refuse(call, status.INVALID_ARGUMENT, `a message cannot be decoded: ${received.fault}`);
-          return;
-        }
-        const { node } = received.message;
-        if (node && stream && node.id !== stream.identity.id) stream.odd('changed-node');
-        stream ??= this.#open(call, door, node);
-        stream?.onRequest(typedBy(door, read(received.message)));
-        if (stream && door.typeUrl !== '') this.#queue.add(this.#siblings.takeHeld(clientOf(stream)));
-      } catch (error) {
-        this.#options.log.error({ err: error }, 'a message of an xDS stream could not be handled');
-        refuse(call, status.INTERNAL, 'the message could not be handled; the log of the server says why');
-      }
-    };
     // What comes after the first message waits with it.
-    call.once('data', (first: Received<Message>) => {
+    call.onMessage = (first) => {
       call.pause();
+      call.onMessage = handle;
       leaveQueue = this.#admission.add(() => {
-        handle(first);
-        call.on('data', handle);
+        call.perform(() => handle(first));
         call.resume();
       });
-      if (leaveQueue === undefined) refuse(call, status.UNAVAILABLE, 'too many streams wait to be let in: try again');
-    });
-    call.on('end', () => {
-      onOver();
-      call.end();
-    });
-    call.on('cancelled', onOver);
-    call.on('close', onOver);
-    call.on('error', onOver);
+      if (leaveQueue === undefined)
+        throw new StatusError(status.UNAVAILABLE, 'too many streams wait to be let in: try again');
+    };
+    call.onOver = () => {
+      leaveQueue?.();
+      if (stream) this.#forget(stream);
+    };
   }
 
-  #open(call: AdsStreamOptions['call'], { protocol, typeUrl }: Door, node: Node | null): AdsStream | undefined {
-    if (!this.#isServing) return refuse(call, status.UNAVAILABLE, 'the server is loading or shutting down');
+  #forget(stream: AdsStream): void {
+    this.#streams.delete(stream);
+    this.#queue.remove(stream);
+    this.#siblings.leave(clientOf(stream), stream);
+    stream.close();
+  }
+
+  #open(call: AdsStreamOptions['call'], { protocol, typeUrl }: Door, node: Node | null): AdsStream {
+    if (!this.#isServing) throw new StatusError(status.UNAVAILABLE, 'the server is loading or shutting down');
     const identity = identityOf(node, typeUrl === '' ? protocol : undefined);
-    if (identity === undefined) return refuse(call, status.INVALID_ARGUMENT, nodeFault(node));
+    if (identity === undefined) throw new StatusError(status.INVALID_ARGUMENT, nodeFault(node));
     const { cache, serverId, log, clock, openReport } = this.#options;
     const stream = new AdsStream({
       call,
@@ -250,15 +231,6 @@ export class AdsService {
 
 function clientOf({ identity: { namespace, id } }: AdsStream): string {
   return `${namespace}/${id}`;
-}
-
-/** grpc-js ends a call with a status when it is told of an error. */
-interface Refusable {
-  emit(event: 'error', error: { readonly code: status; readonly details: string }): boolean;
-}
-
-function refuse(call: Refusable, code: status, details: string): undefined {
-  call.emit('error', { code, details });
 }
 
 /** On the service of one type a request may leave it out. */

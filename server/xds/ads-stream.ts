@@ -1,6 +1,7 @@
 /** One stream: performs what its session wants and reports what came of it. Knows the socket, not the protocol. */
-import { status } from '@grpc/grpc-js';
 import type { Logger } from '../../process/log.ts';
+import type { ServerCall } from '../grpc/server-call.ts';
+import { status } from '../grpc/status.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
@@ -43,12 +44,8 @@ export interface StreamReport {
 }
 
 export interface AdsStreamOptions {
-  /** The part of a grpc-js call that a stream writes to. */
-  readonly call: {
-    write(bytes: Buffer, onWritten: () => void): boolean;
-    end(): unknown;
-    emit(event: 'error', error: { readonly code: status; readonly details: string }): boolean;
-  };
+  /** The part of a call that a stream writes to. */
+  readonly call: Pick<ServerCall<unknown, unknown>, 'writeFramed' | 'end'>;
   readonly identity: StreamIdentity;
   readonly protocol: Protocol;
   /** The only type of the stream; '' for the aggregated service, which has all. */
@@ -276,7 +273,7 @@ export class AdsStream implements Sibling {
     const bytes = encodeResponse(response, this.#options.protocol, this.#options.serverId);
     if (this.#unreadBytes === 0) this.#takenMs = this.#options.clock();
     this.#count(bytes.length);
-    this.#options.call.write(bytes, () => this.#onTaken(bytes.length));
+    this.#options.call.writeFramed(bytes, () => this.#onTaken(bytes.length));
     if (this.#unreadBytes > mostUnreadBytes) {
       this.#refuse(status.RESOURCE_EXHAUSTED, 'the client does not read what it is sent');
     }
@@ -302,7 +299,7 @@ export class AdsStream implements Sibling {
   }
 
   #refuse(code: number, details: string): void {
-    this.#options.call.emit('error', { code, details });
+    this.#options.call.end(code, details);
     this.close();
   }
 

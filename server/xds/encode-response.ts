@@ -1,8 +1,10 @@
 /**
- * Responses as bytes: resources were framed when they were compiled, so a response is their concatenation behind a small head.
+ * Responses as the bytes of a gRPC message: resources were framed when they were compiled, so a response is their concatenation behind a
+ * small head.
  * Streams whose clients do the same are sent the same, down to the nonce: such a message is put together once for all of them.
  */
 import { DeltaDiscoveryResponse, DiscoveryResponse } from '../../proto/types.ts';
+import { frameMessage } from '../grpc/message-framing.ts';
 import type { Protocol, Response } from './session.ts';
 
 /** By what is sent: the list that clients with the same names share (`full-responses.ts`), or a resource that is sent alone. */
@@ -31,8 +33,8 @@ function encode(response: Response, protocol: Protocol, serverId: string): Buffe
   const controlPlane = { identifier: serverId };
   if (protocol === 'sotw') {
     const head = DiscoveryResponse.encode({ typeUrl, nonce, versionInfo: version, controlPlane });
-    return Buffer.concat([head, ...resources.map(({ framedSotw }) => framedSotw)]);
+    return frameMessage([head, ...resources.map(({ framedSotw }) => framedSotw)]);
   }
   const said = { typeUrl, nonce, systemVersionInfo: version, removedResources: removed, controlPlane };
-  return Buffer.concat([DeltaDiscoveryResponse.encode(said), ...resources.map(({ framedDelta }) => framedDelta)]);
+  return frameMessage([DeltaDiscoveryResponse.encode(said), ...resources.map(({ framedDelta }) => framedDelta)]);
 }

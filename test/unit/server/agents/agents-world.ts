@@ -1,10 +1,11 @@
 /** The agents' service behind a real gRPC server, on a registry whose time stands still. */
-import { Client, credentials, Metadata, Server, ServerCredentials, status } from '@grpc/grpc-js';
+import { Client, credentials, Metadata, status } from '@grpc/grpc-js';
 import { pino } from 'pino';
 import type { Input } from '../../../../proto/load.ts';
-import { agentService, tolerant } from '../../../../proto/services.ts';
+import { agentService } from '../../../../proto/services.ts';
 import { AgentMessage, type ServerMessage } from '../../../../proto/types.ts';
 import { AgentService } from '../../../../server/agents/agent-service.ts';
+import { GrpcServer } from '../../../../server/grpc/server.ts';
 import { AgentDirectory } from '../../../../server/status/agent-directory.ts';
 import type { AgentRecord } from '../../../../server/status/agent-record.ts';
 import { Rollouts } from '../../../../server/status/rollouts.ts';
@@ -25,7 +26,7 @@ export class AgentsWorld {
   readonly drains: DrainWait[] = [];
   /** How often something of an agent has changed. */
   changes = 0;
-  readonly #server = new Server();
+  readonly #server = new GrpcServer({ log: pino({ level: 'silent' }), onEnded: () => {}, onBroken: () => {} });
   readonly #clients: Client[] = [];
   #address = '';
 
@@ -55,13 +56,8 @@ export class AgentsWorld {
   }
 
   async start(): Promise<void> {
-    this.#server.addService({ connect: tolerant(agentService.connect) }, { connect: this.service.handle });
-    const port = await new Promise<number>((resolve, reject) => {
-      this.#server.bindAsync('127.0.0.1:0', ServerCredentials.createInsecure(), (error, bound) =>
-        error ? reject(error) : resolve(bound),
-      );
-    });
-    this.#address = `127.0.0.1:${port}`;
+    this.#server.add(agentService.connect, this.service.handle);
+    this.#address = `127.0.0.1:${await this.#server.listen({ host: '127.0.0.1', port: 0 })}`;
     this.service.start();
   }
 
@@ -81,10 +77,10 @@ export class AgentsWorld {
     return this.registryWorld.state(id);
   }
 
-  close(): void {
+  async close(): Promise<void> {
     this.service.close();
     for (const client of this.#clients) client.close();
-    this.#server.forceShutdown();
+    await this.#server.close();
   }
 }
 

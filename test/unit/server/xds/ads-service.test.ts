@@ -1,46 +1,18 @@
-import { EventEmitter } from 'node:events';
-import { type ServerDuplexStream, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import pino from 'pino';
-import type { Received } from '../../../../proto/services.ts';
 import { typeUrls } from '../../../../proto/type-urls.ts';
 import { DeltaDiscoveryRequest } from '../../../../proto/types.ts';
 import { AdsService } from '../../../../server/xds/ads-service.ts';
+import { FakeCall } from '../../../support/fake-call.ts';
 import { ModelMesh } from '../../../support/model-mesh.ts';
-
-type Call = ServerDuplexStream<Received<DeltaDiscoveryRequest>, Buffer>;
-
-/** What the service uses of a call of grpc-js. */
-class FakeCall extends EventEmitter {
-  readonly written: Buffer[] = [];
-  readonly ends: { readonly code: string; readonly details: string }[] = [];
-
-  constructor() {
-    super();
-    this.on('error', ({ code, details }) => this.ends.push({ code: status[code] ?? '', details }));
-  }
-
-  write(bytes: Buffer, onWritten: () => void): boolean {
-    this.written.push(bytes);
-    onWritten();
-    return true;
-  }
-
-  pause(): void {}
-
-  resume(): void {}
-
-  end(): void {}
-}
 
 describe('the discovery service', () => {
   const open = (service: AdsService) => {
-    const call = new FakeCall();
-    // The service asks for no more of a call than this one has.
-    service.handlers().delta(call as unknown as Call);
+    const call = new FakeCall<DeltaDiscoveryRequest, Buffer>();
+    service.handlers().delta(call);
     const node = { id: 'envoy-1', userAgentName: 'envoy' };
     const bytes = DeltaDiscoveryRequest.encode({ node, typeUrl: typeUrls.cluster });
-    call.emit('data', { message: DeltaDiscoveryRequest.decode(bytes) });
+    call.say(DeltaDiscoveryRequest.decode(bytes));
     return call;
   };
   const nothing = () => {};
@@ -71,11 +43,11 @@ describe('the discovery service', () => {
     const service = create();
     const early = open(service);
     expect(early.ends).to.deep.equal([{ code: 'UNAVAILABLE', details: 'the server is loading or shutting down' }]);
-    expect(early.written).to.deep.equal([]);
+    expect(early.framed).to.deep.equal([]);
     service.start();
     const inTime = open(service);
     await nextTurn();
-    expect(inTime.written).to.have.lengthOf(1);
+    expect(inTime.framed).to.have.lengthOf(1);
     service.close();
     const late = open(service);
     await nextTurn();

@@ -1,8 +1,8 @@
-import { status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import pino from 'pino';
 import { typeUrls } from '../../../../proto/type-urls.ts';
 import { DeltaDiscoveryResponse } from '../../../../proto/types.ts';
+import { statusName } from '../../../../server/grpc/status.ts';
 import { AdsStream, mostStandstillMs } from '../../../../server/xds/ads-stream.ts';
 import { ForeignSession } from '../../../../server/xds/foreign-session.ts';
 import { identityOf } from '../../../../server/xds/identity.ts';
@@ -30,9 +30,8 @@ class World {
     const note = (_object: object, message: string) => this.told.push(message);
     this.stream = new AdsStream({
       call: {
-        write: (bytes, take) => this.sent.push({ bytes, take }) > 0,
-        end: nothing,
-        emit: (_event, { code, details }) => this.errors.push(`${status[code]}: ${details}`) > 0,
+        writeFramed: (bytes, take = nothing) => this.sent.push({ bytes, take }),
+        end: (code = 0, details = '') => this.errors.push(`${statusName(code)}: ${details}`),
       },
       identity,
       protocol: 'delta',
@@ -87,7 +86,8 @@ class World {
   /** The names that the newest message brings. */
   get newest(): string[] {
     const { bytes } = this.sent.at(-1) ?? { bytes: Buffer.alloc(0) };
-    return DeltaDiscoveryResponse.decode(bytes).resources.map(({ name }) => name);
+    // Behind the prefix of gRPC.
+    return DeltaDiscoveryResponse.decode(bytes.subarray(5)).resources.map(({ name }) => name);
   }
 }
 

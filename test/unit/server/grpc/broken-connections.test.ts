@@ -1,10 +1,10 @@
 import { once } from 'node:events';
 import { connect } from 'node:net';
 import { mock } from 'node:test';
-import { Server } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import pino from 'pino';
-import { BrokenConnections, openDoor } from '../../../server/grpc-door.ts';
+import { BrokenConnections } from '../../../../server/grpc/broken-connections.ts';
+import { GrpcServer } from '../../../../server/grpc/server.ts';
 
 const noise = Buffer.from(Array.from({ length: 200 }, (_, index) => (index * 91 + 3) & 255));
 const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
@@ -12,21 +12,17 @@ const preface = Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n');
 describe('the gRPC port', () => {
   const told: { readonly peer: string }[] = [];
   let broken = 0;
-  let door: Awaited<ReturnType<typeof openDoor>>;
-  const server = new Server();
+  let port: number;
+  const server = new GrpcServer({
+    log: Object.assign(pino({ level: 'silent' }), { warn: (line: { readonly peer: string }) => told.push(line) }),
+    onEnded: () => {},
+    onBroken: () => broken++,
+  });
 
   before(async () => {
-    const note = (line: { readonly peer: string }) => told.push(line);
-    door = await openDoor(server, {
-      listen: { host: '127.0.0.1', port: 0 },
-      log: Object.assign(pino({ level: 'silent' }), { warn: note }),
-      onBroken: () => broken++,
-    });
+    port = await server.listen({ host: '127.0.0.1', port: 0 });
   });
-  after(() => {
-    door.close();
-    server.forceShutdown();
-  });
+  after(() => server.close());
 
   for (const { name, bytes } of [
     { name: 'random bytes', bytes: noise },
@@ -35,7 +31,7 @@ describe('the gRPC port', () => {
   ]) {
     it(`counts a connection with ${name}, and cuts it`, async () => {
       const before = broken;
-      const socket = connect(door.port, '127.0.0.1').on('error', () => {});
+      const socket = connect(port, '127.0.0.1').on('error', () => {});
       await once(socket, 'connect');
       socket.resume().write(bytes);
       await new Promise((resolve) => socket.once('close', resolve));
@@ -50,7 +46,7 @@ describe('the gRPC port', () => {
 
   it('does not count who hangs up', async () => {
     const before = broken;
-    const socket = connect(door.port, '127.0.0.1').resume();
+    const socket = connect(port, '127.0.0.1').resume();
     await once(socket, 'connect');
     socket.end(preface);
     await new Promise((resolve) => socket.once('close', resolve));
@@ -64,10 +60,10 @@ describe('broken connections', () => {
 
   it('are told of at once, and those of the next 10 s together', () => {
     const told: unknown[] = [];
-    const broken = new BrokenConnections({ warn: (line: unknown) => void told.push(line) });
-    for (const port of [1, 2, 3]) broken.tell(`10.0.0.1:${port}`, 'no');
+    const broken = new BrokenConnections({ warn: (line: unknown) => void told.push(line) }, () => {});
+    for (const port of [1, 2, 3]) broken.note(`10.0.0.1:${port}`, 'no');
     mock.timers.tick(10_000);
-    broken.tell('10.0.0.2:1', 'no');
+    broken.note('10.0.0.2:1', 'no');
     mock.timers.tick(10_000);
     broken.close();
     expect(told).to.deep.equal([

@@ -1,0 +1,162 @@
+/**
+ * A gRPC server on node:http2: methods, the connections of clients, and their end. Without TLS: the port is of the loopback interface
+ * until there is any.
+ */
+import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import { formatHostPort, type HostPort } from '../../process/host-port.ts';
+import type { Logger } from '../../process/log.ts';
+import { BrokenConnections } from './broken-connections.ts';
+import { refusedAs, statusTrailers } from './call-headers.ts';
+import { type Codec, Http2Call, type ServerCall } from './server-call.ts';
+import { status, statusName } from './status.ts';
+
+/**
+ * Connections that wait to be accepted; Linux has 4,096 by itself (net.core.somaxconn). With Node's 511, those of a mesh that comes back
+ * to a server that was started again try again after 1, 3, 7 … 31 seconds.
+ */
+const mostUnaccepted = 4_096;
+
+/** On one connection. An Envoy that does not aggregate has one for the endpoints of each cluster. */
+const mostStreams = 2_000;
+
+/** Finds clients whose machine is gone: nothing else would end their streams. */
+const keepaliveMs = 30_000;
+const pongMs = 10_000;
+
+/** How long calls have to take their end before they are cut. */
+const shutdownMs = 2_000;
+
+/** An agent that reconnects lists every resource it holds, with its version. */
+const mostMessageBytes = 16 * 1024 * 1024;
+
+export interface Method<Request, Response> extends Codec<Request, Response> {
+  /** `/package.Service/Method`. */
+  readonly path: string;
+}
+
+/** A call that this server has ended, with the name of its status and the sentence that went with it. */
+export interface EndedCall {
+  readonly method: string;
+  readonly code: string;
+  readonly details: string;
+}
+
+export interface GrpcServerOptions {
+  readonly log: Logger;
+  readonly onEnded: (end: EndedCall) => void;
+  /** A connection was cut, for what came on it is no HTTP/2. */
+  readonly onBroken: () => void;
+}
+
+/** Of a path that is told of: clients may name any. */
+const mostPath = 200;
+
+type Accept = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+
+export class GrpcServer {
+  readonly #options: GrpcServerOptions;
+  readonly #broken: BrokenConnections;
+  readonly #server = http2.createServer({
+    settings: { maxConcurrentStreams: mostStreams, enablePush: false },
+    // How much may lie in wait for a client is for each service to say.
+    maxSessionMemory: Number.MAX_SAFE_INTEGER,
+  });
+  readonly #methods = new Map<string, Accept>();
+  readonly #sessions = new Set<ServerHttp2Session>();
+
+  constructor(options: GrpcServerOptions) {
+    this.#options = options;
+    this.#broken = new BrokenConnections(options.log, options.onBroken);
+    this.#server.on('connection', (socket) => this.#broken.watch(socket));
+    this.#server.on('session', (session) => this.#onSession(session));
+    this.#server.on('stream', (stream, headers) => this.#onStream(stream, headers));
+  }
+
+  /** The full names of the services that have methods here. */
+  get services(): readonly string[] {
+    return [...new Set([...this.#methods.keys()].map((path) => path.split('/')[1] ?? ''))];
+  }
+
+  /** `mostBytes`: of one message of the client; what has more ends its call with RESOURCE_EXHAUSTED. */
+  add<Request, Response>(
+    method: Method<Request, Response>,
+    handle: (call: ServerCall<Request, Response>) => void,
+    mostBytes = mostMessageBytes,
+  ): void {
+    const { path } = method;
+    const { log } = this.#options;
+    const options = {
+      codec: method,
+      mostBytes,
+      onEnded: (code: number, details: string) => this.#tell(path, code, details),
+      onFault: (error: unknown) =>
+        log.error({ err: error, method: path }, 'a message on a gRPC stream could not be handled'),
+    };
+    this.#methods.set(path, (stream, headers) => new Http2Call(stream, headers, options).begin(headers, handle));
+  }
+
+  /** Answers the port. Throws an Error with a sentence when it cannot. */
+  async listen({ host, port }: HostPort): Promise<number> {
+    await new Promise<void>((resolve, reject) => {
+      this.#server.once('error', (error) => {
+        reject(new Error(`cannot listen on ${formatHostPort({ host, port })} for gRPC: ${error.message}`));
+      });
+      this.#server.listen({ host, port, backlog: mostUnaccepted }, resolve);
+    });
+    const address = this.#server.address();
+    return typeof address === 'object' && address !== null ? address.port : port;
+  }
+
+  /** Takes no more connections and no more calls; resolves when those that there are have ended, or were cut after 2 s. */
+  async close(): Promise<void> {
+    this.#broken.close();
+    const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    for (const session of this.#sessions) session.close();
+    const cut = setTimeout(() => {
+      for (const session of this.#sessions) session.destroy();
+    }, shutdownMs);
+    await closed;
+    clearTimeout(cut);
+  }
+
+  #onSession(session: ServerHttp2Session): void {
+    this.#sessions.add(session);
+    let pong: NodeJS.Timeout | undefined;
+    const ping = setInterval(() => {
+      pong ??= setTimeout(() => session.destroy(), pongMs).unref();
+      session.ping(() => {
+        clearTimeout(pong);
+        pong = undefined;
+      });
+    }, keepaliveMs).unref();
+    session.once('close', () => {
+      clearInterval(ping);
+      clearTimeout(pong);
+      this.#sessions.delete(session);
+    });
+  }
+
+  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+    const refusal = refusedAs(headers);
+    const path = headers[':path'] ?? '';
+    const accept = this.#methods.get(path);
+    if (refusal === undefined && accept !== undefined) {
+      accept(stream, headers);
+      return;
+    }
+    stream.on('error', () => {});
+    stream.resume();
+    if (refusal !== undefined) {
+      stream.respond({ ':status': refusal }, { endStream: true });
+      return;
+    }
+    const sentence = 'this server has no such method';
+    const trailers = statusTrailers(status.UNIMPLEMENTED, sentence);
+    stream.respond({ ':status': 200, 'content-type': 'application/grpc', ...trailers }, { endStream: true });
+    this.#tell(path, status.UNIMPLEMENTED, sentence);
+  }
+
+  #tell(method: string, code: number, details: string): void {
+    this.#options.onEnded({ method: method.slice(0, mostPath), code: statusName(code), details });
+  }
+}
