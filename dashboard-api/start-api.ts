@@ -36,12 +36,17 @@ export async function startApi(controlPlane: ControlPlane, options: StartApiOpti
   server.keepAliveTimeout = keepAliveTimeoutMs;
   server.timeout = 0;
   server.on('clientError', answerGarbage);
+  const connections = new Set<Socket>();
+  server.on('connection', (socket) => {
+    connections.add(socket);
+    socket.once('close', () => connections.delete(socket));
+  });
   const address = await startListening(server, listen);
   return {
     address,
     close: () => {
       closing.abort();
-      return closeServer(server);
+      return closeServer(server, connections);
     },
   };
 }
@@ -58,7 +63,7 @@ function startListening(server: Server, { host, port }: StartApiOptions['listen'
   });
 }
 
-function closeServer(server: Server): Promise<void> {
+function closeServer(server: Server, connections: ReadonlySet<Socket>): Promise<void> {
   return new Promise((resolve) => {
     const impatient = setTimeout(() => server.closeAllConnections(), closeGraceMs);
     server.close(() => {
@@ -66,6 +71,8 @@ function closeServer(server: Server): Promise<void> {
       resolve();
     });
     server.closeIdleConnections();
+    // To Node a connection is not idle before its first request. Pools of clients open some for requests to come.
+    for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
   });
 }
 

@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { connect } from 'node:net';
 import { gzipSync } from 'node:zlib';
 import { expect } from 'chai';
@@ -367,5 +368,21 @@ describe('requests that are right', () => {
       ),
     );
     expect(outcome).to.contain(`cannot listen on ${api.address} for HTTP`);
+  });
+
+  it('closes at once though a client has a connection over which it has asked nothing yet', async () => {
+    const second = new ApiUnderTest();
+    await second.start();
+    const [host = '', port = ''] = second.address.split(':');
+    const client = connect(Number(port), host);
+    const ended = once(client, 'close');
+    // The server knows of the connection when it has answered one that came later.
+    await once(client, 'connect');
+    await second.ask('/healthz');
+    const began = performance.now();
+    await second.stop();
+    await ended;
+    // It has two seconds for answers that are under way.
+    expect(performance.now() - began).to.be.below(1_500);
   });
 });
