@@ -27,8 +27,9 @@ export function createRegistryPort(plane: ControlPlane, toIso: ToIso): RegistryP
     },
     register: async (registration) => {
       const record: InstanceRecord = { ...registration, source: 'rest', state: 'passing' };
-      const { created } = await plane.registry.register(record, false);
-      return { instance: info(registration), created };
+      const { lastSeenMs, created } = await plane.registry.register(record, false);
+      // As it was registered: when that is on the disk somebody else may have removed it.
+      return { instance: instanceInfo(record, toIso(lastSeenMs)), created };
     },
     heartbeat: async (ref) => {
       plane.registry.heartbeat(ref);

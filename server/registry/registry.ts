@@ -80,7 +80,7 @@ export class Registry {
    * Registers, or replaces what was registered under the same id. `isHeld`: a stream vouches for it from now on. Without
    * one, throws INSTANCE_HELD when a stream does: it would be lost although its agent lives.
    */
-  async register(record: InstanceRecord, isHeld: boolean): Promise<{ readonly created: boolean }> {
+  async register(record: InstanceRecord, isHeld: boolean): Promise<RegisteredInstance & { readonly created: boolean }> {
     const nowMs = this.#options.clock();
     const key = instanceKey(record);
     const present = this.#entries.get(key);
@@ -91,7 +91,7 @@ export class Registry {
     this.#add({ record, liveness, lastSeenMs: nowMs, stateWhenAlive: record.state });
     if (!present || JSON.stringify(present.record) !== JSON.stringify(record)) this.#options.onChange(record, false);
     await this.#leases.claim(key, record);
-    return { created: present === undefined };
+    return { record, lastSeenMs: nowMs, created: present === undefined };
   }
 
   /** A sign of life. Throws INSTANCE_NOT_FOUND when it is gone: it has to register again. */

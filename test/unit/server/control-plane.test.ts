@@ -133,6 +133,13 @@ describe('the control plane', () => {
     });
   }
 
+  it('registers by REST an instance that somebody else removes before it is on the disk', async () => {
+    const registry = createRegistryPort(plane, toIso);
+    const [registered] = await Promise.all([registry.register(instance('r9')), registry.deregister(instance('r9'))]);
+    expect(registered).to.deep.include({ created: true });
+    expect(registered.instance).to.deep.include({ id: 'r9', state: 'passing' });
+  });
+
   it('drains by REST an instance that its agent holds', async () => {
     await fill();
     expect(await createRegistryPort(plane, toIso).drain(instance('r1'))).to.deep.include({ state: 'draining' });
