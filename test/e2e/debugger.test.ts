@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
 import { expect } from 'chai';
-import { startServer, startSluice, useProcesses } from '../support/processes.ts';
+import { Processes, startSluice } from '../support/processes.ts';
 import type { TestProcess } from '../support/test-process.ts';
 
 const sigusr1 = 1n << 9n;
@@ -51,29 +51,37 @@ function isOpen(port: number): Promise<boolean> {
 }
 
 describe('SIGUSR1 all through the start', () => {
-  const processes = useProcesses();
+  const processes = new Processes();
   // Where it would be open, if it were; it does not open it.
   const environment = { NODE_OPTIONS: '--inspect-port=0' };
   const free = '127.0.0.1:0';
 
-  it('neither ends the server nor leaves a debugger open', async () => {
-    const args = ['server', '--http', free, '--grpc', free, '--data-dir', processes.makeFolder('data')];
-    const server = startSluice(processes, args, { environment });
-    await signalUntil(server, 'serving');
-    await sleep(lookedMs);
-    expect(await stillOpen(server)).to.deep.equal([]);
-    expect(server.isRunning).to.equal(true);
-  });
+  const server = ['server', '--http', free, '--grpc', free];
+  const agent = ['agent', '--server', '127.0.0.1:9', '--service', 'web', '--outbound', free, '--admin', free];
+  const programs = [
+    { name: 'the server', args: server, message: 'serving' },
+    { name: 'an agent', args: agent, message: 'listening' },
+    { name: 'an agent with --workers 2', args: [...agent, '--workers', '2'], message: 'listening' },
+  ];
+  let outcomes: { readonly open: readonly number[]; readonly isRunning: boolean }[];
 
-  for (const workers of ['1', '2']) {
-    it(`neither ends an agent with --workers ${workers} nor leaves a debugger open`, async () => {
-      const { grpc } = await startServer(processes);
-      const args = ['--server', grpc, '--service', 'web', '--outbound', free, '--admin', free, '--workers', workers];
-      const agent = startSluice(processes, ['agent', ...args], { environment });
-      await signalUntil(agent, 'listening');
-      await sleep(lookedMs);
-      expect(await stillOpen(agent)).to.deep.equal([]);
-      expect(agent.isRunning).to.equal(true);
+  // At once: most of the time each of them only has to be waited for.
+  before(async () => {
+    outcomes = await Promise.all(
+      programs.map(async ({ name, args, message }) => {
+        const folders = { SLUICE_DATA_DIR: processes.makeFolder('data'), HOME: processes.makeFolder(name) };
+        const started = startSluice(processes, args, { environment: { ...environment, ...folders } });
+        await signalUntil(started, message);
+        await sleep(lookedMs);
+        return { open: await stillOpen(started), isRunning: started.isRunning };
+      }),
+    );
+  });
+  after(() => processes.close());
+
+  for (const [index, { name }] of programs.entries()) {
+    it(`neither ends ${name} nor leaves a debugger open`, () => {
+      expect(outcomes[index]).to.deep.equal({ open: [], isRunning: true });
     });
   }
 });

@@ -9,10 +9,10 @@ import {
   runSluice,
   type ServerProcess,
   startAgent,
-  startReviews,
   startServer,
   useProcesses,
 } from '../support/processes.ts';
+import { startReviewsMesh } from '../support/reviews-mesh.ts';
 import { Traffic } from '../support/traffic.ts';
 
 const route = (v1: number, v2: number) => `
@@ -41,21 +41,12 @@ describe('a mesh of real processes', () => {
   let traffic: Traffic;
 
   beforeEach(async () => {
-    server = await startServer(processes);
-    for (const version of ['v1', 'v2']) {
-      const { address } = await startReviews(processes, { version });
-      const args = ['--service', 'reviews', '--version', version, '--id', `reviews-${version}`, '--app', address];
-      await startAgent(processes, { server, args });
-    }
-    web = await startWeb();
+    ({ server, web } = await startReviewsMesh(processes));
     traffic = new Traffic(web.outbound);
     await traffic.get();
   });
 
   afterEach(() => traffic.stop());
-
-  const startWeb = (isReadyLater = false) =>
-    startAgent(processes, { server, args: ['--service', 'web', '--id', 'web-1'], isReadyLater });
 
   const apply = (text: string) =>
     runSluice(processes, ['apply', '-f', '-', '--wait=10s', '--api', server.api], { input: text });
@@ -118,7 +109,7 @@ describe('a mesh of real processes', () => {
     server.process.kill();
     web.process.kill();
     await Promise.all([server.process.ended, web.process.ended]);
-    web = await startWeb();
+    web = await startAgent(processes, { server, args: ['--service', 'web', '--id', 'web-1'] });
     expect(await json(`http://${web.admin}/ready`)).to.include({ stale: true, revision: 1 });
     traffic = new Traffic(web.outbound);
     expect(await traffic.get()).to.equal('v2');

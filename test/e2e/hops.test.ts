@@ -2,14 +2,8 @@
 import { expect } from 'chai';
 import { ask } from '../support/ask.ts';
 import { CountingAgent } from '../support/counting-agent.ts';
-import {
-  type AgentProcess,
-  type ServerProcess,
-  startAgent,
-  startReviews,
-  startServer,
-  useProcesses,
-} from '../support/processes.ts';
+import { type AgentProcess, Processes, type ServerProcess } from '../support/processes.ts';
+import { startReviewsMesh } from '../support/reviews-mesh.ts';
 
 type Hops = 'both' | 'client' | 'server' | 'direct';
 
@@ -45,22 +39,20 @@ const walk: readonly Hops[] = [
 const callers = 16;
 
 describe('hops', () => {
-  const processes = useProcesses();
+  const processes = new Processes();
   let server: ServerProcess;
   let web: AgentProcess;
-  let beside: AgentProcess[];
+  let beside: readonly AgentProcess[];
   let connections: CountingAgent;
 
-  beforeEach(async () => {
-    server = await startServer(processes);
-    beside = [];
-    for (const version of ['v1', 'v2']) {
-      const { address } = await startReviews(processes, { version });
-      const app = ['--app', address, '--app-advertise', address];
-      const args = ['--service', 'reviews', '--version', version, '--id', `reviews-${version}`, ...app];
-      beside.push(await startAgent(processes, { server, args }));
-    }
-    web = await startAgent(processes, { server, args: ['--service', 'web', '--id', 'web-1'] });
+  before(async () => {
+    const besideOf = (application: string) => ['--app-advertise', application];
+    ({ server, web, beside } = await startReviewsMesh(processes, { besideOf }));
+  });
+
+  after(() => processes.close());
+
+  beforeEach(() => {
     connections = new CountingAgent(callers);
   });
 

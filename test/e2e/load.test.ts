@@ -2,14 +2,8 @@
 import { expect } from 'chai';
 import { ask } from '../support/ask.ts';
 import { CountingAgent } from '../support/counting-agent.ts';
-import {
-  type AgentProcess,
-  type ServerProcess,
-  startAgent,
-  startReviews,
-  startServer,
-  useProcesses,
-} from '../support/processes.ts';
+import { type AgentProcess, type ServerProcess, useProcesses } from '../support/processes.ts';
+import { startReviewsMesh } from '../support/reviews-mesh.ts';
 import { changeRulesUnderLoad } from '../support/rule-changes/rule-change-run.ts';
 
 const route = (v1: number, v2: number) => `
@@ -19,6 +13,8 @@ metadata: { name: reviews }
 spec: { service: reviews, rules: [ { backends: [ { subset: v1, weight: ${v1} }, { subset: v2, weight: ${v2} } ] } ] }
 `;
 
+const callers = 8;
+
 describe('real processes under load', () => {
   const processes = useProcesses();
   let server: ServerProcess;
@@ -26,14 +22,8 @@ describe('real processes under load', () => {
   let connections: CountingAgent;
 
   beforeEach(async () => {
-    server = await startServer(processes);
-    for (const version of ['v1', 'v2']) {
-      const { address } = await startReviews(processes, { version });
-      const args = ['--service', 'reviews', '--version', version, '--id', `reviews-${version}`, '--app', address];
-      await startAgent(processes, { server, args });
-    }
-    web = await startAgent(processes, { server, args: ['--service', 'web', '--id', 'web-1'] });
-    connections = new CountingAgent(8);
+    ({ server, web } = await startReviewsMesh(processes));
+    connections = new CountingAgent(callers);
     await get();
   });
 
@@ -59,10 +49,14 @@ describe('real processes under load', () => {
   it('split 10,000 requests through one agent exactly: 90/10 gives 1,000 to v2, give or take 1', async () => {
     await apply(route(90, 10));
     const counts: Record<string, number> = {};
-    for (let i = 0; i < 10_000; i++) {
-      const version = await get();
-      counts[version] = (counts[version] ?? 0) + 1;
-    }
+    let asked = 0;
+    const asking = async () => {
+      while (asked++ < 10_000) {
+        const version = await get();
+        counts[version] = (counts[version] ?? 0) + 1;
+      }
+    };
+    await Promise.all(Array.from({ length: callers }, asking));
     expect(counts.v2).to.be.within(999, 1_001);
     expect((counts.v1 ?? 0) + (counts.v2 ?? 0)).to.equal(10_000);
   }).timeout(60_000);
@@ -72,5 +66,5 @@ describe('real processes under a heavy load', () => {
   const processes = useProcesses();
 
   it('fail no request, close no connection and split exactly while random rule changes are applied', () =>
-    changeRulesUnderLoad(processes, { changes: 40, everyMs: 200, requestsPerSecond: 5_000 })).timeout(120_000);
+    changeRulesUnderLoad(processes, { changes: 40, everyMs: 125, requestsPerSecond: 5_000 })).timeout(120_000);
 });

@@ -5,7 +5,14 @@ import { createServer, type Server } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { type AgentProcess, startAgent, startServer, useProcesses } from '../support/processes.ts';
+import {
+  type AgentProcess,
+  Processes,
+  type ServerProcess,
+  startAgent,
+  startServer,
+  useProcesses,
+} from '../support/processes.ts';
 
 /** Seen from outside, on a machine that does other things; by itself it takes some 100 ms. */
 const atOnceMs = 1_000;
@@ -13,10 +20,17 @@ const atOnceMs = 1_000;
 for (const workers of ['1', '2']) {
   describe(`an agent that is told twice to end, with --workers ${workers}`, () => {
     const processes = useProcesses();
+    const serverProcesses = new Processes();
+    let server: ServerProcess;
+    let agents = 0;
     let application: Server;
     let clients: Socket[];
     let agent: AgentProcess;
     let accessLog: string;
+    before(async () => {
+      server = await startServer(serverProcesses);
+    });
+    after(() => serverProcesses.close());
     beforeEach(async () => {
       clients = [];
       application = createServer((_request, response) => void response.write('the beginning'));
@@ -25,10 +39,12 @@ for (const workers of ['1', '2']) {
       const app = `127.0.0.1:${(application.address() as AddressInfo).port}`;
       accessLog = join(processes.folder, 'access.jsonl');
       agent = await startAgent(processes, {
-        server: await startServer(processes),
+        server,
         args: [
           '--service',
           'shop',
+          '--id',
+          `shop-${agents++}`,
           '--app',
           app,
           '--workers',

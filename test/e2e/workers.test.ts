@@ -5,15 +5,8 @@ import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { expect } from 'chai';
 import { ask } from '../support/ask.ts';
-import {
-  type AgentProcess,
-  runSluice,
-  type ServerProcess,
-  startAgent,
-  startReviews,
-  startServer,
-  useProcesses,
-} from '../support/processes.ts';
+import { type AgentProcess, Processes, runSluice, type ServerProcess, startAgent } from '../support/processes.ts';
+import { startReviewsMesh } from '../support/reviews-mesh.ts';
 import { Traffic } from '../support/traffic.ts';
 
 interface Stats {
@@ -66,24 +59,29 @@ async function until(isSo: () => boolean | Promise<boolean>): Promise<void> {
 }
 
 describe('an agent with workers, as real processes', () => {
-  const processes = useProcesses();
+  const processes = new Processes();
   let server: ServerProcess;
+  /** Another one for each test, under a name of its own: it is stopped and killed. */
   let web: AgentProcess;
+  let id: string;
+  let agents = 0;
   let clients: Traffic[];
+
+  before(async () => {
+    ({ server } = await startReviewsMesh(processes));
+  });
+  after(() => processes.close());
 
   beforeEach(async () => {
     clients = [];
-    server = await startServer(processes);
-    for (const version of ['v1', 'v2']) {
-      const { address } = await startReviews(processes, { version });
-      const args = ['--service', 'reviews', '--version', version, '--id', `reviews-${version}`, '--app', address];
-      await startAgent(processes, { server, args });
-    }
-    web = await startAgent(processes, { server, args: ['--service', 'web', '--id', 'web-1', '--workers', '3'] });
+    id = `workers-${++agents}`;
+    web = await startAgent(processes, { server, args: ['--service', 'web', '--id', id, '--workers', '3'] });
   });
 
   afterEach(async () => {
     await Promise.all(clients.map((client) => client.stop()));
+    // In order: one that just goes would be waited for by the applies of the next test.
+    if (web.process.isRunning) await web.process.end();
   });
 
   const stats = async () => (await (await fetch(`http://${web.admin}/stats`)).json()) as Stats;
@@ -106,7 +104,7 @@ describe('an agent with workers, as real processes', () => {
     process.kill(stopped, 'SIGSTOP');
     const { code, stdout, stderr } = await apply(route(1, 0), '1s');
     expect(code, stderr).to.equal(3);
-    expect(stdout).to.match(/pending +web-1: /);
+    expect(stdout).to.match(new RegExp(`pending +${id}: `));
     process.kill(stopped, 'SIGCONT');
     expect((await apply(route(1, 0))).code).to.equal(0);
     expect(await Promise.all(clients.map((client) => client.get()))).to.deep.equal(['v1', 'v1', 'v1']);
@@ -186,6 +184,7 @@ describe('an agent with workers, as real processes', () => {
     web.process.signal('SIGTERM');
     expect((await web.process.ended).code).to.equal(143);
     await until(() => !workers.some(isRunning));
+    server.process.signal('SIGCONT');
   });
 
   describe('of a main process that is killed', () => {

@@ -84,8 +84,10 @@ for (const { client, userAgent, asked } of [
       await mesh.apply(split('v1', 'v2'));
       clusters = new TypedStream(mesh, typeUrls.cluster, asked, userAgent);
       routes = new TypedStream(mesh, typeUrls.routeConfiguration, ['reviews.default:80'], userAgent);
-      await Promise.all([clusters.response(), routes.response()]);
+      // Its routes come when it has taken the clusters.
+      await clusters.response();
       clusters.answer();
+      await routes.response();
       routes.answer();
     });
 

@@ -24,7 +24,7 @@ export function chaosRounds({ rounds, roundMs, slowMs }: ChaosRounds): void {
     try {
       await run.start();
       // What the process keeps for good it has taken after this.
-      await run.rage(Math.min(roundMs, 3_000), load);
+      await run.rage(Math.min(roundMs, 2_000), load);
       await run.settle();
       const sockets = run.probes.map((probe) => probe.sockets);
       const memory = run.probes.map((probe) => probe.memory);
