@@ -1,8 +1,8 @@
 /** Envoy as a sidecar of the mesh: the real program, by each form of xDS. */
 import { expect } from 'chai';
-import { type Asked, ask } from '../support/ask.ts';
-import { CountingAgent } from '../support/counting-agent.ts';
+import { ask } from '../support/ask.ts';
 import { type Envoy, freeAddress, skipUnlessEnvoy, startEnvoy } from '../support/envoy.ts';
+import { startLoad } from '../support/envoy-load.ts';
 import { Processes } from '../support/processes.ts';
 import { type Mesh, route, startMesh } from '../support/start-mesh.ts';
 
@@ -180,40 +180,6 @@ for (const { mode, streams } of [
       expect(await envoy.sum(/warming_clusters$|total_listeners_warming$/)).to.equal(0);
     });
   });
-}
-
-/** Requests over eight connections, as fast as they are answered. */
-function startLoad(envoy: Envoy, one = (asked: Pick<Asked, 'agent'>) => envoy.get('reviews', '/', asked)) {
-  const connections = new CountingAgent(8);
-  const answers: Record<string, number> = {};
-  const failures: Record<string, number> = {};
-  const fail = (text: string) => {
-    failures[text] = (failures[text] ?? 0) + 1;
-  };
-  let isOver = false;
-  const loops = Array.from({ length: 8 }, async () => {
-    while (!isOver) {
-      try {
-        const { status, body } = await one({ agent: connections });
-        if (status === 200) answers[body] = (answers[body] ?? 0) + 1;
-        else fail(`${status} ${body}`);
-      } catch (error) {
-        fail(String(error));
-      }
-    }
-  });
-  return {
-    answers,
-    failures,
-    get closed() {
-      return connections.closed;
-    },
-    async end() {
-      isOver = true;
-      await Promise.all(loops);
-      connections.destroy();
-    },
-  };
 }
 
 /** An expression that agents take and an Envoy does not. */

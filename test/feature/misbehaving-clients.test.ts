@@ -4,10 +4,11 @@ import { Client, credentials, status } from '@grpc/grpc-js';
 import { expect } from 'chai';
 import { typeUrls } from '../../proto/type-urls.ts';
 import { type Mesh, startMesh } from '../support/start-mesh.ts';
-import { XdsClient } from '../support/xds-client.ts';
+import { heldAs, XdsClient } from '../support/xds-client.ts';
 
 const good = 500;
 const routes = 'reviews.default:80';
+const heldRoutes = heldAs(typeUrls.routeConfiguration, routes);
 const split = (weight: number) => `
 apiVersion: sluice.dev/v1
 kind: Route
@@ -93,8 +94,8 @@ describe('among five hundred good clients one that', () => {
 
   /** A change that all good clients are told of, and take. */
   const everybodyFollows = async () => {
-    const before = clients[0]?.held.get(routes);
-    const isNew = ({ held }: XdsClient) => held.get(routes) !== before;
+    const before = clients[0]?.held.get(heldRoutes);
+    const isNew = ({ held }: XdsClient) => held.get(heldRoutes) !== before;
     const all = new Promise<void>((resolve) => {
       const look = () => {
         if (clients.every(isNew)) resolve();
@@ -117,7 +118,7 @@ describe('among five hundred good clients one that', () => {
     const types = [typeUrls.cluster, typeUrls.routeConfiguration];
     const ready = new Promise<void>((resolve) => {
       const look = () => {
-        if (clients.every(({ held }) => held.has(routes))) resolve();
+        if (clients.every(({ held }) => held.has(heldRoutes))) resolve();
       };
       for (const client of clients) client.onResponse = look;
     });

@@ -2,7 +2,7 @@
 import { expect } from 'chai';
 import { typeUrls } from '../../proto/type-urls.ts';
 import { type Mesh, startMesh } from '../support/start-mesh.ts';
-import { XdsClient } from '../support/xds-client.ts';
+import { heldAs, XdsClient } from '../support/xds-client.ts';
 
 describe('a service whose last instance goes', () => {
   let mesh: Mesh;
@@ -21,7 +21,7 @@ describe('a service whose last instance goes', () => {
       [typeUrls.endpoint]: ['reviews.default|http|'],
       [typeUrls.routeConfiguration]: ['reviews.default:80'],
     };
-    const cluster = 'reviews.default|http|';
+    const cluster = heldAs(typeUrls.cluster, 'reviews.default|http|');
     const has = (isThere: boolean) =>
       new Promise<void>((resolve) => {
         const look = () => {
