@@ -24,11 +24,11 @@ export function openAccessLog(
   }: { readonly clock: Clock; readonly random: Random; readonly log: Logger; readonly isShared?: boolean },
 ): OpenAccessLog | undefined {
   if (settings === undefined) return undefined;
-  const { path, samplePercent, slowMs } = settings;
+  const { path, samplePercent, slowMs, entry } = settings;
   const onTrouble = (sentence: string) => log.warn(`the access log: ${sentence}`);
-  const lines = openLines({ path, isShared, clock, onTrouble });
+  const lines = openLines({ path, isShared: isShared || entry !== undefined, clock, onTrouble });
   return {
-    log: new AccessLog({ lines, samplePercent, slowMs, clock, random }),
+    log: new AccessLog({ lines, entry, samplePercent, slowMs, clock, random }),
     reopen: () => lines.reopen(),
     close: (withinMs) => lines.close(withinMs),
   };

@@ -58,6 +58,18 @@ export interface AgentSettings {
   readonly runAs: UserAndGroup | undefined;
   /** Undefined: no names are resolved. */
   readonly dns: DnsSettings | undefined;
+  /** Of an application that has to leave something to others; absent: none of its own. */
+  readonly limits?: ClientLimits;
+}
+
+/** What there may be at the same time: what leaves an application is counted apart from what comes to it. */
+export interface ClientLimits {
+  /** Of clients. Those beyond it are closed. */
+  readonly maxConnections: number;
+  /** Under way, connections to TCP services among them. Those beyond it are refused. */
+  readonly maxRequests: number;
+  /** Of them those that wait for a connection to an instance. */
+  readonly maxPendingRequests: number;
 }
 
 export interface DnsSettings {
@@ -81,4 +93,6 @@ export interface AccessLogSettings {
   /** 0 to 100. */
   readonly samplePercent: number;
   readonly slowMs: number | undefined;
+  /** Which of the entries of a shared agent writes: they may write to one file. */
+  readonly entry?: string;
 }

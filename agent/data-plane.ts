@@ -5,6 +5,7 @@ import type { Logger } from '../process/log.ts';
 import type { WorkReport } from './admin/agent-report.ts';
 import type { AgentSettings } from './agent-settings.ts';
 import type { Load } from './balance/balancer.ts';
+import type { PortOpeners } from './listeners.ts';
 import type { PoolState } from './proxy/pools.ts';
 import type { ListeningPort } from './registration/instance.ts';
 import type { RequestCounts } from './telemetry/request-counts.ts';
@@ -18,6 +19,8 @@ export interface DataPlaneOptions {
   readonly log: Logger;
   /** A request for the application could not be passed on to it. */
   readonly onAppUnreachable: () => void;
+  /** This process listens when not given; workers know their own way. */
+  readonly open?: PortOpeners | undefined;
 }
 
 /** Whoever ends an agent that ends already does not want to wait. */

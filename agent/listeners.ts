@@ -5,13 +5,14 @@ import type { Logger } from '../process/log.ts';
 import type { AgentSettings, Upstream } from './agent-settings.ts';
 import type { Load } from './balance/balancer.ts';
 import { OwnConnections } from './http1/own-connections.ts';
-import { type OpenPort, openForBothFamilies } from './http1/port.ts';
+import { type OpenPort, openForBothFamilies, openPort } from './http1/port.ts';
 import { callerOf, redirectedFrom } from './http1/redirected.ts';
 import { startInbound, startRedirectedInbound } from './proxy/inbound.ts';
 import type { ProxyListener } from './proxy/listener.ts';
 import { startOutbound, startUpstream } from './proxy/outbound.ts';
 import type { PoolState } from './proxy/pools.ts';
 import type { ListeningPort } from './registration/instance.ts';
+import { type BreakerCounts, CircuitBreaker, unlimited } from './resilience/circuit-breaker.ts';
 import type { AccessLog } from './telemetry/access-log.ts';
 import type { RequestCounts } from './telemetry/request-counts.ts';
 import { createStatistics, type ListenerTraffic, type Statistics } from './telemetry/statistics.ts';
@@ -22,13 +23,30 @@ import { rulesInView } from './view/rules-in-view.ts';
 /** What of the settings the listeners are made of. */
 export type ListenerSettings = Pick<
   AgentSettings,
-  'service' | 'namespace' | 'id' | 'outbound' | 'upstreams' | 'appPorts' | 'forwardedHeaders' | 'interception'
+  | 'service'
+  | 'namespace'
+  | 'id'
+  | 'outbound'
+  | 'upstreams'
+  | 'appPorts'
+  | 'forwardedHeaders'
+  | 'interception'
+  | 'limits'
 >;
+
+/** How connections come. */
+export interface PortOpeners {
+  readonly plain: OpenPort;
+  /** Where packet rules bring connections. */
+  readonly redirected: OpenPort;
+}
+
+const openedHere: PortOpeners = { plain: openPort, redirected: openForBothFamilies };
 
 export interface ListenersOptions {
   readonly settings: ListenerSettings;
-  /** How connections come. This process listens when not given. */
-  readonly open?: OpenPort;
+  /** This process listens when not given. */
+  readonly open?: PortOpeners | undefined;
   readonly directory: MeshDirectory;
   readonly clock: Clock;
   readonly random: Random;
@@ -47,6 +65,8 @@ export interface Listeners {
   /** Those that are open now, over all ports. */
   readonly connections: number;
   traffic(): Record<string, ListenerTraffic>;
+  /** What there is of what is limited, and how often a limit has refused. */
+  readonly limits: Readonly<Record<'outbound' | 'inbound', BreakerCounts>>;
   /** By listener and cluster, at far less cost. */
   counts(): Iterable<readonly [cluster: string, counts: RequestCounts]>;
   /** The connections to an instance: of this listener, or of all when there is none of that name or none is given. */
@@ -73,14 +93,17 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     await Promise.all(started.map(({ listener }) => listener.close()));
   };
   const ownConnections = settings.interception && new OwnConnections();
+  const limits = { ...unlimited, ...settings.limits };
+  // Callers that take all of an application's room must not keep it from calling others.
+  const clientLimits = { outbound: new CircuitBreaker(limits), inbound: new CircuitBreaker(limits) };
+  const { open = openedHere } = options;
   /** Starts one under this name in the statistics. */
   const start = async (name: string, listen: HostPort, begin: (common: CommonOptions) => Promise<ProxyListener>) => {
     const counted = createStatistics(() => rulesInView(options.directory.view));
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
-    const { open } = options;
     const listener = closedOnce(
-      await begin({ name, listen, open, statistics: counted, accessLog, clock, onFault, ownConnections }),
+      await begin({ name, listen, open: open.plain, statistics: counted, accessLog, clock, onFault, ownConnections }),
     );
     started.push({ name, listener, statistics: counted });
     return listener;
@@ -97,15 +120,22 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       ownConnections,
       onLoop: loopWarning(log, clock),
     };
-    const open = options.open ?? (interception === undefined ? undefined : openForBothFamilies);
     const outbound = await start('outbound', settings.outbound, (common) =>
-      startOutbound({ ...common, ...mesh, open, namespace, forwarded, interception }),
+      startOutbound({
+        ...common,
+        ...mesh,
+        open: interception === undefined ? open.plain : open.redirected,
+        clientLimits: clientLimits.outbound,
+        namespace,
+        forwarded,
+        interception,
+      }),
     );
     for (const { host, port, listen } of settings.upstreams) {
       const name = upstreamName({ host, port });
       const service = meshName(host, namespace) ?? host;
       const listener = await start(name, listen, (common) =>
-        startUpstream({ ...common, ...mesh, service, port, forwarded }),
+        startUpstream({ ...common, ...mesh, clientLimits: clientLimits.outbound, service, port, forwarded }),
       );
       upstreams.push({ name, address: listener.address });
     }
@@ -124,7 +154,8 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       const listener = await start('inbound', first.inbound, (common) =>
         startRedirectedInbound({
           ...common,
-          open,
+          open: open.redirected,
+          clientLimits: clientLimits.inbound,
           ports,
           identity,
           forwarded,
@@ -143,6 +174,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       const listener = await start(counted, listen, (common) =>
         startInbound({
           ...common,
+          clientLimits: clientLimits.inbound,
           app,
           identity,
           forwarded,
@@ -161,6 +193,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
         return started.reduce((sum, { listener }) => sum + listener.connections, 0);
       },
       traffic: () => Object.fromEntries(started.map((each) => [each.name, trafficOf(each)])),
+      limits: { outbound: clientLimits.outbound.counts, inbound: clientLimits.inbound.counts },
       counts: () => started.flatMap(({ statistics }) => [...statistics.counts()]),
       poolOf: (load, name) => {
         const named = started.filter((each) => each.name === name);
@@ -244,7 +277,7 @@ function loopWarning(log: Logger, clock: Clock): (destination: HostPort) => void
 interface CommonOptions {
   readonly name: string;
   readonly listen: HostPort;
-  readonly open: OpenPort | undefined;
+  readonly open: OpenPort;
   readonly statistics: Statistics;
   readonly accessLog: AccessLog | undefined;
   readonly clock: Clock;

@@ -10,8 +10,6 @@ import { formatPort } from './listeners.ts';
 import type { PacketRules } from './packet-rules.ts';
 import { type RunningAgent, startAgent } from './start.ts';
 
-export { type AgentContext, type RunningAgent, startAgent } from './start.ts';
-
 const endSignals = ['SIGTERM', 'SIGINT'] as const;
 /** Signals that are the application's business alone. */
 const passedSignals = ['SIGHUP', 'SIGUSR2'] as const;

@@ -20,7 +20,8 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
   const watch = startInstanceWatch({ clock, random, probe: probeInstance, log });
   const swapped = () => watch.update(directory.made.clusters.values());
   swapped();
-  const { outbound, inbound, upstreams } = listeners;
+  const { outbound, inbound, upstreams, limits: counts } = listeners;
+  const { limits } = options.settings;
   return {
     outbound,
     inbound,
@@ -33,6 +34,9 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
     poolOf: (load, listener) => listeners.poolOf(load, listener),
     report: async () => ({
       traffic: listeners.traffic(),
+      ...(limits && {
+        limits: { outbound: { ...limits, counts: counts.outbound }, inbound: { ...limits, counts: counts.inbound } },
+      }),
       clusters: dumpClusters(directory.made, (load) => listeners.poolOf(load)),
       memory: process.memoryUsage(),
       accessLog: accessLog?.log.counts ?? noLines,

@@ -3,6 +3,7 @@ import type { LineCounts } from '../../process/line-writer.ts';
 import type { DnsCounters } from '../dns/counters.ts';
 import type { ControlPlaneStatus } from '../registration/control-plane.ts';
 import type { AppState } from '../registration/health-check.ts';
+import type { BreakerCounts } from '../resilience/circuit-breaker.ts';
 import type { ListenerTraffic } from '../telemetry/statistics.ts';
 import type { MeshView } from '../view/mesh-view.ts';
 import type { AgentIdentity } from '../xds/delta-session.ts';
@@ -15,6 +16,8 @@ export interface WorkReport {
   readonly traffic: Readonly<Record<string, ListenerTraffic>>;
   /** Sorted by name. */
   readonly clusters: readonly ClusterDump[];
+  /** Of an application that has limits of its own: those, and what there is. */
+  readonly limits?: Readonly<Record<'outbound' | 'inbound', LimitReport>>;
   /** Lines of the access log. */
   readonly accessLog: LineCounts;
   /** In bytes, of all processes of the agent. */
@@ -23,6 +26,13 @@ export interface WorkReport {
   readonly workers: readonly WorkerReport[];
   /** Connections of clients that were closed because no worker took them. */
   readonly droppedConnections: number;
+}
+
+export interface LimitReport {
+  readonly maxConnections: number;
+  readonly maxRequests: number;
+  readonly maxPendingRequests: number;
+  readonly counts: BreakerCounts;
 }
 
 /** A process that carries requests; one of several. */

@@ -2,21 +2,34 @@
 import type { AgentReport } from './agent-report.ts';
 import { clusterFamilies } from './cluster-metrics.ts';
 import { dnsFamilies } from './dns-metrics.ts';
-import { counter, type Family, gauge, renderFamily, type Sample } from './prometheus-text.ts';
+import { limitFamilies } from './limit-metrics.ts';
+import { counter, type Family, gauge, renderFamilies, type Sample } from './prometheus-text.ts';
 import { readinessOf } from './readiness.ts';
 import { trafficFamilies } from './traffic-metrics.ts';
 
 export { metricsContentType } from './prometheus-text.ts';
 
 export function renderMetrics(report: AgentReport): string {
-  const families = [
+  return renderFamilies([[{}, [...agentFamilies(report), ...processFamilies(report)]]]);
+}
+
+/** Of several agents in one process, each with the label `entry`. */
+export function renderEntryMetrics(reports: ReadonlyMap<string, AgentReport>): string {
+  const [first] = reports.values();
+  return renderFamilies([
+    ...[...reports].map(([entry, report]) => [{ entry }, agentFamilies(report)] as const),
+    [{}, first === undefined ? [] : processFamilies(first)],
+  ]);
+}
+
+function agentFamilies(report: AgentReport): Family[] {
+  return [
     ...trafficFamilies(report),
+    ...limitFamilies(report),
     ...clusterFamilies(report),
     ...meshFamilies(report),
     ...dnsFamilies(report),
-    ...processFamilies(report),
   ];
-  return families.map(renderFamily).join('');
 }
 
 function meshFamilies(report: AgentReport): Family[] {

@@ -34,12 +34,31 @@ export function histogram(name: string, help: string, samples: readonly Duration
 }
 
 export function renderFamily(family: Family): string {
-  const { name, type, help } = family;
-  const lines =
-    family.type === 'histogram'
-      ? family.samples.flatMap((sample) => renderDurations(name, sample))
-      : family.samples.map(({ labels = {}, value }) => renderSample(name, labels, value));
-  return `# HELP ${name} ${help}\n# TYPE ${name} ${type}\n${lines.join('')}`;
+  return renderFamilies([[{}, [family]]]);
+}
+
+/** Families with labels that all their samples have before their own; those of one name become one. */
+export function renderFamilies(all: readonly (readonly [labels: Labels, families: readonly Family[]])[]): string {
+  const texts = new Map<string, string[]>();
+  for (const [labels, families] of all) {
+    for (const family of families) {
+      const { name, type, help } = family;
+      const lines = texts.get(name) ?? [`# HELP ${name} ${help}\n# TYPE ${name} ${type}\n`];
+      lines.push(...samplesOf(family, labels));
+      texts.set(name, lines);
+    }
+  }
+  return [...texts.values()].flat().join('');
+}
+
+function samplesOf(family: Family, common: Labels): string[] {
+  const { name } = family;
+  if (family.type !== 'histogram') {
+    return family.samples.map(({ labels, value }) => renderSample(name, { ...common, ...labels }, value));
+  }
+  return family.samples.flatMap(({ labels, durations }) =>
+    renderDurations(name, { labels: { ...common, ...labels }, durations }),
+  );
 }
 
 /** Each bucket counts all that are not longer than its bound, those of the buckets before included. */

@@ -2,7 +2,7 @@
 import type { Counters } from '../telemetry/counter.ts';
 import { type Durations, durationBounds } from '../telemetry/histogram.ts';
 import type { ListenerTraffic } from '../telemetry/statistics.ts';
-import type { AgentReport } from './agent-report.ts';
+import type { AgentReport, LimitReport } from './agent-report.ts';
 
 export function statsOf(report: AgentReport) {
   const { app, held, swaps, names, controlPlane, lastGood, accessLog, workers, droppedConnections, traffic } = report;
@@ -15,9 +15,22 @@ export function statsOf(report: AgentReport) {
     controlPlane: { ...controlPlane, server: controlPlane.server ?? null },
     lastGood: { writes: lastGood.writes, failures: lastGood.failures },
     accessLog,
+    ...(report.limits && { limits: mapValues(report.limits, limitsOf) }),
     workers: workers.map((worker) => ({ ...worker, pid: worker.pid ?? null })),
     droppedConnections,
     traffic: mapValues(traffic, trafficOf),
+  };
+}
+
+/** Times a limit refused beside what there is. */
+function limitsOf({ maxConnections, maxRequests, maxPendingRequests, counts }: LimitReport) {
+  const { connections, requests, pending, connectionOverflow, requestOverflow, pendingOverflow } = counts;
+  return {
+    maxConnections,
+    maxRequests,
+    maxPendingRequests,
+    active: { connections, requests, pending },
+    overflow: { connectionOverflow, requestOverflow, pendingOverflow },
   };
 }
 

@@ -12,6 +12,13 @@ export interface Accepted {
   destroy(): void;
 }
 
+/** How many connections there may be. */
+export interface ConnectionLimits {
+  /** Whether there may be one more; it counts then until it is released. */
+  tryAcquireConnection(): boolean;
+  releaseConnection(): void;
+}
+
 export interface ConnectionListenerOptions {
   /** Port 0 takes a free one. */
   readonly listen: HostPort;
@@ -20,6 +27,8 @@ export interface ConnectionListenerOptions {
   readonly clock: Clock;
   /** Those beyond it are closed at once. */
   readonly mostConnections: number;
+  /** Likewise, where several listeners have a limit in common. */
+  readonly limits?: ConnectionLimits;
   /** Takes the connection over. `onClosed` is called once it has ended, and not before this has returned. */
   readonly accept: (handle: SocketHandle, onClosed: (connection: Accepted) => void) => Accepted;
   /** Told what `accept` throws; the connection is closed. */
@@ -43,21 +52,23 @@ export interface ConnectionListener {
 
 /** Rejects when it cannot listen. */
 export async function startConnectionListener(options: ConnectionListenerOptions): Promise<ConnectionListener> {
-  const { listen, open = openPort, clock, mostConnections, accept, onFault, onTooMany } = options;
+  const { listen, open = openPort, clock, mostConnections, limits, accept, onFault, onTooMany } = options;
   const connections = new Set<Accepted>();
   let onEmpty = () => {};
   const onClosed = (connection: Accepted) => {
     connections.delete(connection);
+    limits?.releaseConnection();
     if (connections.size === 0) onEmpty();
   };
   const port = await open(listen, (handle) => {
-    if (connections.size >= mostConnections) {
+    if (connections.size >= mostConnections || limits?.tryAcquireConnection() === false) {
       closeHandle(handle);
       return onTooMany();
     }
     try {
       connections.add(accept(handle, onClosed));
     } catch (error) {
+      limits?.releaseConnection();
       closeHandle(handle);
       onFault(error);
     }

@@ -4,6 +4,7 @@ import type { BodyReader } from '../http1/body-reader.ts';
 import type { ResponseHead } from '../http1/response-head.ts';
 import type { SocketContext } from '../http1/transport.ts';
 import type { Loss } from '../http1/upstream-connection.ts';
+import type { CircuitBreaker } from '../resilience/circuit-breaker.ts';
 import type { Attempt } from '../telemetry/route-counters.ts';
 import type { Statistics } from '../telemetry/statistics.ts';
 import type { Reason } from './local-answer.ts';
@@ -40,4 +41,6 @@ export interface CallContext extends SocketContext {
   readonly pools: Pools;
   readonly clock: Clock;
   readonly random: Random;
+  /** What the clients may have under way at the same time, whoever they ask for. */
+  readonly clientLimits: CircuitBreaker;
 }

@@ -67,6 +67,11 @@ type Phase =
 
 const noMirrors: readonly Destination[] = [];
 
+const tooManyUnderWay: Refusal = {
+  reason: 'overflow',
+  sentence: 'as many requests as may be are under way on this side of the application',
+};
+
 /** The instance's own agent answers in its place: what its line in the log says more about. */
 function saidByAgent({ fields }: ResponseHead): string {
   const index = fields.indexOf(headerKind['x-sluice-reason']);
@@ -85,6 +90,8 @@ export class Exchange implements RequestHandler, Caller, Describable {
   readonly #body = new EarlyBody();
   readonly #answer: ClientAnswer;
   #phase: Phase = 'none';
+  /** Counts among what clients may have under way. */
+  #isAdmitted = false;
   #mirrors = noMirrors;
   /** Of requests that were forwarded. */
   #serial = 0;
@@ -192,7 +199,9 @@ export class Exchange implements RequestHandler, Caller, Describable {
     this.#setCookie = undefined;
     this.#body.begin(head.bytes, body);
     try {
-      this.#context.route(head, this);
+      this.#isAdmitted = this.#context.clientLimits.tryAcquireRequest();
+      if (this.#isAdmitted) this.#context.route(head, this);
+      else this.refuse(tooManyUnderWay);
     } catch (error) {
       this.#fail(error);
     }
@@ -439,6 +448,8 @@ export class Exchange implements RequestHandler, Caller, Describable {
     }
     this.#context.watch.onEnd(this.facts, ending, this);
     this.#phase = 'none';
+    if (this.#isAdmitted) this.#context.clientLimits.releaseRequest();
+    this.#isAdmitted = false;
     // The connection may be idle for long.
     this.#head.forget();
     this.#body.letGo();

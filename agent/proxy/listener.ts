@@ -9,6 +9,7 @@ import type { OpenPort } from '../http1/port.ts';
 import { ServerConnection } from '../http1/server-connection.ts';
 import { closeHandle, type SocketHandle } from '../http1/socket-handle.ts';
 import type { Transport } from '../http1/transport.ts';
+import { CircuitBreaker, unlimited } from '../resilience/circuit-breaker.ts';
 import type { AccessLog } from '../telemetry/access-log.ts';
 import { RequestWatch } from '../telemetry/request-watch.ts';
 import type { Statistics } from '../telemetry/statistics.ts';
@@ -40,6 +41,8 @@ export interface ListenerOptions {
   readonly drainTimeoutMs?: number;
   /** Told of faults of the agent itself, for its log. Their requests were answered with 500. */
   readonly onFault?: (error: unknown) => void;
+  /** What clients may have under way at the same time; several listeners may share them. None when not given. */
+  readonly clientLimits?: CircuitBreaker | undefined;
   /** Of this process; where packet rules bring connections. */
   readonly ownConnections?: OwnConnections | undefined;
 }
@@ -111,11 +114,12 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     random,
     drainTimeoutMs = defaultDrainTimeoutMs,
     onFault = () => {},
+    clientLimits = new CircuitBreaker(unlimited),
   } = options;
   const deadlines = new Deadlines(clock, onFault);
   const pools = new Pools({ deadlines, onFault });
   const { ownConnections } = options;
-  const call = { statistics, pools, deadlines, clock, random, onFault, ownConnections };
+  const call = { statistics, pools, deadlines, clock, random, onFault, ownConnections, clientLimits };
   const mirrors = new Mirrors(call);
   const context: ExchangeContext = {
     ...call,
@@ -156,6 +160,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     open,
     clock,
     mostConnections,
+    limits: clientLimits,
     accept(handle, onClosed) {
       statistics.countConnection('accepted');
       const decided = kind.protocol?.(handle) ?? 'http';

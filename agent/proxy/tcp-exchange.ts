@@ -68,6 +68,8 @@ export class TcpExchange implements Accepted, SocketUser, DialUser, Describable 
   /** What had gone through when it was last asked whether anything did. */
   #bytesBefore = 0;
   #clientHasEnded: boolean;
+  /** Counts among what clients may have under way. */
+  readonly #isAdmitted: boolean;
   #isOver = false;
 
   constructor(client: SocketHandle | Transport, options: TcpExchangeOptions, begun: Begun = notBegun) {
@@ -86,9 +88,11 @@ export class TcpExchange implements Accepted, SocketUser, DialUser, Describable 
     this.#chosen = new ChosenTarget(context);
     this.#turn = route.take();
     this.#count();
+    this.#isAdmitted = options.context.clientLimits.tryAcquireRequest();
     const { destination } = this.#turn;
     this.#chosen.begin(destination, destination.hashOf(anyConnection, this.#client.remoteAddress));
-    this.#askNext();
+    if (this.#isAdmitted) this.#askNext();
+    else this.#refuse('overflow');
     // Refused before there was a use for it.
     this.#spare?.drop();
   }
@@ -250,6 +254,7 @@ export class TcpExchange implements Accepted, SocketUser, DialUser, Describable 
   #end(ending: Ending): void {
     if (this.#isOver) return;
     this.#isOver = true;
+    if (this.#isAdmitted) this.#options.context.clientLimits.releaseRequest();
     this.#deadline.clear();
     this.#facts.detail = this.#lastFault;
     this.#facts.bytesIn = this.#tunnel?.bytesUp ?? 0;

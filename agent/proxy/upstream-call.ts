@@ -12,7 +12,7 @@ import type { RequestHead } from '../http1/request-head.ts';
 import type { Asked, ResponseHead } from '../http1/response-head.ts';
 import type { Transport } from '../http1/transport.ts';
 import type { Loss, ResponseHandler, UpstreamConnection } from '../http1/upstream-connection.ts';
-import type { ConnectionWaiter } from '../http1/upstream-pool.ts';
+import type { ConnectionWaiter, UpstreamPool } from '../http1/upstream-pool.ts';
 import type { RequestOutcome } from '../resilience/outlier-detection.ts';
 import type { TryOutcome } from '../resilience/retry.ts';
 import type { Attempt } from '../telemetry/route-counters.ts';
@@ -53,6 +53,8 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   #isAnswered = false;
   /** The answer is thrown away; what comes after it. */
   #insteadOfAnswer: (() => void) | undefined;
+  /** For a connection; counts among what may wait. */
+  #isWaiting = false;
   /** When it began to wait for a connection; -1: there was one. */
   #waitsSinceMs = -1;
   /** Roughly. */
@@ -328,13 +330,28 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     this.#waitsSinceMs = -1;
     const pool = this.#targetPool?.pool;
     const result = pool?.acquire(this, destination);
-    if (result === 'waiting') this.#waitsSinceMs = this.#context.clock.elapsed();
-    if (result === 'waiting' || result === undefined) return;
+    if (pool === undefined || result === undefined) return;
+    if (result === 'waiting') return this.#wait(pool);
     if (result === 'overflow') return this.#overflow('too many requests wait for a connection');
-    if (!this.onConnection(result)) pool?.onFree(result);
+    if (!this.onConnection(result)) pool.onFree(result);
+  }
+
+  #wait(pool: UpstreamPool): void {
+    this.#isWaiting = this.#context.clientLimits.tryAcquirePending();
+    if (this.#isWaiting) this.#waitsSinceMs = this.#context.clock.elapsed();
+    else {
+      pool.cancel(this);
+      this.#overflow('as many requests as may wait for connections on this side of the application');
+    }
+  }
+
+  #waitNoLonger(): void {
+    if (this.#isWaiting) this.#context.clientLimits.releasePending();
+    this.#isWaiting = false;
   }
 
   #take(connection: UpstreamConnection): boolean {
+    this.#waitNoLonger();
     if (this.#destination?.breaker.tryAcquireRequest() === false) {
       this.#overflow('too many requests are under way');
       return false;
@@ -445,6 +462,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
   #release(): void {
     this.#tryTimeout.clear();
     this.#retries.stop();
+    this.#waitNoLonger();
     if (this.#upstream !== undefined) this.#destination?.breaker.releaseRequest();
     this.#chosen.letGo(!this.#isAnswered);
     this.#targetPool = undefined;

@@ -45,6 +45,8 @@ export interface HealthCheckOptions {
 
 export interface HealthCheck {
   readonly state: AppState;
+  /** Resolves when it has been asked for the first time. */
+  readonly looked: Promise<void>;
   /** Looks within 50 ms: there is reason to believe that the state has changed. */
   lookSoon(): void;
   close(): void;
@@ -71,12 +73,13 @@ export function startHealthCheck({ addresses, clock, probe, onChange }: HealthCh
     isLooking = false;
     cancelNext = clock.after(intervalMs, check);
   };
-  void check();
+  const looked = check();
 
   return {
     get state() {
       return health.is;
     },
+    looked,
     lookSoon: () => {
       if (isLooking || isClosed) return;
       isLooking = true;

@@ -32,6 +32,13 @@ export const defaultBreakerLimits: BreakerLimits = {
   retries: { is: 'budget', percent: 20, minConcurrency: 3 },
 };
 
+export const unlimited: BreakerLimits = {
+  maxConnections: noLimit,
+  maxPendingRequests: noLimit,
+  maxRequests: noLimit,
+  retries: { is: 'fixed', maxRetries: noLimit },
+};
+
 /** What is under way at present, and how often a limit has refused. Each request counts once: as pending or as request. */
 export interface BreakerCounts {
   readonly connections: number;

@@ -13,6 +13,8 @@ export interface Lines {
 
 export interface AccessLogOptions {
   readonly lines: Lines;
+  /** Stands in each line, before `listener`; without one lines have no such key. */
+  readonly entry?: string | undefined;
   /** So many of all requests have a line, 0 to 100. Those that failed always have one. */
   readonly samplePercent: number;
   /** Those that took so long always have one; undefined: how long they took is no reason. */
@@ -74,7 +76,12 @@ export class AccessLog {
   }
 
   #listener(name: string): Buffer {
-    const known = this.#byListener.get(name) ?? fragment((to) => to.text('listener', name));
+    const known =
+      this.#byListener.get(name) ??
+      fragment((to) => {
+        if (this.#options.entry !== undefined) to.text('entry', this.#options.entry);
+        to.text('listener', name);
+      });
     this.#byListener.set(name, known);
     return known;
   }

@@ -76,7 +76,7 @@ export class Worker {
     const directory = this.#directory;
     this.#listening = startListeners({
       settings,
-      open: this.#inbox.open,
+      open: { plain: this.#inbox.open, redirected: this.#inbox.open },
       directory,
       clock,
       random,

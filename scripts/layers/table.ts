@@ -207,6 +207,7 @@ export const layers: readonly Layer[] = [
       'agent/xds',
       'agent/view',
       'agent/balance',
+      'agent/resilience',
       'agent/proxy',
       'agent/registration',
       'agent/telemetry',

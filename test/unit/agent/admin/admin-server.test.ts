@@ -135,12 +135,14 @@ describe('the admin server', () => {
     drains = 0;
     server = await startAdmin({
       listen: { host: '127.0.0.1', port: 0 },
-      report: async () => current,
-      readiness: () => readinessOf(current),
-      mesh: () => meshOf(current),
-      drain: async () => {
-        drains += 1;
-        current = report({ isDraining: true });
+      agents: {
+        report: async () => current,
+        readiness: () => readinessOf(current),
+        mesh: () => meshOf(current),
+        drain: async () => {
+          drains += 1;
+          current = report({ isDraining: true });
+        },
       },
     });
   });
@@ -321,13 +323,7 @@ describe('the admin server', () => {
   }
 
   it('refuses an address that is in use', async () => {
-    const refused = await startAdmin({
-      listen: server.address,
-      report: async () => current,
-      readiness: () => readinessOf(current),
-      mesh: () => meshOf(current),
-      drain: async () => {},
-    }).then(
+    const refused = await startAdmin({ listen: server.address, agents: () => new Map() }).then(
       () => 'it started',
       (cause: Error) => cause.message,
     );
