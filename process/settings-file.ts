@@ -1,11 +1,24 @@
 /** Reads the file of `--config`: one YAML or JSON map of settings. Knows lines, not what the settings mean. */
 import { readFileSync, statSync } from 'node:fs';
-import { isMap, isNode, isScalar, LineCounter, parseDocument, visit, type YAMLMap } from 'yaml';
+import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit, type YAMLMap } from 'yaml';
 import type { Problem } from '../model/problem.ts';
+
+export interface FileValue {
+  readonly value: unknown;
+  readonly at: Omit<Problem, 'message'>;
+  /** Of a list: what its items have. */
+  readonly items?: readonly FileItem[];
+}
+
+export interface FileItem {
+  readonly at: Omit<Problem, 'message'>;
+  /** Undefined when it is no map. */
+  readonly values: ReadonlyMap<string, FileValue> | undefined;
+}
 
 /** The keys of the file with their values and places, and what is wrong with the file as such. */
 export interface FileValues {
-  readonly values: ReadonlyMap<string, { readonly value: unknown; readonly at: Omit<Problem, 'message'> }>;
+  readonly values: ReadonlyMap<string, FileValue>;
   readonly problems: readonly Problem[];
 }
 
@@ -61,7 +74,17 @@ function entriesOf(
     map.items.map(({ key, value }) => {
       const offset = isNode(key) ? (key.range?.[0] ?? 0) : 0;
       const plain = isNode(value) ? value.toJS(document) : value;
-      return [String(isScalar(key) ? key.value : key), { value: plain, at: place(offset) }];
+      const items = isSeq(value) && { items: value.items.map((item) => itemOf(item, document, place)) };
+      return [String(isScalar(key) ? key.value : key), { value: plain, at: place(offset), ...items }];
     }),
   );
+}
+
+function itemOf(
+  item: unknown,
+  document: ReturnType<typeof parseDocument>,
+  place: (offset: number) => Omit<Problem, 'message'>,
+): FileItem {
+  const at = place(isNode(item) ? (item.range?.[0] ?? 0) : 0);
+  return { at, values: isMap(item) ? entriesOf(item, document, place) : undefined };
 }

@@ -30,15 +30,53 @@ export function loadSettings<Schema extends SettingsSchema>(
   sources: SettingsSources,
 ): LoadedSettings<Schema> {
   const names = Object.keys(schema.shape);
-  const path = givenText(sources.flags.config) ?? givenText(sources.environment[variableOf('config')]);
-  const file = path === undefined ? noFile : readSettingsFile(path);
-  const given = new Map(names.flatMap((name) => givenOf(name, sources, file)));
+  const file = readFileOf(sources);
+  const given = givenValues(names, sources, file);
+  const problems = [...file.problems, ...unknownKeys(names, file.values), ...unknownFlags(names, sources.flags)];
+  const loaded = parseGiven(schema, given, (name) => ({
+    path: flagOf(name),
+    message: `must be given (or as ${variableOf(name)})`,
+  }));
+  if ('settings' in loaded) return problems.length === 0 ? loaded : { problems };
+  return { problems: [...problems, ...loaded.problems] };
+}
 
-  const problems = [...file.problems, ...unknownKeys(names, file), ...unknownFlags(names, sources.flags)];
+/** The `--config` file; empty when none is named. */
+export function readFileOf({ flags, environment }: SettingsSources): FileValues {
+  const path = settingsFileOf({ flags, environment });
+  return path === undefined ? noFile : readSettingsFile(path);
+}
+
+/** The path that `--config` or its variable names. */
+export function settingsFileOf({ flags, environment }: SettingsSources): string | undefined {
+  return givenText(flags.config) ?? givenText(environment[variableOf('config')]);
+}
+
+/** A value and what to call the place it stands in. */
+export interface Given {
+  readonly value: unknown;
+  readonly at: Omit<Problem, 'message'>;
+}
+
+/** What is given of these settings, by their names in camel case. */
+export function givenValues(
+  names: readonly string[],
+  sources: SettingsSources,
+  file: FileValues,
+): ReadonlyMap<string, Given> {
+  return new Map(names.flatMap((name) => givenOf(name, sources, file)));
+}
+
+/** All settings, or what is wrong with them, each where it was given. `missing`: what to say of one that has to be and is not. */
+export function parseGiven<Schema extends SettingsSchema>(
+  schema: Schema,
+  given: ReadonlyMap<string, Given>,
+  missing: (name: string) => Problem,
+): LoadedSettings<Schema> {
   const values = Object.fromEntries([...given].map(([name, { value }]) => [name, value]));
   const parsed = schema.safeParse(values, { error: (issue) => wrongType(issue) });
-  for (const issue of parsed.error?.issues ?? []) problems.push(problemOf(issue, given));
-  return parsed.success && problems.length === 0 ? { settings: parsed.data } : { problems };
+  if (parsed.success) return { settings: parsed.data };
+  return { problems: parsed.error.issues.map((issue) => problemOf(issue, given, missing)) };
 }
 
 /** `dataDir` as a flag, a variable and a key of the file. */
@@ -86,12 +124,6 @@ function defaultOf(field: z.core.$ZodType): string | undefined {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
 
-/** A value and what to call the place it stands in. */
-interface Given {
-  readonly value: unknown;
-  readonly at: Omit<Problem, 'message'>;
-}
-
 function givenOf(name: string, { flags, environment }: SettingsSources, file: FileValues): [string, Given][] {
   const flag = flags[name];
   if (flag !== undefined) return [[name, { value: flag, at: { path: flagOf(name) } }]];
@@ -107,13 +139,16 @@ function givenText(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
 }
 
-function problemOf(issue: z.core.$ZodIssue, given: ReadonlyMap<string, Given>): Problem {
+function problemOf(
+  issue: z.core.$ZodIssue,
+  given: ReadonlyMap<string, Given>,
+  missing: (name: string) => Problem,
+): Problem {
   const [name = '', ...rest] = issue.path.filter((part) => typeof part !== 'symbol');
   const source = given.get(String(name));
   if (source !== undefined) return { ...source.at, path: source.at.path + below(rest), message: issue.message };
-  const path = flagOf(String(name));
-  const isMissing = issue.code === 'invalid_type';
-  return { path, message: isMissing ? `must be given (or as ${variableOf(String(name))})` : issue.message };
+  const { message, ...place } = missing(String(name));
+  return { ...place, message: issue.code === 'invalid_type' ? message : issue.message };
 }
 
 /** Zod's own words for a wrong type speak of "input"; undefined keeps its words for everything else. */
@@ -127,14 +162,17 @@ function below(rest: Path): string {
   return text === '' || text.startsWith('[') ? text : `.${text}`;
 }
 
-function unknownKeys(names: readonly string[], file: FileValues): Problem[] {
+/** `within`: what the path of each begins with. */
+export function unknownKeys(names: readonly string[], values: FileValues['values'], within: string = ''): Problem[] {
   const known = new Set(names.map(keyOf));
-  return [...file.values].flatMap(([key, { at }]) =>
-    known.has(key) ? [] : [{ ...at, path: key, message: `is no setting; there are ${[...known].sort().join(', ')}` }],
+  return [...values].flatMap(([key, { at }]) =>
+    known.has(key)
+      ? []
+      : [{ ...at, path: within + key, message: `is no setting; there are ${[...known].sort().join(', ')}` }],
   );
 }
 
-function unknownFlags(names: readonly string[], flags: Readonly<Record<string, unknown>>): Problem[] {
+export function unknownFlags(names: readonly string[], flags: Readonly<Record<string, unknown>>): Problem[] {
   return Object.keys(flags)
     .filter((name) => flags[name] !== undefined && name !== 'config' && !names.includes(name))
     .map((name) => ({ path: flagOf(name), message: 'is no setting' }));

@@ -34,7 +34,8 @@ export async function addAgent(parent: Command, context: Context, run: Run, args
     .description('run a sidecar agent; after `--` the application that it starts and ends with')
     .argument('[command...]', 'the application, after --');
   if (!args.includes('agent')) return;
-  const { agentSettingsSchema, loadAgentSettings } = await import('../../agent/config.ts');
+  const { loadAgentSettings } = await import('../../agent/config.ts');
+  const { agentSettingsSchema } = await import('../../agent/settings-schema.ts');
   addSettings(command, agentSettingsSchema);
   command
     .addHelpText(

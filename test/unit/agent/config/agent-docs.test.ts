@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { endpointPaths } from '../../../../agent/admin/admin-endpoints.ts';
-import { agentSettingsSchema } from '../../../../agent/config.ts';
+import { agentSettingsSchema } from '../../../../agent/settings-schema.ts';
 import { reasons } from '../../../../agent/proxy/local-answer.ts';
 import { describeSettings } from '../../../../process/settings.ts';
 
