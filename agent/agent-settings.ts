@@ -62,6 +62,22 @@ export interface AgentSettings {
   readonly limits?: ClientLimits;
 }
 
+/** One of the applications of a shared agent: everything that an agent of its own would be told. */
+export interface EntrySettings extends AgentSettings {
+  /** Whose connections packet rules bring to this entry: processes of any of these users or groups. */
+  readonly uids: readonly number[];
+  readonly gids: readonly number[];
+  readonly limits: ClientLimits;
+}
+
+/** Several applications on one host. */
+export interface SharedSettings {
+  readonly admin: HostPort;
+  readonly logLevel: LogLevel;
+  /** Ids differ. */
+  readonly entries: readonly EntrySettings[];
+}
+
 /** What there may be at the same time: what leaves an application is counted apart from what comes to it. */
 export interface ClientLimits {
   /** Of clients. Those beyond it are closed. */

@@ -55,7 +55,7 @@ const forwarded = listOf(
 });
 
 /** The kernel keeps 4294967295 for "no user". */
-const mostId = 4_294_967_294;
+export const mostId = 4_294_967_294;
 
 const userAndGroup = z.string().transform((text, context): UserAndGroup => {
   const [, uid = '', gid = uid] = /^(\d+)(?::(\d+))?$/.exec(text) ?? [];
