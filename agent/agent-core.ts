@@ -29,6 +29,8 @@ export interface CoreAddresses {
   readonly outbound: HostPort;
   /** Of the application's ports; '' is the name of the only one. */
   readonly inbound: readonly ListeningPort[];
+  /** Where packet rules have to bring what is for the application; undefined when callers come by themselves. */
+  readonly redirected: HostPort | undefined;
   /** By the name that the operator gave: `reviews:9080`. */
   readonly upstreams: readonly ListeningPort[];
   /** Where names are resolved; none unless that was asked for. */
@@ -189,13 +191,13 @@ export async function startCore(settings: AgentSettings, options: CoreOptions): 
       namespace: settings.namespace,
       poolOf: (load: Load, listener: string) => plane.poolOf(load, listener),
     });
-    const { outbound, inbound, upstreams } = plane;
+    const { outbound, inbound, redirected, upstreams } = plane;
     return {
       ready,
       readiness,
       report,
       mesh,
-      addresses: { outbound, inbound, upstreams, dns: nameServer?.addresses ?? [] },
+      addresses: { outbound, inbound, redirected, upstreams, dns: nameServer?.addresses ?? [] },
       state,
       appKnown: health?.looked ?? Promise.resolve(),
       connect: () => {

@@ -32,6 +32,8 @@ export interface DataPlane {
   readonly outbound: HostPort;
   /** Of the application's ports. */
   readonly inbound: readonly ListeningPort[];
+  /** Where packet rules have to bring what is for the application; undefined when callers come by themselves. */
+  readonly redirected: HostPort | undefined;
   /** Under the name that the operator gave: `reviews:9080`. */
   readonly upstreams: readonly ListeningPort[];
   /** Takes into use what the directory has now. */

@@ -60,6 +60,8 @@ export interface ListenersOptions {
 export interface Listeners {
   readonly outbound: HostPort;
   readonly inbound: readonly ListeningPort[];
+  /** Where packet rules have to bring what is for the application; undefined when callers come by themselves. */
+  readonly redirected: HostPort | undefined;
   /** Under the name that the operator gave: `reviews:9080`. */
   readonly upstreams: readonly ListeningPort[];
   /** Those that are open now, over all ports. */
@@ -148,6 +150,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     };
     const identity = { service: `${settings.service}.${settings.namespace}`, id: settings.id };
     const [first] = settings.appPorts;
+    let redirected: HostPort | undefined;
     if (interception !== undefined && first !== undefined) {
       const { destinationOf } = interception;
       const ports = settings.appPorts.map(({ name, app }) => ({ app, protocol: () => protocolOf(name) }));
@@ -164,6 +167,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
           random,
         }),
       );
+      redirected = listener.address;
       // Callers dial the application itself.
       for (const { name, app } of settings.appPorts) {
         inbound.push({ name, address: { host: listener.address.host, port: app.port }, listener });
@@ -188,6 +192,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     return {
       outbound: outbound.address,
       inbound,
+      redirected,
       upstreams,
       get connections() {
         return started.reduce((sum, { listener }) => sum + listener.connections, 0);
@@ -248,8 +253,23 @@ function poolState(pools: readonly PoolState[]): PoolState {
 }
 
 /** `reviews:9080=127.0.0.1:19080`, as in the flag; only the address without a name. */
-export function formatPort({ name, address }: ListeningPort): string {
+function formatPort({ name, address }: ListeningPort): string {
   return name === '' ? formatHostPort(address) : `${name}=${formatHostPort(address)}`;
+}
+
+/** For the log, as in the flags. */
+export function addressesInWords({
+  outbound,
+  inbound,
+  upstreams,
+  dns,
+}: Pick<Listeners, 'outbound' | 'inbound' | 'upstreams'> & { readonly dns: readonly HostPort[] }) {
+  return {
+    outbound: formatHostPort(outbound),
+    inbound: inbound.map(formatPort),
+    upstreams: upstreams.map(formatPort),
+    ...(dns.length > 0 && { dns: dns.map(formatHostPort) }),
+  };
 }
 
 interface Started {

@@ -1,14 +1,16 @@
-/** The agent as a process: signals, the application as its child, and the exit code. */
+/** The agent as a process: signals, the application as its child, the file that entries are read from, and the exit code. */
+import { formatProblem, type Problem } from '../model/problem.ts';
 import { type Child, signalExitCode, startChild } from '../process/child.ts';
 import { systemClock } from '../process/clock.ts';
+import { watchFile } from '../process/file-watch.ts';
 import { formatHostPort } from '../process/host-port.ts';
 import { createLog, type Logger } from '../process/log.ts';
 import { giveBackProgramPages } from '../process/program-pages.ts';
-import type { AgentSettings } from './agent-settings.ts';
+import type { AgentSettings, SharedSettings } from './agent-settings.ts';
 import { cutOffMs } from './data-plane.ts';
-import { formatPort } from './listeners.ts';
+import { addressesInWords } from './listeners.ts';
 import type { PacketRules } from './packet-rules.ts';
-import { type RunningAgent, startAgent } from './start.ts';
+import { type Running, type RunningAgent, startAgent } from './start.ts';
 
 const endSignals = ['SIGTERM', 'SIGINT'] as const;
 /** Signals that are the application's business alone. */
@@ -18,6 +20,8 @@ const childEndMs = 10_000;
 /** Longer than cutting off takes. */
 const atOnceMs = 2 * cutOffMs;
 
+const context = (log: Logger) => ({ log, clock: systemClock, random: Math.random });
+
 /**
  * Runs an agent until a signal comes or its application ends, and resolves with the exit code: that of the application,
  * else 0; 1 when the agent could not start. `command` is started once the first revision is applied. A second signal
@@ -25,26 +29,78 @@ const atOnceMs = 2 * cutOffMs;
  */
 export async function runAgent(settings: AgentSettings, command: readonly string[] = []): Promise<number> {
   const log = createLog('agent', settings.logLevel);
-  const started = await start(settings, log);
-  if (started === undefined) return 1;
-  const { agent, rules } = started;
-  logAddresses(agent, log);
+  let agent: RunningAgent | undefined;
+  let rules: PacketRules | undefined;
+  try {
+    agent = await startAgent(settings, context(log));
+    rules = await putRulesInPlace(settings, agent, log);
+  } catch (cause) {
+    await agent?.close();
+    return cannotStart(cause, log);
+  }
+  const { admin, ...others } = agent.addresses;
+  log.info({ ...addressesInWords(others), admin: formatHostPort(admin) }, 'listening');
+  const hasCommand = command.length > 0;
+  return untilEnd(agent, {
+    log,
+    removeRules: async () => rules?.remove(),
+    signals: hasCommand ? endSignals : [...endSignals, 'SIGHUP'],
+    ...(hasCommand && { startApplication: () => startApplication(command, settings, log) }),
+  });
+}
+
+/** Where the settings of a shared agent come from. */
+export interface SettingsSource {
+  readonly file: string;
+  readonly read: () => Promise<{ readonly settings: SharedSettings } | { readonly problems: readonly Problem[] }>;
+}
+
+/** The same for several applications. Their settings are read again by SIGHUP, and when the file changes. */
+export async function runSharedAgent(settings: SharedSettings, { file, read }: SettingsSource): Promise<number> {
+  const log = createLog('agent', settings.logLevel);
+  const { SharedAgent } = await import('./shared/shared-agent.ts');
+  const agent = await SharedAgent.start(settings, context(log)).catch((cause: unknown) => cannotStart(cause, log));
+  if (typeof agent === 'number') return agent;
+  const reload = async () => {
+    const loaded = await read();
+    if ('settings' in loaded) return agent.reload(loaded.settings);
+    const problems = loaded.problems.map(formatProblem);
+    log.error({ problems }, 'the settings cannot be used: the entries go on as they are');
+  };
+  process.on('SIGHUP', () => void reload());
+  const watch = watchFile(file, { clock: systemClock, onChange: () => void reload() });
+  const code = await untilEnd(agent, { log, removeRules: () => agent.removeRules(), signals: endSignals });
+  watch.close();
+  return code;
+}
+
+interface Life {
+  readonly log: Logger;
+  /** Does nothing the second time. */
+  readonly removeRules: () => Promise<void>;
+  /** By which it is ended. */
+  readonly signals: readonly NodeJS.Signals[];
+  /** Called once the agent is ready. */
+  readonly startApplication?: () => Child;
+}
+
+async function untilEnd(agent: Running, { log, removeRules, signals, startApplication }: Life): Promise<number> {
   // What nginx and others take for it. Also without a log: to Node it means to open its debugger to everybody on the machine.
   process.on('SIGUSR1', () => agent.reopenAccessLog());
 
   let child: Child | undefined;
   const end = { isAtOnce: false };
-  const signalled = nextSignal(command.length === 0, async (code) => {
+  const signalled = nextSignal(signals, async (code) => {
     end.isAtOnce = true;
     child?.signal('SIGKILL');
-    const [requests] = await Promise.all([agent.cutOff(), rules?.remove()]);
+    const [requests] = await Promise.all([agent.cutOff(), removeRules()]);
     log.warn({ code, requests }, 'ended at once, by a second signal; requests were cut off');
   });
   await Promise.race([agent.ready, signalled]);
   const { ready, reason, revision } = agent.readiness;
   if (ready) log.info({ revision }, reason === '' ? 'ready' : `ready: ${reason}`);
   giveBackProgramPages();
-  if (ready && command.length > 0) child = startApplication(command, settings, log);
+  if (ready) child = startApplication?.();
 
   const signal = await Promise.race([signalled, ...(child === undefined ? [] : [child.ended.then(() => undefined)])]);
   await agent.drain();
@@ -53,7 +109,7 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   const code =
     child === undefined ? 0 : await child.end(signal ?? 'SIGTERM', { clock: systemClock, graceMs: childEndMs });
   // Who dials from now on reaches whom he dials.
-  await rules?.remove();
+  await removeRules();
   await agent.close();
   // Whatever was waited for is over because it was cut off: the signal's own exit code is on its way.
   if (end.isAtOnce) return new Promise(() => {});
@@ -61,23 +117,9 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   return code;
 }
 
-interface Started {
-  readonly agent: RunningAgent;
-  /** Undefined when none was asked for, or others see to them. */
-  readonly rules: PacketRules | undefined;
-}
-
-/** Undefined when it cannot, which the log has been told of. */
-async function start(settings: AgentSettings, log: Logger): Promise<Started | undefined> {
-  let agent: RunningAgent | undefined;
-  try {
-    agent = await startAgent(settings, { log, clock: systemClock, random: Math.random });
-    return { agent, rules: await putRulesInPlace(settings, agent, log) };
-  } catch (cause) {
-    log.error(`cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
-    await agent?.close();
-    return undefined;
-  }
+function cannotStart(cause: unknown, log: Logger): number {
+  log.error(`cannot start: ${cause instanceof Error ? cause.message : String(cause)}`);
+  return 1;
 }
 
 /** Their code is loaded only when there are to be any. */
@@ -91,37 +133,25 @@ async function putRulesInPlace(
   return installPacketRules(settings, addresses, log);
 }
 
-function logAddresses({ addresses }: RunningAgent, log: Logger): void {
-  const { outbound, inbound, admin, upstreams, dns } = addresses;
-  log.info(
-    {
-      outbound: formatHostPort(outbound),
-      inbound: inbound.map(formatPort),
-      admin: formatHostPort(admin),
-      upstreams: upstreams.map(formatPort),
-      ...(dns.length > 0 && { dns: dns.map(formatHostPort) }),
-    },
-    'listening',
-  );
-}
-
 /**
  * The first signal to end; the second one ends the process, and the application, without further ado: once `beforeExit`
- * resolves, which may take no more than `atOnceMs`, or when a third one comes. `alone`: there is no application that SIGHUP
- * could be meant for.
+ * resolves, which may take no more than `atOnceMs`, or when a third one comes.
  */
-function nextSignal(alone: boolean, beforeExit: (code: number) => Promise<void>): Promise<NodeJS.Signals> {
+function nextSignal(
+  signals: readonly NodeJS.Signals[],
+  beforeExit: (code: number) => Promise<void>,
+): Promise<NodeJS.Signals> {
   return new Promise((resolve) => {
-    let signals = 0;
+    let count = 0;
     const onSignal = (signal: NodeJS.Signals) => {
-      if (++signals === 1) return resolve(signal);
+      if (++count === 1) return resolve(signal);
       const code = signalExitCode(signal);
       const exit = () => process.exit(code);
-      if (signals > 2) exit();
+      if (count > 2) exit();
       setTimeout(exit, atOnceMs);
       void beforeExit(code).finally(exit);
     };
-    for (const name of [...endSignals, ...(alone ? (['SIGHUP'] as const) : [])]) process.on(name, onSignal);
+    for (const name of signals) process.on(name, onSignal);
   });
 }
 

@@ -29,7 +29,7 @@ const rereadMs = 5_000;
 export function startNameServer(options: NameServerOptions): Promise<DnsServer> {
   const { settings, namespace, isIntercepting, directory, clock } = options;
   const { listen, domain, vipRange } = settings;
-  const hasBoth = isIntercepting && listen.host === '127.0.0.1' && listen.port !== 0 && hasIpv6Loopback();
+  const hasBoth = isIntercepting && listen.host === '127.0.0.1' && hasIpv6Loopback();
   return startDnsServer({
     listen: hasBoth ? [listen, { host: '::1', port: listen.port }] : [listen],
     domain,

@@ -20,11 +20,12 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
   const watch = startInstanceWatch({ clock, random, probe: probeInstance, log });
   const swapped = () => watch.update(directory.made.clusters.values());
   swapped();
-  const { outbound, inbound, upstreams, limits: counts } = listeners;
+  const { outbound, inbound, redirected, upstreams, limits: counts } = listeners;
   const { limits } = options.settings;
   return {
     outbound,
     inbound,
+    redirected,
     upstreams,
     swapped,
     obstacleChanged: () => {},

@@ -1,66 +1,142 @@
 /** The packet rules of a running agent: in place before it says that it is ready, gone when it ends. */
 
 import { isIP } from 'node:net';
+import { formatHostPort, isLoopback } from '../process/host-port.ts';
 import { hasIpv6Loopback } from '../process/ipv6-loopback.ts';
 import type { Logger } from '../process/log.ts';
 import { resolvConfText } from '../process/resolv-conf.ts';
-import { runProgram } from '../process/run-program.ts';
-import type { AgentSettings } from './agent-settings.ts';
-import { installRules, removeRules } from './interception/interception.ts';
-import { type Interception, interceptionSchema } from './interception/rules/description.ts';
+import { type RunProgram, runProgram } from '../process/run-program.ts';
+import type { CoreAddresses } from './agent-core.ts';
+import type { AgentSettings, EntrySettings } from './agent-settings.ts';
+import { type Backend, installRules, removeRules } from './interception/interception.ts';
+import { type Interception, type InterceptionInput, interceptionSchema } from './interception/rules/description.ts';
 import { nameServersToTake } from './interception/rules/name-servers.ts';
 import type { RunningAgent } from './start.ts';
 
 export interface PacketRules {
-  /** Does nothing the second time; what cannot be removed is told of, and does not keep the agent from ending. */
+  /**
+   * These, in place of those before; undefined: none. Rejects when the kernel cannot be told, and then nothing has changed. Does nothing
+   * when they are in place, or all have been removed for good.
+   */
+  put(described: Interception | undefined): Promise<void>;
+  /** For good. Does nothing the second time; what cannot be removed is told of, and does not keep the agent from ending. */
   remove(): Promise<void>;
 }
 
-type Described = Pick<AgentSettings, 'interception' | 'servers' | 'appPorts'>;
+export function packetRules(backend: Backend, log: Logger, run: RunProgram = runProgram): PacketRules {
+  /** '': none. */
+  let present = '';
+  let isOver = false;
+  /** One change after the other. */
+  let last: Promise<void> = Promise.resolve();
+  const inTurn = (change: () => Promise<void>) => {
+    const done = last.then(change);
+    last = done.catch(() => {});
+    return done;
+  };
+  return {
+    put: (described) =>
+      inTurn(async () => {
+        const wanted = described === undefined ? '' : JSON.stringify(described);
+        if (isOver || wanted === present) return;
+        if (described === undefined) await removeRules({ backends: [backend], run });
+        else await installRules(described, { backend, run });
+        present = wanted;
+        log.info({ backend }, described === undefined ? 'packet rules are removed' : 'packet rules are in place');
+      }),
+    remove: () =>
+      inTurn(async () => {
+        if (isOver) return;
+        isOver = true;
+        try {
+          if (present !== '') await removeRules({ backends: [backend], run });
+        } catch (cause) {
+          const sentence = `packet rules are left behind; remove them with: sluice intercept uninstall --backend ${backend}`;
+          log.error({ err: cause }, sentence);
+        }
+      }),
+  };
+}
 
 /** Rejects when the kernel cannot be told: then no rule is there. */
 export async function installPacketRules(
-  settings: Described,
+  settings: AgentSettings,
   addresses: RunningAgent['addresses'],
   log: Logger,
 ): Promise<PacketRules | undefined> {
   const { interception } = settings;
   if (interception === undefined || interception.backend === 'external') return undefined;
-  const { backend } = interception;
-  await installRules(describe(settings, addresses), { backend, run: runProgram });
-  log.info({ backend }, 'packet rules are in place');
-  let removed: Promise<void> | undefined;
-  const remove = async () => {
-    try {
-      await removeRules({ backends: [backend], run: runProgram });
-    } catch (cause) {
-      const sentence = `packet rules are left behind; remove them with: sluice intercept uninstall --backend ${backend}`;
-      log.error({ err: cause }, sentence);
-    }
-  };
-  return {
-    remove: () => {
-      removed ??= remove();
-      return removed;
-    },
-  };
+  const rules = packetRules(interception.backend, log);
+  await rules.put(describe(settings, addresses));
+  return rules;
+}
+
+/** An application, and where the agent listens for it. */
+interface Taken {
+  readonly settings: Pick<AgentSettings, 'interception' | 'servers'>;
+  readonly addresses: Pick<CoreAddresses, 'upstreams'>;
 }
 
 /** What is to be brought to an agent that listens there. */
-export function describe(settings: Described, addresses: RunningAgent['addresses']): Interception {
-  const { interception, servers, appPorts } = settings;
-  const [inbound] = appPorts.map((port) => port.inbound.port);
+export function describe(
+  settings: Pick<AgentSettings, 'interception' | 'servers'>,
+  addresses: RunningAgent['addresses'],
+): Interception {
+  const { outbound, redirected, admin } = addresses;
   const [dns] = addresses.dns;
   return interceptionSchema.parse({
+    ...inCommon([{ settings, addresses }], admin.port),
+    outboundPort: outbound.port,
+    ...(redirected === undefined ? { inbound: { ports: [] } } : { inboundPort: redirected.port }),
+    ...(dns !== undefined && { dnsPort: dns.port }),
+    ...(dns === undefined && { dnsServers: [] }),
+  });
+}
+
+/** An entry of a shared agent. */
+export interface TakenEntry {
+  readonly settings: EntrySettings;
+  readonly addresses: CoreAddresses;
+}
+
+/** What is to be brought to each of them; of two that claim the same, to the first. Undefined when nothing is. */
+export function describeEntries(entries: readonly TakenEntry[], adminPort: number): Interception | undefined {
+  const taken = entries.filter(({ settings }) => settings.interception !== undefined);
+  if (taken.length === 0) return undefined;
+  return interceptionSchema.parse({
+    ...inCommon(taken, adminPort),
+    ownPorts: [adminPort, ...entries.flatMap(portsOf)],
+    applications: taken.map(({ settings: { uids, gids, appPorts }, addresses: { outbound, redirected, dns } }) => ({
+      uids: [...uids],
+      gids: [...gids],
+      outboundPort: outbound.port,
+      dnsPort: dns[0]?.port,
+      ports: appPorts.map(({ app }) => app.port),
+      loopbackPorts: appPorts.flatMap(({ app }) => (isLoopback(app.host) ? [app.port] : [])),
+      inboundPort: redirected?.port,
+    })),
+  } satisfies InterceptionInput);
+}
+
+/** But for those of the rules. An inbound that rules lead to has its application's number. */
+function portsOf({ settings, addresses: { outbound, inbound, upstreams } }: TakenEntry): number[] {
+  const others = settings.interception === undefined ? [outbound, ...inbound.map(({ address }) => address)] : [];
+  return [...others, ...upstreams.map(({ address }) => address)].map(({ port }) => port);
+}
+
+function inCommon(taken: readonly Taken[], adminPort: number) {
+  const all = taken.flatMap(({ settings }) => settings.servers);
+  const servers = new Map(all.map((server) => [formatHostPort(server), server]));
+  const ranges = taken.flatMap(({ settings }) => settings.interception?.vipRange ?? []);
+  return {
     // What the agent itself sends goes out: it is known by its user.
     agent: { uid: process.getuid?.() ?? 0 },
-    families: hasIpv6Loopback() ? ['ipv4', 'ipv6'] : ['ipv4'],
-    outboundPort: addresses.outbound.port,
-    ...(inbound === undefined ? { inbound: { ports: [] } } : { inboundPort: inbound }),
-    ...(dns !== undefined && { dnsPort: dns.port }),
-    dnsServers: dns === undefined ? [] : nameServersToTake(resolvConfText()),
-    ownPorts: [addresses.admin.port, ...addresses.upstreams.map(({ address }) => address.port)],
-    vipRanges: [interception?.vipRange ?? ''],
-    controlPlane: servers.flatMap(({ host, port }) => (isIP(host) === 0 ? [] : [{ address: host, port }])),
-  });
+    families: hasIpv6Loopback() ? ['ipv4' as const, 'ipv6' as const] : ['ipv4' as const],
+    dnsServers: nameServersToTake(resolvConfText()),
+    ownPorts: [adminPort, ...taken.flatMap(({ addresses }) => addresses.upstreams.map(({ address }) => address.port))],
+    vipRanges: [...new Set(ranges)],
+    controlPlane: [...servers.values()].flatMap(({ host, port }) =>
+      isIP(host) === 0 ? [] : [{ address: host, port }],
+    ),
+  };
 }

@@ -15,7 +15,7 @@ import type { RandomBytes } from './upstream-query.ts';
 import { type Patience, patience } from './upstream-question.ts';
 
 export interface DnsServerOptions {
-  /** IP addresses; the port 0 is any that is free for both. */
+  /** IP addresses; the port 0 is any that is free for UDP and TCP, the same on all of them. */
   readonly listen: readonly HostPort[];
   /** `mesh.local` unless the operator says otherwise; lower case, no "." at its end. */
   readonly domain: string;
@@ -45,7 +45,7 @@ export interface DnsServer {
   close(): Promise<void>;
 }
 
-/** A port that is free for TCP may be taken for UDP: another one is tried. */
+/** A port that is free for TCP may be taken for UDP, or on another address: another one is tried. */
 const mostPortTries = 20;
 
 /** Rejects when an address cannot be listened on, and then listens on none. */
@@ -83,11 +83,9 @@ export async function startDnsServer(options: DnsServerOptions): Promise<DnsServ
     await Promise.all(doors.splice(0).map((door) => door.close()));
   };
   try {
-    for (const address of options.listen) {
-      const pair = await openDoors(address, { responder, counters, tcp });
-      doors.push(...pair.doors);
-      addresses.push({ host: address.host, port: pair.port });
-    }
+    const opened = await openOnOnePort(options.listen, { responder, counters, tcp });
+    doors.push(...opened.doors);
+    addresses.push(...opened.addresses);
   } catch (error) {
     await close();
     throw error;
@@ -101,16 +99,27 @@ interface Behind {
   readonly tcp: Parameters<typeof openTcpDoor>[1];
 }
 
-/** Both on the same port. */
-async function openDoors(address: HostPort, behind: Behind) {
+interface Opened {
+  readonly doors: readonly { close(): Promise<void> }[];
+  readonly addresses: readonly HostPort[];
+}
+
+async function openOnOnePort(listen: readonly HostPort[], behind: Behind): Promise<Opened> {
   for (let tries = 1; ; tries++) {
-    const tcp = await openTcpDoor(address, behind.tcp);
+    const doors: { close(): Promise<void> }[] = [];
+    const addresses: HostPort[] = [];
     try {
-      const udp = await openUdpDoor({ host: address.host, port: tcp.port }, behind);
-      return { port: tcp.port, doors: [tcp, udp] };
+      for (const { host, port: wanted } of listen) {
+        const port = wanted === 0 ? (addresses[0]?.port ?? 0) : wanted;
+        const tcp = await openTcpDoor({ host, port }, behind.tcp);
+        doors.push(tcp);
+        doors.push(await openUdpDoor({ host, port: tcp.port }, behind));
+        addresses.push({ host, port: tcp.port });
+      }
+      return { doors, addresses };
     } catch (error) {
-      await tcp.close();
-      if (address.port !== 0 || tries === mostPortTries) throw error;
+      await Promise.all(doors.map((door) => door.close()));
+      if (listen.every(({ port }) => port !== 0) || tries === mostPortTries) throw error;
     }
   }
 }

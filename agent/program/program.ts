@@ -3,8 +3,8 @@
  * loaded here: it would stay in memory beside every application, and an agent has no use for it.
  */
 import { endWithReaders, exitWhenWritten } from '../../process/standard-streams.ts';
-import { runAgent } from '../main.ts';
 import { takeHandedOver } from './handed-over.ts';
+import { run } from './run.ts';
 
 endWithReaders();
 const handedOver = takeHandedOver(process.env);
@@ -12,4 +12,4 @@ if (handedOver === undefined) {
   process.stderr.write('this program is started by `sluice agent`\n');
   process.exit(2);
 }
-await exitWhenWritten(await runAgent(handedOver.settings, handedOver.command));
+await exitWhenWritten(await run(handedOver, process.env));

@@ -19,7 +19,7 @@ import { completeSettings, type Machine, stateBaseOf, thisMachine } from '../con
 import { conflicts, type PlacedEntry } from './entry-conflicts.ts';
 import { entrySchema, ofOneApplication, ofOneEntry, ofTheProcess } from './entry-schema.ts';
 
-export type LoadedShared = { readonly shared: SharedSettings } | { readonly problems: readonly Problem[] };
+export type LoadedShared = { readonly settings: SharedSettings } | { readonly problems: readonly Problem[] };
 
 const names = Object.keys(entrySchema.shape);
 const entryNames = names.filter((name) => !ofTheProcess.has(name) && !ofOneApplication.has(name));
@@ -59,7 +59,7 @@ export function loadSharedSettings(
   const [first] = placed;
   if (problems.length > 0 || first === undefined) return { problems: eachOnce(problems) };
   const { admin, logLevel } = first.entry;
-  return { shared: { admin, logLevel, entries: placed.map(({ entry }) => entry) } };
+  return { settings: { admin, logLevel, entries: placed.map(({ entry }) => entry) } };
 }
 
 interface EntryContext {
@@ -135,7 +135,8 @@ function textOf(given: Given | undefined): string | undefined {
   return typeof given?.value === 'string' && given.value !== '' ? given.value : undefined;
 }
 
-/** What is wrong above the entries is wrong in each of them. */
+/** What is wrong above the entries is wrong in each of them. In the order of the file. */
 function eachOnce(problems: readonly Problem[]): Problem[] {
-  return [...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()];
+  const each = [...new Map(problems.map((problem) => [formatProblem(problem), problem])).values()];
+  return each.sort((one, other) => (one.line ?? 0) - (other.line ?? 0));
 }

@@ -10,6 +10,7 @@ export interface WorkerPorts {
   readonly settings: ListenerSettings;
   readonly outbound: HostPort;
   readonly inbound: readonly ListeningPort[];
+  readonly redirected: HostPort | undefined;
   readonly upstreams: readonly ListeningPort[];
   closeInbound(): void;
   close(): void;
@@ -56,6 +57,7 @@ export async function openPorts(
       },
       outbound: outbound.address,
       inbound,
+      redirected: redirected?.address,
       upstreams,
       closeInbound: () => close(inbound.map(({ port }) => port)),
       close: () => close(opened),

@@ -119,6 +119,7 @@ export async function startWorkers(options: WorkersOptions): Promise<DataPlane> 
   return {
     outbound: ports.outbound,
     inbound: ports.inbound,
+    redirected: ports.redirected,
     upstreams: ports.upstreams,
     swapped: () => {
       pool.use(deltaOf(sent, directory.held));

@@ -1,7 +1,9 @@
 /** `sluice agent`: the sidecar, with the application as its child if one is given after `--`. */
 import { extname, join } from 'node:path';
 import type { Command } from 'commander';
-import type { AgentSettings } from '../../agent/agent-settings.ts';
+import type { AgentSettings, SharedSettings } from '../../agent/agent-settings.ts';
+import type { HandedOver } from '../../agent/program/handed-over.ts';
+import type { SettingsSources } from '../../process/settings.ts';
 import type { Context } from '../context.ts';
 import { usageError } from '../context.ts';
 import type { Run } from '../run.ts';
@@ -36,6 +38,25 @@ export async function addAgent(parent: Command, context: Context, run: Run, args
   if (!args.includes('agent')) return;
   const { loadAgentSettings } = await import('../../agent/config.ts');
   const { agentSettingsSchema } = await import('../../agent/settings-schema.ts');
+  const { loadSharedSettings } = await import('../../agent/shared/shared-config.ts');
+  const { settingsFileOf } = await import('../../process/settings.ts');
+  /** Goes on as the agent; in this very program where it cannot be replaced. */
+  const become = async (read: HandedOver): Promise<number> => {
+    const { handOver } = await import('../../agent/program/handed-over.ts');
+    context.becomeProgram?.({ program, flags: runtimeFlags, environment: handOver(read) });
+    const { run } = await import('../../agent/program/run.ts');
+    return run(read, context.environment);
+  };
+  const sharedAgent = (
+    shared: SharedSettings,
+    application: readonly string[],
+    sources: SettingsSources,
+  ): HandedOver => {
+    if (application.length === 0) return { shared, flags: sources.flags, file: settingsFileOf(sources) ?? '' };
+    throw usageError(
+      'agent: a command after -- goes with one application: those of the entries of a file are started by somebody else',
+    );
+  };
   addSettings(command, agentSettingsSchema);
   command
     .addHelpText(
@@ -51,13 +72,11 @@ export async function addAgent(parent: Command, context: Context, run: Run, args
           throw usageError(`agent: "${application[0]}" is no flag; an application is written after --`);
         }
         const sources = { flags: command.opts(), environment: context.environment };
+        const shared = loadSharedSettings(sources);
+        if (shared !== undefined) return become(sharedAgent(settingsOrRefuse(shared), application, sources));
         const settings = settingsOrRefuse(loadAgentSettings(sources));
         if (application.length > 0) refuseSharedUser(settings);
-        const { handOver } = await import('../../agent/program/handed-over.ts');
-        const environment = handOver({ settings, command: application });
-        context.becomeProgram?.({ program, flags: runtimeFlags, environment });
-        const { runAgent } = await import('../../agent/main.ts');
-        return runAgent(settings, application);
+        return become({ settings, command: application });
       }),
     );
 }

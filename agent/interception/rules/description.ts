@@ -22,6 +22,24 @@ const address = cidr.refine(({ family, prefix }) => prefix === (family === 'ipv4
   error: 'must be one IP address',
 });
 
+/** An application with ports of its own at an agent that several share. */
+const application = z.strictObject({
+  /** Whose connections are its own: processes of any of these users or groups. */
+  uids: z.array(id).default([]),
+  gids: z.array(id).default([]),
+  outboundPort: port,
+  /** Where its questions of names go; nowhere else than they are addressed when not given. */
+  dnsPort: port.optional(),
+  /** The ports that it listens on, and where connections to them go. */
+  ports: z.array(port).default([]),
+  /**
+   * Of them those that the agent dials on loopback alone: what it sends there by another address of this host is from another
+   * application of it, and goes to `inboundPort` as well.
+   */
+  loopbackPorts: z.array(port).default([]),
+  inboundPort: port.optional(),
+});
+
 export const interceptionSchema = z
   .strictObject({
     /** Whose connections are the agent's own and are let alone. Any of them is enough; at least one is needed. */
@@ -53,6 +71,11 @@ export const interceptionSchema = z
     vipRanges: z.array(cidr).default(() => vipRanges(defaultVipRange)),
     /** Addresses of the control plane, which anybody reaches directly. */
     controlPlane: z.array(z.strictObject({ address, port })).default([]),
+    /**
+     * In place of one application, which everything goes to: what comes from and is for these alone. The three ports above, and
+     * whose connections are taken by `outbound` and `inbound`, are of no account then.
+     */
+    applications: z.array(application).optional(),
     outbound: z
       .strictObject({
         /** Users whose connections and questions are taken. */

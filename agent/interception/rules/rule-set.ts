@@ -82,29 +82,44 @@ export function createRuleSet(described: Interception): RuleSet {
  * what is taken has its own zone. With TCP the kernel notices by itself that a connection is new.
  */
 function trackOutput(described: Interception): Rule[] {
-  const asked = questions(described, 'udp');
-  if (asked.length === 0) return [];
+  const asking = takersOf(described).filter((taker) => questions(described, taker, 'udp').length > 0);
+  if (asking.length === 0) return [];
   const verdict: Verdict = { is: 'zone', zone: dnsZone };
   return [
-    { match: { protocol: 'udp', sourcePort: described.dnsPort }, verdict, why: 'answers to names that were asked' },
+    ...asking.map(
+      ({ dnsPort }): Rule => ({
+        match: { protocol: 'udp', sourcePort: dnsPort },
+        verdict,
+        why: 'answers to names that were asked',
+      }),
+    ),
     ...leaveToAgent(described),
     ...leaveToUsers(described),
     ...linkLocals.map((range) => leave('link-local', { destination: range })),
-    ...asked.map((match) => ({ match, verdict, why: 'names apart from what the agent asks' })),
+    ...asking
+      .flatMap((taker) => questions(described, taker, 'udp'))
+      .map((match) => ({ match, verdict, why: 'names apart from what the agent asks' })),
   ];
 }
 
 function output(described: Interception): Rule[] {
-  const { outbound, outboundPort, dnsPort } = described;
+  const { outbound, applications } = described;
+  const takers = takersOf(described);
   return [
-    // First of all, or whatever the agent sends would come back to it.
+    ...(applications === undefined ? [] : betweenApplications(described, takers)),
+    // Before all others, or whatever the agent sends would come back to it.
     ...leaveToAgent(described),
     ...described.controlPlane.map(({ address, port }) =>
       leave('the control plane', { protocol: 'tcp', destination: address, destinationPort: port }),
     ),
     // Before everything that is excluded: nobody else answers at these addresses.
-    ...described.vipRanges.map((range) =>
-      redirect('virtual IPs', { protocol: 'tcp', destination: range }, outboundPort),
+    ...described.vipRanges.flatMap((range) =>
+      takers.flatMap(({ senders, outboundPort }) =>
+        // Of one application all are taken, whoever they are from.
+        (applications === undefined ? everybody : senders).map((sender) =>
+          redirect('virtual IPs', { ...sender, protocol: 'tcp', destination: range }, outboundPort),
+        ),
+      ),
     ),
     // Before names: a resolver on this host asks others, and its questions must not come back to it.
     ...leaveToUsers(described),
@@ -112,7 +127,9 @@ function output(described: Interception): Rule[] {
     ...linkLocals.map((range) => leave('link-local', { destination: range })),
     // Before loopback: the resolver of many hosts is 127.0.0.53 or 127.0.0.11.
     ...(['udp', 'tcp'] as const).flatMap((protocol) =>
-      questions(described, protocol).map((match) => redirect('names', match, dnsPort)),
+      takers.flatMap((taker) =>
+        questions(described, taker, protocol).map((match) => redirect('names', match, taker.dnsPort)),
+      ),
     ),
     ...loopbacks.map((range) => leave('loopback', { destination: range })),
     ...ownPorts(described).map((port) =>
@@ -120,24 +137,78 @@ function output(described: Interception): Rule[] {
     ),
     ...outbound.excludeCidrs.map((range) => leave('excluded addresses', { destination: range })),
     ...outbound.excludePorts.map((port) => leave('excluded ports', { protocol: 'tcp', destinationPort: port })),
-    ...ofUsers(described, { protocol: 'tcp' }).map((match) => redirect('outbound', match, outboundPort)),
+    ...takers.flatMap(({ senders, outboundPort }) =>
+      senders.map((sender) => redirect('outbound', { ...sender, protocol: 'tcp' }, outboundPort)),
+    ),
   ];
 }
 
 /** Only what is for this host itself is taken: a host may also forward what is for its containers. */
 function prerouting(described: Interception): Rule[] {
-  const { inbound, inboundPort } = described;
-  if (inbound.ports !== 'all' && inbound.ports.length === 0) return [];
-  const taken: readonly Match[] =
-    inbound.ports === 'all' ? [{}] : unique(inbound.ports).map((port) => ({ destinationPort: port }));
+  const { inbound, applications } = described;
+  const takers = takersOf(described);
+  if (takers.every(({ receives }) => receives.length === 0)) return [];
+  const isAll = applications === undefined && inbound.ports === 'all';
   return [
     leave('loopback', { inInterface: 'lo' }),
     ...ownPorts(described).map((port) => leave('ports of the agent', { protocol: 'tcp', destinationPort: port })),
-    ...(inbound.ports === 'all' ? [leave('ssh', { protocol: 'tcp', destinationPort: ssh })] : []),
+    ...(isAll ? [leave('ssh', { protocol: 'tcp', destinationPort: ssh })] : []),
     ...inbound.excludeCidrs.map((range) => leave('excluded callers', { source: range })),
     ...unique(inbound.excludePorts).map((port) => leave('excluded ports', { protocol: 'tcp', destinationPort: port })),
-    ...taken.map((match) => redirect('inbound', { protocol: 'tcp', isForThisHost: true, ...match }, inboundPort)),
+    ...takers.flatMap(({ receives, inboundPort }) =>
+      receives.map((match) => redirect('inbound', { protocol: 'tcp', isForThisHost: true, ...match }, inboundPort)),
+    ),
   ];
+}
+
+/**
+ * What the agent sends for one application to another one on this host never arrives from outside: it is brought to that one's inbound
+ * here. What an inbound passes on to its application goes over loopback, and is let alone.
+ */
+function betweenApplications({ agent: { uid } }: Interception, takers: readonly Taker[]): Rule[] {
+  const received = takers.flatMap((taker) => taker.receivesFromAgent.map((match) => ({ ...taker, match })));
+  if (uid === undefined || received.length === 0) return [];
+  return [
+    ...loopbacks.map((range) => leave('loopback', { uid, destination: range })),
+    ...received.map(({ match, inboundPort }) =>
+      redirect('inbound', { uid, protocol: 'tcp', isForThisHost: true, ...match }, inboundPort),
+    ),
+  ];
+}
+
+/** Where connections of an application go, and connections to it. */
+interface Taker {
+  /** What is from it. */
+  readonly senders: readonly Match[];
+  readonly outboundPort: number;
+  readonly dnsPort: number;
+  readonly asksNames: boolean;
+  /** What is for it. */
+  readonly receives: readonly Match[];
+  /** Of it what the agent sends for another one. */
+  readonly receivesFromAgent: readonly Match[];
+  readonly inboundPort: number;
+}
+
+const everybody: readonly Match[] = [{}];
+
+function takersOf(described: Interception): Taker[] {
+  const { outbound, inbound, outboundPort, inboundPort, dnsPort, applications } = described;
+  const toPorts = (ports: readonly number[]) => unique(ports).map((port) => ({ destinationPort: port }));
+  if (applications === undefined) {
+    const senders = outbound.uids === 'all' ? everybody : unique(outbound.uids).map((uid) => ({ uid }));
+    const receives = inbound.ports === 'all' ? everybody : toPorts(inbound.ports);
+    return [{ senders, outboundPort, dnsPort, asksNames: true, receives, receivesFromAgent: [], inboundPort }];
+  }
+  return applications.map(({ uids, gids, ports, loopbackPorts, ...own }) => ({
+    senders: [...unique(uids).map((uid) => ({ uid })), ...unique(gids).map((gid) => ({ gid }))],
+    outboundPort: own.outboundPort,
+    dnsPort: own.dnsPort ?? dnsPort,
+    asksNames: own.dnsPort !== undefined,
+    receives: own.inboundPort === undefined ? [] : toPorts(ports),
+    receivesFromAgent: own.inboundPort === undefined ? [] : toPorts(loopbackPorts),
+    inboundPort: own.inboundPort ?? inboundPort,
+  }));
 }
 
 function leaveToAgent({ agent: { uid, gid, cgroup } }: Interception): Rule[] {
@@ -153,18 +224,22 @@ function leaveToUsers({ outbound }: Interception): Rule[] {
 }
 
 /** What questions of names look like that are taken. */
-function questions(described: Interception, protocol: 'tcp' | 'udp'): Match[] {
+function questions({ dnsServers }: Interception, { senders, asksNames }: Taker, protocol: 'tcp' | 'udp'): Match[] {
+  if (!asksNames) return [];
   const servers: readonly Match[] =
-    described.dnsServers === 'all' ? [{}] : described.dnsServers.map((destination) => ({ destination }));
-  return servers.flatMap((server) => ofUsers(described, { protocol, ...server, destinationPort: dns }));
+    dnsServers === 'all' ? everybody : dnsServers.map((destination) => ({ destination }));
+  return servers.flatMap((server) =>
+    senders.map((sender) => ({ ...sender, protocol, ...server, destinationPort: dns })),
+  );
 }
 
-function ofUsers({ outbound: { uids } }: Interception, match: Match): Match[] {
-  return uids === 'all' ? [match] : unique(uids).map((uid) => ({ uid, ...match }));
-}
-
-function ownPorts({ outboundPort, inboundPort, dnsPort, ownPorts: others }: Interception): number[] {
-  return unique([outboundPort, inboundPort, dnsPort, ...others]);
+function ownPorts(described: Interception): number[] {
+  const { outboundPort, inboundPort, dnsPort, applications, ownPorts: others } = described;
+  const own =
+    applications === undefined
+      ? [outboundPort, inboundPort, dnsPort]
+      : applications.flatMap((each) => [each.outboundPort, each.inboundPort ?? [], each.dnsPort ?? []].flat());
+  return unique([...own, ...others]);
 }
 
 function leave(why: string, match: Match): Rule {

@@ -2,8 +2,8 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { endpointPaths } from '../../../../agent/admin/admin-endpoints.ts';
-import { agentSettingsSchema } from '../../../../agent/settings-schema.ts';
 import { reasons } from '../../../../agent/proxy/local-answer.ts';
+import { agentSettingsSchema } from '../../../../agent/settings-schema.ts';
 import { describeSettings } from '../../../../process/settings.ts';
 
 const text = readFileSync(join(import.meta.dirname, '../../../../docs/agent.md'), 'utf8');

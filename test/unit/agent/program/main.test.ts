@@ -35,7 +35,8 @@ describe('the program that an agent becomes', () => {
     const taken = takeHandedOver(environment);
     // What is undefined is left out on the way, which nobody can tell.
     expect(taken).to.deep.equal({ settings: JSON.parse(JSON.stringify(settings)), command });
-    expect(taken?.settings.upstreams[0]).to.deep.include({ host: 'reviews', listen: { host: '127.0.0.1', port: 0 } });
+    const [upstream] = taken !== undefined && 'settings' in taken ? taken.settings.upstreams : [];
+    expect(upstream).to.deep.include({ host: 'reviews', listen: { host: '127.0.0.1', port: 0 } });
     expect(environment).to.deep.equal({ PATH: '/bin' });
     expect(takeHandedOver(environment)).to.equal(undefined);
   });
