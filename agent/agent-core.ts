@@ -48,6 +48,8 @@ export interface AgentCore extends AdminAgent {
   connect(): void;
   /** The control plane hears nothing of it any more: another one speaks for the application. */
   disconnect(): void;
+  /** No more connections. Those that there are end as their clients get answers; `close` follows. */
+  retire(): void;
   /** Names are not resolved any more. */
   closeNames(): Promise<void>;
   /** No more requests for the application; those under way finish, 10 s at most. */
@@ -74,13 +76,15 @@ const clientDrainMs = 1_000;
 export interface CoreOptions extends AgentContext {
   /** This process listens when not given. */
   readonly open?: PortOpeners;
-  /** Whose place it takes: the same agent, as far as the control plane and the state directory are concerned. */
-  readonly predecessor?: AgentCore | undefined;
+  /** Of whoever has the state directory, and goes on to have it for a while; it is opened when not given. */
+  readonly state?: AgentState | undefined;
+  /** Called before the port for names is opened. */
+  readonly beforeNames?: () => Promise<void>;
 }
 
 /** Rejects with a sentence when the state directory cannot be had or a port cannot be listened on; then nothing runs. */
 export async function startCore(settings: AgentSettings, options: CoreOptions): Promise<AgentCore> {
-  const { log, clock, random, predecessor, open } = options;
+  const { log, clock, random, open } = options;
   const closing: (() => void | Promise<void>)[] = [];
   const close = async () => {
     for (const end of closing.splice(0).reverse()) await end();
@@ -95,7 +99,7 @@ export async function startCore(settings: AgentSettings, options: CoreOptions): 
   try {
     const createView = viewCreator({ agentId: settings.id, zone: settings.zone }, log);
     const state =
-      predecessor?.state.succeed(createView) ?? openAgentState({ path: settings.stateDir, createView, clock, log });
+      options.state?.succeed(createView) ?? openAgentState({ path: settings.stateDir, createView, clock, log });
     closing.push(() => state.close());
 
     const policyWarnings = new PolicyWarnings(log);
@@ -127,8 +131,7 @@ export async function startCore(settings: AgentSettings, options: CoreOptions): 
     closing.push(() => plane.close());
     obstacleChanged = () => plane.obstacleChanged();
 
-    // Two cannot listen on one port; on another one the answers of the predecessor would still be asked for.
-    if (settings.dns !== undefined && settings.dns.listen.port !== 0) await predecessor?.closeNames();
+    await options.beforeNames?.();
     const nameServer = await startNames(settings, { directory, clock });
     closing.push(() => nameServer?.close());
 
@@ -205,6 +208,7 @@ export async function startCore(settings: AgentSettings, options: CoreOptions): 
         checkReady();
       },
       disconnect: () => controlPlane.close(),
+      retire: () => plane.retire(),
       closeNames: async () => nameServer?.close(),
       drain,
       closeInbound: () => plane.closeInbound(),

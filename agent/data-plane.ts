@@ -52,6 +52,8 @@ export interface DataPlane {
   report(): Promise<WorkReport>;
   /** By cluster, since the start; within a second, and at less cost than a report. */
   requestCounts(): Promise<ReadonlyMap<string, RequestCounts>>;
+  /** No more connections. Those that there are end as their clients get answers; `close` follows. */
+  retire(): void;
   /** No more requests for the application; those under way finish, within the drain timeout. */
   closeInbound(): Promise<void>;
   /** Ends everything; requests under way finish first, within the drain timeout. */

@@ -73,6 +73,8 @@ export interface Listeners {
   counts(): Iterable<readonly [cluster: string, counts: RequestCounts]>;
   /** The connections to an instance: of this listener, or of all when there is none of that name or none is given. */
   poolOf(load: Load, name?: string): PoolState;
+  /** No more connections. Those that there are end as their clients get answers; `close` follows. */
+  retire(): void;
   /** No more requests for the application; those under way finish, within the drain timeout. */
   closeInbound(): Promise<void>;
   close(): Promise<void>;
@@ -205,6 +207,9 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
         const of = named.length > 0 ? named : started;
         return poolState(of.flatMap(({ listener }) => listener.poolOf(load) ?? []));
       },
+      retire: () => {
+        for (const { listener } of started) listener.retire();
+      },
       closeInbound: async () => {
         await Promise.all(inbound.map(({ listener }) => listener.close()));
       },
@@ -235,6 +240,7 @@ function closedOnce(listener: ProxyListener): ProxyListener {
       return listener.connections;
     },
     poolOf: (load) => listener.poolOf(load),
+    retire: () => listener.retire(),
     close: () => {
       closed ??= listener.close();
       return closed;

@@ -61,14 +61,16 @@ export async function runSharedAgent(settings: SharedSettings, { file, read }: S
   const { SharedAgent } = await import('./shared/shared-agent.ts');
   const agent = await SharedAgent.start(settings, context(log)).catch((cause: unknown) => cannotStart(cause, log));
   if (typeof agent === 'number') return agent;
-  const reload = async () => {
+  const readAgain = async () => {
     const loaded = await read();
     if ('settings' in loaded) return agent.reload(loaded.settings);
     const problems = loaded.problems.map(formatProblem);
     log.error({ problems }, 'the settings cannot be used: the entries go on as they are');
   };
-  process.on('SIGHUP', () => void reload());
-  const watch = watchFile(file, { clock: systemClock, onChange: () => void reload() });
+  const reload = () =>
+    void readAgain().catch((cause: unknown) => log.error({ err: cause }, 'the settings cannot be read'));
+  process.on('SIGHUP', reload);
+  const watch = watchFile(file, { clock: systemClock, onChange: reload });
   const code = await untilEnd(agent, { log, removeRules: () => agent.removeRules(), signals: endSignals });
   watch.close();
   return code;

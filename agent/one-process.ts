@@ -45,6 +45,7 @@ export async function startOneProcess(options: DataPlaneOptions): Promise<DataPl
       droppedConnections: 0,
     }),
     requestCounts: async () => addUpCounts(listeners.counts()),
+    retire: () => listeners.retire(),
     closeInbound: () => listeners.closeInbound(),
     close: async () => {
       await listeners.close();

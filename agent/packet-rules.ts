@@ -14,6 +14,7 @@ import { nameServersToTake } from './interception/rules/name-servers.ts';
 import type { RunningAgent } from './start.ts';
 
 export interface PacketRules {
+  readonly backend: Backend;
   /**
    * These, in place of those before; undefined: none. Rejects when the kernel cannot be told, and then nothing has changed. Does nothing
    * when they are in place, or all have been removed for good.
@@ -35,6 +36,7 @@ export function packetRules(backend: Backend, log: Logger, run: RunProgram = run
     return done;
   };
   return {
+    backend,
     put: (described) =>
       inTurn(async () => {
         const wanted = described === undefined ? '' : JSON.stringify(described);

@@ -6,6 +6,8 @@ import { closeHandle, type SocketHandle } from './socket-handle.ts';
 
 /** A connection that was accepted. */
 export interface Accepted {
+  /** End with the next answer, which says so; nothing when there are no answers. Who just sends a request has it answered. */
+  retire?(): void;
   /** Begin nothing new, and end when what is under way is over. */
   drain(): void;
   /** End at once: when it returns what was under way has ended, and `onClosed` is going to come. */
@@ -41,6 +43,8 @@ export interface ConnectionListener {
   /** With the port that port 0 became. */
   readonly address: HostPort;
   readonly connections: number;
+  /** Stops accepting. Connections go on, and end as their clients get answers; `close` follows. */
+  retire(): void;
   /**
    * Stops accepting and ends idle connections at once; each other one when what is under way is over, or when `graceMs`
    * have passed.
@@ -80,6 +84,10 @@ export async function startConnectionListener(options: ConnectionListenerOptions
     address: port.address,
     get connections() {
       return connections.size;
+    },
+    retire() {
+      port.close();
+      for (const connection of connections) connection.retire?.();
     },
     async close(graceMs) {
       port.close();

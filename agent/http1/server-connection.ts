@@ -165,6 +165,10 @@ export class ServerConnection implements Accepted, SocketUser {
     if (!this.#isReading) this.#readWaiting();
   }
 
+  retire(): void {
+    this.#isDraining = true;
+  }
+
   /** Takes no further request: ends when the present one is answered, at once when there is none. */
   drain(): void {
     this.#isDraining = true;

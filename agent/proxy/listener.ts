@@ -54,6 +54,8 @@ export interface ProxyListener {
   readonly connections: number;
   /** The connections to an instance; undefined when it was never asked. */
   poolOf(load: Load): PoolState | undefined;
+  /** Stops accepting. Connections go on, and end as their clients get answers; `close` follows. */
+  retire(): void;
   /** Stops accepting, lets requests under way finish within the drain timeout, and ends all connections. */
   close(): Promise<void>;
   /** Ends all at once: when it returns, every request under way is counted and has its line in the access log. */
@@ -185,6 +187,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
       return server.connections;
     },
     poolOf: (load) => pools.stateOf(load),
+    retire: () => server.retire(),
     async close() {
       await server.close(drainTimeoutMs);
       mirrors.close();

@@ -33,6 +33,10 @@ export class UndecidedConnection<Protocol> implements Accepted {
     });
   }
 
+  retire(): void {
+    this.#successor?.retire?.();
+  }
+
   drain(): void {
     this.#isDraining = true;
     this.#successor?.drain();

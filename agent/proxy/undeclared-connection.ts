@@ -60,6 +60,10 @@ export class UndeclaredConnection implements Accepted, SocketUser, DialUser, Des
     this.#askNext();
   }
 
+  retire(): void {
+    this.#successor?.retire?.();
+  }
+
   drain(): void {
     this.#isDraining = true;
     this.#successor?.drain();

@@ -2,6 +2,7 @@
  * Several applications in one process: an agent for each, one admin port, one set of packet rules. Entries come, go and change
  * while it runs; those that stay as they are notice nothing of it.
  */
+import { isDeepStrictEqual } from 'node:util';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
 import type { Logger } from '../../process/log.ts';
 import { startAdmin } from '../admin/admin-server.ts';
@@ -21,14 +22,27 @@ interface Entry {
   readonly log: Logger;
 }
 
+/** Entries on their way out. */
+interface Leaving {
+  readonly entries: readonly Entry[];
+  /** Packet rules still lead to them: callers may not know yet. */
+  isTaken: boolean;
+  /** Nobody has the time to wait for clients. */
+  hurry: () => void;
+  ended: Promise<void>;
+}
+
+/** Longer than agents keep a connection that they do not use (4 s): so nobody sends a request into one that just closes. */
+const retireMs = 5_000;
+
 export class SharedAgent implements Running {
   readonly #context: AgentContext;
   readonly #ports = new KeptPorts();
   #settings: SharedSettings;
   /** By id, in the order of the file. */
   #entries: ReadonlyMap<string, Entry> = new Map();
-  /** Entries that are no more, until they have ended. Packet rules still lead to those that callers may not know of. */
-  readonly #leaving = new Map<Entry, { isTaken: boolean; readonly ended: Promise<void> }>();
+  /** Entries that are no more, until they have ended. */
+  readonly #leaving = new Set<Leaving>();
   #rules: PacketRules | undefined;
   #admin: { readonly address: HostPort; close(): Promise<void> } | undefined;
   /** One change after the other. */
@@ -86,6 +100,7 @@ export class SharedAgent implements Running {
   async drain(): Promise<void> {
     this.#isEnding = true;
     await this.#lastChange;
+    for (const { hurry } of this.#leaving) hurry();
     await Promise.all(this.#cores.map((core) => core.drain()));
   }
 
@@ -100,10 +115,7 @@ export class SharedAgent implements Running {
 
   async close(): Promise<void> {
     await this.#admin?.close();
-    await Promise.all([
-      ...this.#cores.map((core) => core.close()),
-      ...[...this.#leaving.values()].map(({ ended }) => ended),
-    ]);
+    await Promise.all([...this.#cores.map((core) => core.close()), ...[...this.#leaving].map(({ ended }) => ended)]);
   }
 
   reopenAccessLog(): void {
@@ -120,7 +132,11 @@ export class SharedAgent implements Running {
   }
 
   get #allCores(): AgentCore[] {
-    return [...this.#cores, ...[...this.#leaving.keys()].map(({ core }) => core)];
+    return [...this.#cores, ...this.#goingEntries.map(({ core }) => core)];
+  }
+
+  get #goingEntries(): Entry[] {
+    return [...this.#leaving].flatMap(({ entries }) => entries);
   }
 
   async #start(): Promise<void> {
@@ -130,7 +146,7 @@ export class SharedAgent implements Running {
     this.#admin = await startAdmin({ listen: admin, agents });
     this.#context.log.info(
       { admin: formatHostPort(this.#admin.address), entries: [...this.#entries.keys()] },
-      'shared',
+      'serving several applications',
     );
     await this.#putRules([...this.#entries.values()]);
     for (const entry of this.#entries.values()) this.#connect(entry);
@@ -141,19 +157,27 @@ export class SharedAgent implements Running {
     this.#entries = new Map([...this.#entries, [settings.id, entry]]);
   }
 
-  /** Before the one of the same id ends, if there is one. */
+  /** While others still have what it is going to have. */
   async #startEntry(settings: EntrySettings): Promise<Entry> {
+    const { stateDir, dns } = settings;
     const log = this.#context.log.child({ entry: settings.id });
-    const predecessor = this.#predecessorOf(settings)?.core;
-    const core = await startCore(settings, { ...this.#context, log, open: this.#ports, predecessor });
+    const holder = this.#newest((each) => each.stateDir === stateDir);
+    const isFixed = dns !== undefined && dns.listen.port !== 0;
+    const resolver = isFixed ? this.#newest((each) => isDeepStrictEqual(each.dns?.listen, dns.listen)) : undefined;
+    const core = await startCore(settings, {
+      ...this.#context,
+      log,
+      open: this.#ports,
+      state: holder?.core.state,
+      beforeNames: async () => resolver?.core.closeNames(),
+    });
     log.info(addressesInWords(core.addresses), 'listening');
     return { settings, core, log };
   }
 
-  /** Who holds the state directory, and with it the word at the control plane. */
-  #predecessorOf({ id, stateDir }: EntrySettings): Entry | undefined {
-    const same = [...this.#entries.values(), ...this.#leaving.keys()].find(({ settings }) => settings.id === id);
-    return same?.settings.stateDir === stateDir ? same : undefined;
+  /** Of those that run or are about to end. */
+  #newest(isIt: (settings: EntrySettings) => boolean): Entry | undefined {
+    return [...this.#goingEntries, ...this.#entries.values()].findLast(({ settings }) => isIt(settings));
   }
 
   #connect({ core, log }: Entry): void {
@@ -181,21 +205,21 @@ export class SharedAgent implements Running {
     try {
       await this.#putRules([...next.values(), ...gone]);
     } catch (cause) {
-      log.error({ err: cause }, 'the packet rules could not be changed: the entries go on as they are');
+      log.error(`the packet rules could not be changed, the entries go on as they are: ${sentenceOf(cause)}`);
       await Promise.all([...started.values()].map(({ core }) => core.close()));
       return;
     }
-    const predecessors = new Map([...started.values()].map((entry) => [entry, this.#predecessorOf(entry.settings)]));
+    const predecessors = new Map([...started.keys()].map((id) => [id, this.#newest((each) => each.id === id)]));
     const replaced = [...started.keys()].flatMap((id) => this.#entries.get(id) ?? []);
     this.#entries = next;
-    for (const entry of gone) this.#leave(entry, true);
-    for (const [entry, predecessor] of predecessors) {
-      // It would be registered as starting, though it may have been passing.
-      await entry.core.appKnown;
-      predecessor?.core.disconnect();
+    this.#dismiss(gone);
+    // It would be registered as starting, though it may have been passing.
+    await Promise.all([...started.values()].map(({ core }) => core.appKnown));
+    for (const [id, entry] of started) {
+      predecessors.get(id)?.core.disconnect();
       this.#connect(entry);
     }
-    for (const entry of replaced) this.#leave(entry, false);
+    this.#retire(replaced);
     const ids = (list: readonly EntrySettings[]) => list.flatMap(({ id }) => (started.has(id) ? [id] : []));
     log.info({ added: ids(added), changed: ids(changed), removed }, 'entries have changed');
   }
@@ -209,32 +233,25 @@ export class SharedAgent implements Running {
         started.set(id, await this.#startEntry(settings));
       } catch (cause) {
         const then = this.#entries.has(id) ? 'it goes on as it was' : 'it is left out';
-        const why = cause instanceof Error ? cause.message : String(cause);
-        this.#context.log.error(
-          { entry: id },
-          `the entry cannot be started, ${then} until the file is read again: ${why}`,
-        );
+        const sentence = `the entry cannot be started, ${then} until the file is read again: ${sentenceOf(cause)}`;
+        this.#context.log.error({ entry: id }, sentence);
       }
     }
     return started;
   }
 
   /** What goes for the whole process stays as it is. */
-  #isSameProcess(wanted: SharedSettings): boolean {
-    const fixed = (settings: SharedSettings) => ({
-      admin: formatHostPort(settings.admin),
-      'log-level': settings.logLevel,
-      intercept: backendOf(settings.entries),
-    });
-    const [now, then] = [fixed(this.#settings), fixed(wanted)];
-    const backend = this.#rules === undefined ? then.intercept : now.intercept;
-    const differing = (['admin', 'log-level'] as const).filter((key) => now[key] !== then[key]);
-    const keys = [...differing, ...(backend === then.intercept || then.intercept === undefined ? [] : ['intercept'])];
-    if (keys.length === 0) return true;
-    this.#context.log.error(
-      { settings: keys },
-      'these change only when the agent is started anew: the entries go on as they are',
-    );
+  #isSameProcess({ admin, logLevel, entries }: SharedSettings): boolean {
+    const now = this.#settings;
+    const backend = backendOf(entries);
+    const differing = [
+      ...(formatHostPort(admin) === formatHostPort(now.admin) ? [] : ['admin']),
+      ...(logLevel === now.logLevel ? [] : ['log-level']),
+      ...(backend === undefined || this.#rules === undefined || this.#rules.backend === backend ? [] : ['intercept']),
+    ];
+    if (differing.length === 0) return true;
+    const sentence = 'these change only when the agent is started anew: the entries go on as they are';
+    this.#context.log.error({ settings: differing }, sentence);
     return false;
   }
 
@@ -248,26 +265,43 @@ export class SharedAgent implements Running {
     await this.#rules?.put(describeEntries(taken, this.adminAddress.port));
   }
 
-  /** Ends it in the background. `isLast`: callers have to be told, for nobody takes its place. */
-  #leave(entry: Entry, isLast: boolean): void {
-    const end = async () => {
-      const { core, log } = entry;
-      if (isLast) {
-        await core.drain();
-        own.isTaken = false;
-        // Who dials from now on reaches whom he dials.
-        const others = [...this.#leaving].flatMap(([each, { isTaken }]) => (isTaken ? [each] : []));
-        await this.#putRules([...this.#entries.values(), ...others]).catch((cause: unknown) =>
-          log.error({ err: cause }, 'packet rules still lead to an entry that is no more'),
-        );
-      }
+  /** Others speak for these applications already: clients have the time to change over. */
+  #retire(entries: readonly Entry[]): void {
+    for (const { core } of entries) core.retire();
+    this.#leave(entries, false, async (leaving) => {
+      await new Promise<void>((resolve) => {
+        leaving.hurry = resolve;
+        this.#context.clock.after(retireMs, resolve);
+      });
+    });
+  }
+
+  /** Nobody speaks for these applications any more: callers are told first. Of all together, for they may call each other. */
+  #dismiss(entries: readonly Entry[]): void {
+    this.#leave(entries, true, async (leaving) => {
+      await Promise.all(entries.map(({ core }) => core.drain()));
+      // Who dials from now on reaches whom he dials.
+      leaving.isTaken = false;
+      const taken = [...this.#leaving].flatMap(({ isTaken, entries: others }) => (isTaken ? others : []));
+      await this.#putRules([...this.#entries.values(), ...taken]).catch((cause: unknown) => {
+        this.#context.log.error({ err: cause }, 'packet rules still lead to entries that are no more');
+      });
+    });
+  }
+
+  /** Ends them in the background, once it is their time. */
+  #leave(entries: readonly Entry[], isTaken: boolean, time: (leaving: Leaving) => Promise<void>): void {
+    if (entries.length === 0) return;
+    const leaving: Leaving = { entries, isTaken, hurry: () => {}, ended: Promise.resolve() };
+    this.#leaving.add(leaving);
+    const end = async ({ core, log }: Entry) => {
       await core.closeInbound();
       await core.close();
-      this.#leaving.delete(entry);
-      log.info(isLast ? 'the entry has ended' : 'the entry as it was has ended');
+      log.info(isTaken ? 'the entry has ended' : 'the entry as it was has ended');
     };
-    const own = { isTaken: isLast, ended: Promise.resolve().then(end) };
-    this.#leaving.set(entry, own);
+    leaving.ended = time(leaving)
+      .then(() => Promise.all(entries.map(end)))
+      .then(() => void this.#leaving.delete(leaving));
   }
 }
 
@@ -275,4 +309,8 @@ export class SharedAgent implements Running {
 function backendOf(entries: readonly EntrySettings[]) {
   const backend = entries.find(({ interception }) => interception !== undefined)?.interception?.backend;
   return backend === 'external' ? undefined : backend;
+}
+
+function sentenceOf(cause: unknown): string {
+  return cause instanceof Error ? cause.message : String(cause);
 }

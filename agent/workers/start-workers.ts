@@ -153,6 +153,7 @@ export async function startWorkers(options: WorkersOptions): Promise<DataPlane> 
       const clusters = Object.values(traffic).flatMap((listener) => Object.entries(listener.clusters));
       return addUpCounts(clusters.map(([cluster, counters]) => [cluster, countsOf(counters)]));
     },
+    retire: () => ports.close(),
     closeInbound: async () => {
       ports.closeInbound();
       await pool.closeInbound();
