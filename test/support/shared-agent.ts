@@ -1,8 +1,18 @@
 /** A shared agent as a real process, with the file that it reads its entries from. */
 import { renameSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Processes, type ServerProcess, startSluice } from './processes.ts';
+import type { NetworkNamespace } from './network-namespaces.ts';
+import { type Processes, programs, type ServerProcess, startSluice } from './processes.ts';
 import type { LogLine, TestProcess } from './test-process.ts';
+
+export interface SharedAgentOptions {
+  readonly server: Pick<ServerProcess, 'grpc'>;
+  /** The list of the file, each as YAML in braces. */
+  readonly entries: readonly string[];
+  readonly flags?: readonly string[];
+  /** Where it runs; on this host when not given. */
+  readonly inside?: NetworkNamespace;
+}
 
 export class SharedAgentProcess {
   readonly process: TestProcess;
@@ -10,27 +20,28 @@ export class SharedAgentProcess {
   /** `HOST:PORT`. */
   readonly admin: string;
 
-  private constructor(process: TestProcess, file: string, admin: string) {
-    this.process = process;
+  private constructor(started: TestProcess, file: string, admin: string) {
+    this.process = started;
     this.file = file;
     this.admin = admin;
   }
 
-  /** Resolves when it is ready. `entries`: the list of the file, each as YAML in braces. */
+  /** Resolves when it is ready. */
   static async start(
     processes: Processes,
-    { server, entries }: { readonly server: Pick<ServerProcess, 'grpc'>; readonly entries: readonly string[] },
+    { server, entries, flags = [], inside }: SharedAgentOptions,
   ): Promise<SharedAgentProcess> {
     const file = join(processes.folder, 'agent.yaml');
     writeFileSync(file, textOf(entries));
-    const flags = ['--config', file, '--server', server.grpc, '--admin', '127.0.0.1:0'];
-    const process = startSluice(processes, ['agent', ...flags]);
-    const { admin } = await process.logged('serving several applications');
+    const args = ['agent', '--config', file, '--server', server.grpc, '--admin', '127.0.0.1:0', ...flags];
+    const command = [process.execPath, programs.sluice, ...args];
+    const started = inside === undefined ? startSluice(processes, args) : processes.start(inside.inside(command));
+    const { admin } = await started.logged('serving several applications');
     // The last one to be said, of all together.
-    await process.until('become ready', () =>
-      process.log.find(({ msg, entry }) => entry === undefined && isReady(msg)),
+    await started.until('become ready', () =>
+      started.log.find(({ msg, entry }) => entry === undefined && isReady(msg)),
     );
-    return new SharedAgentProcess(process, file, String(admin));
+    return new SharedAgentProcess(started, file, String(admin));
   }
 
   /** Where the entry listens: what it said last. */
