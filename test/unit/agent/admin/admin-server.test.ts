@@ -330,3 +330,133 @@ describe('the admin server', () => {
     expect(refused).to.contain('EADDRINUSE');
   });
 });
+
+describe('the admin server of several agents', () => {
+  let server: AdminServer;
+  /** By entry. */
+  let reports: Map<string, AgentReport>;
+  let drained: string[];
+  const limits = {
+    maxConnections: 10,
+    maxRequests: 20,
+    maxPendingRequests: 30,
+    counts: {
+      connections: 1,
+      requests: 2,
+      pending: 3,
+      retries: 0,
+      connectionOverflow: 4,
+      requestOverflow: 5,
+      pendingOverflow: 6,
+      retryOverflow: 0,
+    },
+  };
+
+  beforeEach(async () => {
+    drained = [];
+    reports = new Map([
+      ['web-1', report({ limits: { outbound: limits, inbound: limits } })],
+      ['shop-1', report({ swaps: 0, traffic: {} })],
+    ]);
+    const agentOf = ([id, own]: readonly [string, AgentReport]) =>
+      [
+        id,
+        {
+          report: async () => own,
+          readiness: () => readinessOf(own),
+          mesh: () => meshOf(own),
+          drain: async () => void drained.push(id),
+        },
+      ] as const;
+    const agents = () => new Map([...reports].map(agentOf));
+    server = await startAdmin({ listen: { host: '127.0.0.1', port: 0 }, agents });
+  });
+  afterEach(() => server.close());
+
+  async function ask(path: string, init?: RequestInit) {
+    const answer = await fetch(`http://${formatHostPort(server.address)}${path}`, init);
+    const body = await answer.text();
+    const isJson = answer.headers.get('content-type')?.startsWith('application/json');
+    return { status: answer.status, body: isJson ? JSON.parse(body) : body };
+  }
+
+  it('is ready when all of them are, and says of each why not', async () => {
+    const notReady = readinessOf(report({ swaps: 0 }));
+    const ready = readinessOf(report());
+    expect(await ask('/ready')).to.deep.equal({
+      status: 503,
+      body: { ready: false, entries: { 'web-1': ready, 'shop-1': notReady } },
+    });
+    expect(await ask('/ready?entry=web-1')).to.deep.equal({ status: 200, body: ready });
+    expect(await ask('/ready?entry=shop-1')).to.deep.equal({ status: 503, body: notReady });
+    reports.delete('shop-1');
+    expect(await ask('/ready')).to.deep.include({ status: 200 });
+  });
+
+  for (const path of ['/stats', '/config_dump', '/clusters']) {
+    it(`shows ${path} of each, or of the one that is named`, async () => {
+      const { body } = await ask(path);
+      expect(Object.keys(body.entries)).to.deep.equal(['web-1', 'shop-1']);
+      for (const id of ['web-1', 'shop-1']) {
+        expect(await ask(`${path}?entry=${id}`)).to.deep.equal({ status: 200, body: body.entries[id] });
+      }
+    });
+  }
+
+  it('shows what an application may have, what it has and how often it was refused more', async () => {
+    const { body } = await ask('/stats?entry=web-1');
+    expect(body.limits.inbound).to.deep.equal({
+      maxConnections: 10,
+      maxRequests: 20,
+      maxPendingRequests: 30,
+      active: { connections: 1, requests: 2, pending: 3 },
+      overflow: { connectionOverflow: 4, requestOverflow: 5, pendingOverflow: 6 },
+    });
+  });
+
+  it('has the metrics of all by the label entry, and those of the process once', async () => {
+    const { body } = await ask('/metrics');
+    const families = readPrometheus(body);
+    const valuesOf = (name: string) =>
+      families.get(name)?.samples.map(({ labels, value }) => `${Object.values(labels).join(' ')} ${value}`.trim());
+    expect(valuesOf('sluice_agent_ready')).to.deep.equal(['web-1 1', 'shop-1 0']);
+    expect(valuesOf('sluice_agent_requests_total')).to.deep.equal(['web-1 outbound 2']);
+    expect(valuesOf('process_resident_memory_bytes')).to.deep.equal(['60000000']);
+    expect(valuesOf('sluice_agent_limit_active')?.slice(0, 3)).to.deep.equal([
+      'web-1 outbound connections 1',
+      'web-1 outbound requests 2',
+      'web-1 outbound pending 3',
+    ]);
+    expect(valuesOf('sluice_agent_limit_overflow_total')?.slice(3)).to.deep.equal([
+      'web-1 inbound connections 4',
+      'web-1 inbound requests 5',
+      'web-1 inbound pending 6',
+    ]);
+    expect((await ask('/metrics?entry=web-1')).body).to.contain('\nsluice_agent_ready 1\n');
+  });
+
+  it('drains all of them, or the one that is named', async () => {
+    expect((await ask('/drain?entry=shop-1', { method: 'POST' })).body).to.deep.equal(
+      readinessOf(report({ swaps: 0 })),
+    );
+    expect(drained).to.deep.equal(['shop-1']);
+    expect((await ask('/drain', { method: 'POST' })).body).to.have.all.keys('ready', 'entries');
+    expect(drained).to.deep.equal(['shop-1', 'web-1', 'shop-1']);
+  });
+
+  it('explains for the one that is named, and says which there are', async () => {
+    const body = JSON.stringify({ host: 'reviews.default', path: '/' });
+    expect((await ask('/explain?entry=web-1', { method: 'POST', body })).status).to.equal(200);
+    expect(await ask('/explain', { method: 'POST', body })).to.deep.equal({
+      status: 400,
+      body: {
+        status: 400,
+        error: 'this is about one entry of the agent: name it by ?entry=ID; there are web-1, shop-1',
+      },
+    });
+    expect(await ask('/stats?entry=web-2')).to.deep.equal({
+      status: 404,
+      body: { status: 404, error: 'there is no entry "web-2"; there are web-1, shop-1' },
+    });
+  });
+});

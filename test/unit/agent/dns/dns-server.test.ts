@@ -36,6 +36,7 @@ describe('the DNS server', () => {
     const listen = ['127.0.0.1', '::1'].map((host) => ({ host, port: 0 }));
     const server = await startDnsServer({ ...options, listen });
     expect(server.addresses.map(({ host }) => host)).to.deep.equal(['127.0.0.1', '::1']);
+    expect(new Set(server.addresses.map(({ port }) => port)).size).to.equal(1);
     for (const address of server.addresses) {
       const overUdp = await askOverUdp(address, question('reviews'));
       const [overTcp] = await askOverTcp(address, [question('reviews')]);

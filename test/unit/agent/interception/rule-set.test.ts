@@ -137,6 +137,56 @@ describe('the rules of a description', () => {
     });
   }
 
+  it('of several applications are, one after the other, for each its users, groups and ports', () => {
+    const applications = [
+      { uids: [1, 1, 2], gids: [7], outboundPort: 101, dnsPort: 103 },
+      { ports: [80, 81], loopbackPorts: [80], outboundPort: 201, inboundPort: 202 },
+      { uids: [3], outboundPort: 301, ports: [82], inboundPort: 302, loopbackPorts: [82] },
+    ];
+    const ruleSet = createRuleSet(interceptionSchema.parse({ agent, applications }));
+    const words = Object.fromEntries(ruleSet.chains.map(({ name, rules }) => [name, rules.map(inWords)]));
+    const own = [101, 103, 201, 202, 301, 302, 15000];
+    expect(words).to.deep.equal({
+      'track-output': [
+        'protocol udp, sourcePort 103 -> zone',
+        'uid 1337 -> leave',
+        'to fe80::/10 -> leave',
+        'uid 1, protocol udp, destinationPort 53 -> zone',
+        'uid 2, protocol udp, destinationPort 53 -> zone',
+        'gid 7, protocol udp, destinationPort 53 -> zone',
+      ],
+      output: [
+        'to 127.0.0.0/8, uid 1337 -> leave',
+        'to ::1, uid 1337 -> leave',
+        'uid 1337, protocol tcp, isForThisHost true, destinationPort 80 -> redirect 202',
+        'uid 1337, protocol tcp, isForThisHost true, destinationPort 82 -> redirect 302',
+        'uid 1337 -> leave',
+        'to 240.240.0.0/16, uid 1, protocol tcp -> redirect 101',
+        'to 240.240.0.0/16, uid 2, protocol tcp -> redirect 101',
+        'to 240.240.0.0/16, gid 7, protocol tcp -> redirect 101',
+        'to 240.240.0.0/16, uid 3, protocol tcp -> redirect 301',
+        'to fe80::/10 -> leave',
+        ...['udp', 'tcp'].flatMap((protocol) =>
+          ['uid 1', 'uid 2', 'gid 7'].map((who) => `${who}, protocol ${protocol}, destinationPort 53 -> redirect 103`),
+        ),
+        'to 127.0.0.0/8 -> leave',
+        'to ::1 -> leave',
+        ...own.map((port) => `protocol tcp, isForThisHost true, destinationPort ${port} -> leave`),
+        'uid 1, protocol tcp -> redirect 101',
+        'uid 2, protocol tcp -> redirect 101',
+        'gid 7, protocol tcp -> redirect 101',
+        'uid 3, protocol tcp -> redirect 301',
+      ],
+      prerouting: [
+        'inInterface lo -> leave',
+        ...own.map((port) => `protocol tcp, destinationPort ${port} -> leave`),
+        'protocol tcp, isForThisHost true, destinationPort 80 -> redirect 202',
+        'protocol tcp, isForThisHost true, destinationPort 81 -> redirect 202',
+        'protocol tcp, isForThisHost true, destinationPort 82 -> redirect 302',
+      ],
+    });
+  });
+
   it('are of the families that are wanted alone', () => {
     const ruleSet = createRuleSet(
       interceptionSchema.parse({ agent, families: ['ipv4'], vipRanges: ['240.1.0.0/16', 'fd99::/64'] }),
@@ -195,6 +245,51 @@ describe('the rules of any description', () => {
         const firstExclusion = rules.findIndex(({ why }) => why.startsWith('excluded'));
         const lastVip = rules.findLastIndex(({ why }) => why === 'virtual IPs');
         expect(firstExclusion === -1 || lastVip < firstExclusion).to.equal(true);
+      }),
+      { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 200) },
+    );
+  });
+
+  /** An application with ports by its place. */
+  const application = (uids: number[], gids: number[], ports: number[], at: number) => ({
+    uids,
+    gids,
+    ports,
+    outboundPort: 20_000 + 3 * at,
+    inboundPort: 20_001 + 3 * at,
+    dnsPort: 20_002 + 3 * at,
+  });
+  const small = fc.integer({ min: 1, max: 12 });
+  const several = fc
+    .array(fc.tuple(few(small), few(small), few(fc.integer({ min: 100, max: 110 }))), { minLength: 1, maxLength: 5 })
+    .map((all) => all.map(([uids, gids, ports], at) => application(uids, gids, ports, at)));
+
+  it('bring what a process sends to the first application that has its user or its group, and else to none (property)', () => {
+    fc.assert(
+      fc.property(several, small, small, (applications, uid, gid) => {
+        const verdicts = rulesOf({ agent, applications }, 'output').filter(
+          ({ match, why }) =>
+            why === 'outbound' &&
+            (match.uid === undefined || match.uid === uid) &&
+            (match.gid === undefined || match.gid === gid),
+        );
+        const [first] = applications.filter(({ uids, gids }) => uids.includes(uid) || gids.includes(gid));
+        const want = first === undefined ? undefined : { is: 'redirect', port: first.outboundPort };
+        expect(verdicts[0]?.verdict).to.deep.equal(want);
+      }),
+      { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 200) },
+    );
+  });
+
+  it('bring what arrives to the first application that has its port, and let all else pass (property)', () => {
+    fc.assert(
+      fc.property(several, fc.integer({ min: 100, max: 110 }), (applications, port) => {
+        const [taken] = rulesOf({ agent, applications }, 'prerouting').filter(
+          ({ match }) => match.destinationPort === port,
+        );
+        const first = applications.find(({ ports }) => ports.includes(port));
+        const want = first === undefined ? undefined : { is: 'redirect', port: first.inboundPort };
+        expect(taken?.verdict).to.deep.equal(want);
       }),
       { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 200) },
     );

@@ -4,12 +4,13 @@ import { RequestFacts } from '../../../../agent/telemetry/request-facts.ts';
 import { FakeClock } from '../../process/fake-clock.ts';
 import { seededRandom } from '../../routing/resources.ts';
 
-function logOf({ samplePercent, slowMs }: { samplePercent: number; slowMs?: number }) {
+function logOf({ samplePercent, slowMs, entry }: { samplePercent: number; slowMs?: number; entry?: string }) {
   const lines: string[] = [];
   const counts = { written: 0, dropped: 0 };
   const clock = new FakeClock();
   const log = new AccessLog({
     lines: { write: (bytes, length) => void lines.push(bytes.toString('utf8', 0, length)), counts },
+    entry,
     samplePercent,
     slowMs,
     clock,
@@ -77,6 +78,17 @@ describe('an access log', () => {
       { ...plain, time: time(1_500.12), durationMs: 1_500.12, firstByteMs: 0 },
       { ...plain, time: time(0.999_9), durationMs: 1, firstByteMs: 0 },
     ]);
+  });
+
+  it('of one of several applications names its entry in every line', () => {
+    const { log, lines } = logOf({ samplePercent: 100, entry: 'web-1' });
+    log.write('outbound', factsOf({}), nothing);
+    log.write('outbound', factsOf({}), nothing);
+    for (const line of lines)
+      expect(Object.entries(JSON.parse(line)).slice(1, 3)).to.deep.equal([
+        ['entry', 'web-1'],
+        ['listener', 'outbound'],
+      ]);
   });
 
   it('has the same keys in every line', () => {
