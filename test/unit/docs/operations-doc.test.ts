@@ -4,7 +4,7 @@ import { expect } from 'chai';
 const read = (path: string) => readFileSync(new URL(`../../../${path}`, import.meta.url), 'utf8');
 const metricsIn = (text: string) => [...new Set(text.match(/\bsluice_[a-z_]+\b/g))].sort();
 
-const agentMetrics = ['metrics', 'traffic-metrics', 'cluster-metrics', 'dns-metrics'].map(
+const agentMetrics = ['metrics', 'traffic-metrics', 'cluster-metrics', 'dns-metrics', 'limit-metrics'].map(
   (name) => `agent/admin/${name}.ts`,
 );
 

@@ -27,7 +27,7 @@ describe('a watch of a file', () => {
   });
 
   /** How often it has told of a change by then. */
-  function after(looks: number): number {
+  function toldAfter(looks: number): number {
     clock.advance(looks * lookMs);
     return told;
   }
@@ -37,51 +37,51 @@ describe('a watch of a file', () => {
     renameSync(`${path}.new`, path);
   }
 
-  it('says nothing as long as the file is the same', () => expect(after(10)).to.equal(0));
+  it('says nothing as long as the file is the same', () => expect(toldAfter(10)).to.equal(0));
 
   it('tells once of a file that was written over', () => {
     writeFileSync(path, 'bb');
-    expect(after(1)).to.equal(0);
-    expect(after(1)).to.equal(1);
-    expect(after(10)).to.equal(1);
+    expect(toldAfter(1)).to.equal(0);
+    expect(toldAfter(1)).to.equal(1);
+    expect(toldAfter(10)).to.equal(1);
   });
 
   it('tells of another file of the same length in its place', () => {
     replace('b');
-    expect(after(2)).to.equal(1);
+    expect(toldAfter(2)).to.equal(1);
     replace('c');
-    expect(after(2)).to.equal(2);
+    expect(toldAfter(2)).to.equal(2);
   });
 
   it('waits until nobody writes any more', () => {
     for (const text of ['b', 'bb', 'bbb', 'bbbb']) {
       writeFileSync(path, text);
-      expect(after(1)).to.equal(0);
+      expect(toldAfter(1)).to.equal(0);
     }
-    expect(after(1)).to.equal(1);
+    expect(toldAfter(1)).to.equal(1);
   });
 
   it('takes a missing file for one that is being replaced', () => {
     unlinkSync(path);
-    expect(after(10)).to.equal(0);
+    expect(toldAfter(10)).to.equal(0);
     writeFileSync(path, 'b');
-    expect(after(2)).to.equal(1);
+    expect(toldAfter(2)).to.equal(1);
   });
 
   it('looks where a symbolic link leads', () => {
     for (const name of ['one', 'other']) writeFileSync(join(folder, name), name);
     unlinkSync(path);
     symlinkSync('one', path);
-    expect(after(2)).to.equal(1);
+    expect(toldAfter(2)).to.equal(1);
     symlinkSync('other', `${path}.new`);
     renameSync(`${path}.new`, path);
-    expect(after(2)).to.equal(2);
+    expect(toldAfter(2)).to.equal(2);
   });
 
   it('is over when it is closed', () => {
     watch.close();
     replace('b');
-    expect(after(10)).to.equal(0);
+    expect(toldAfter(10)).to.equal(0);
     expect(clock.waiting).to.deep.equal([]);
   });
 });
