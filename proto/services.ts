@@ -4,6 +4,7 @@
  */
 
 import type { Input, MessageType } from './load.ts';
+import { remembering } from './remembered.ts';
 import { typeUrls } from './type-urls.ts';
 import {
   AgentMessage,
@@ -70,11 +71,17 @@ function unaryMethod<Request, Response>(
 
 const aggregated = '/envoy.service.discovery.v3.AggregatedDiscoveryService';
 
+/** What many clients ask alike. */
+function request<T>(type: MessageType<T>): Codec<T> {
+  const { encode, decode } = typed(type);
+  return { encode, decode: remembering(decode) };
+}
+
 /** One discovery service as the server speaks it: responses are bytes (`DeltaDiscoveryResponse` or `DiscoveryResponse`, encoded). */
 function discoveryService(path: string, subject: string) {
   return {
-    stream: streamMethod(`${path}/Stream${subject}`, typed(DiscoveryRequest), encoded),
-    delta: streamMethod(`${path}/Delta${subject}`, typed(DeltaDiscoveryRequest), encoded),
+    stream: streamMethod(`${path}/Stream${subject}`, request(DiscoveryRequest), encoded),
+    delta: streamMethod(`${path}/Delta${subject}`, request(DeltaDiscoveryRequest), encoded),
   };
 }
 
