@@ -19,6 +19,8 @@ import type { Verdict } from './verdicts.ts';
 
 const INVALID_ARGUMENT = 3;
 
+const none: readonly Response[] = [];
+
 /** More names than this on one stream are a fault of the client, and would cost this server memory. */
 const mostNames = 100_000;
 
@@ -53,6 +55,8 @@ export interface ForeignSessionOptions<Member> {
 export class ForeignSession<Member = unknown> implements Session {
   readonly #options: ForeignSessionOptions<Member>;
   readonly #subscriptions = new Map<string, Subscription<Member>>();
+  /** The same, in the order of the view's types: each step walks through them. */
+  #inOrder: readonly Subscription<Member>[] = [];
   /** Types that must be answered even if nothing of them differs. */
   readonly #owed = new Set<string>();
   readonly #clusterNews = new ClusterNews();
@@ -97,7 +101,7 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** Whether all of a type is to be sent: much, as a rule. */
   get hasMuchToSend(): boolean {
-    for (const { hasNothing } of this.#subscriptions.values()) if (hasNothing) return true;
+    for (const { hasNothing } of this.#inOrder) if (hasNothing) return true;
     return false;
   }
 
@@ -122,9 +126,9 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** What was waited for longest has not come in time: `flush` goes on without it. */
   onOverdue(): Effect[] {
-    const isUnanswered = [...this.#subscriptions.values()].some(({ verdicts }) => verdicts.unanswered > 0);
+    const isUnanswered = this.#inOrder.some(({ verdicts }) => verdicts.unanswered > 0);
     this.giveUpClusters();
-    for (const { verdicts } of this.#subscriptions.values()) verdicts.onOverdue();
+    for (const { verdicts } of this.#inOrder) verdicts.onOverdue();
     return isUnanswered ? [{ is: 'odd', what: 'no-answer' }] : [];
   }
 
@@ -138,7 +142,7 @@ export class ForeignSession<Member = unknown> implements Session {
   /** What is waited for longest: its nonce, or 'held' when clusters on another stream are; undefined: nothing is. */
   get waitsFor(): string | undefined {
     let longest: string | undefined;
-    for (const { verdicts } of this.#subscriptions.values()) {
+    for (const { verdicts } of this.#inOrder) {
       const { oldest } = verdicts;
       if (oldest !== undefined && (longest === undefined || Number(oldest) < Number(longest))) longest = oldest;
     }
@@ -177,7 +181,8 @@ export class ForeignSession<Member = unknown> implements Session {
   }
 
   get isWildcard(): boolean {
-    return [...this.#subscriptions.values()].some((subscription) => subscription.isWildcard);
+    for (const { isWildcard } of this.#inOrder) if (isWildcard) return true;
+    return false;
   }
 
   versions(): ReadonlyMap<string, ReadonlyMap<string, string>> {
@@ -191,11 +196,11 @@ export class ForeignSession<Member = unknown> implements Session {
   }
 
   *resources(): Generator<HeldResource> {
-    for (const subscription of this.#subscriptions.values()) yield* heldResources(subscription);
+    for (const subscription of this.#inOrder) yield* heldResources(subscription);
   }
 
   close(): void {
-    for (const subscription of this.#subscriptions.values()) subscription.close();
+    for (const subscription of this.#inOrder) subscription.close();
   }
 
   #subscription(typeUrl: string): Subscription<Member> {
@@ -206,6 +211,7 @@ export class ForeignSession<Member = unknown> implements Session {
     const sets = setsOf(typeUrl);
     const subscription = new Subscription<Member>({ typeUrl, protocol, view, member, sets, mayBeLegacyWildcard });
     this.#subscriptions.set(typeUrl, subscription);
+    this.#inOrder = view.typeUrls.flatMap((type) => this.#subscriptions.get(type) ?? []);
     return subscription;
   }
 
@@ -237,8 +243,8 @@ export class ForeignSession<Member = unknown> implements Session {
     const { revision, sequence } = this.#flushed;
     if (this.#reported?.revision === revision && this.#reported.sequence === sequence) return undefined;
     let isRefusing = false;
-    let isSettled = this.#subscriptions.size > 0;
-    for (const one of this.#subscriptions.values()) {
+    let isSettled = this.#inOrder.length > 0;
+    for (const one of this.#inOrder) {
       isRefusing ||= one.isRefusing;
       isSettled &&= one.isAnswered && !this.#isBehind(one);
     }
@@ -250,31 +256,37 @@ export class ForeignSession<Member = unknown> implements Session {
 
   #hasToSend(): boolean {
     if (this.#owed.size > 0) return true;
-    for (const { isBehind } of this.#subscriptions.values()) if (isBehind) return true;
+    for (const { isBehind } of this.#inOrder) if (isBehind) return true;
     return false;
   }
 
   #takeSends(): Effect[] {
-    const order = this.#options.view.typeUrls;
-    const responses = order.flatMap((typeUrl) => this.#respond(typeUrl));
-    const removals = this.#mayRemove() ? [...order].reverse().flatMap((typeUrl) => this.#remove(typeUrl) ?? []) : [];
-    return [...responses, ...removals].map((response) => ({ is: 'send', response }));
+    const sends: Effect[] = [];
+    for (const subscription of this.#inOrder) {
+      for (const response of this.#respond(subscription)) sends.push({ is: 'send', response });
+    }
+    if (!this.#mayRemove()) return sends;
+    for (let index = this.#inOrder.length - 1; index >= 0; index--) {
+      const response = this.#remove(this.#inOrder[index]);
+      if (response !== undefined) sends.push({ is: 'send', response });
+    }
+    return sends;
   }
 
   #nameCount(): number {
     let count = 0;
-    for (const { names } of this.#subscriptions.values()) count += names.size;
+    for (const { names } of this.#inOrder) count += names.size;
     return count;
   }
 
-  #respond(typeUrl: string): Response[] {
-    const subscription = this.#subscriptions.get(typeUrl);
-    if (!subscription || !(subscription.isBehind || this.#owed.has(typeUrl)) || !this.#maySend(subscription)) return [];
+  #respond(subscription: Subscription<Member>): readonly Response[] {
+    const isDue = subscription.isBehind || this.#owed.has(subscription.typeUrl);
+    if (!isDue || !this.#maySend(subscription)) return none;
     return subscription.hasNothing ? this.#respondFully(subscription) : this.#respondWithNews(subscription);
   }
 
   /** The client has nothing: what clients with the same names get is put together once for all of them. */
-  #respondFully(subscription: Subscription<Member>): Response[] {
+  #respondFully(subscription: Subscription<Member>): readonly Response[] {
     const { view, protocol } = this.#options;
     const full = fullResponses(view, subscription, protocol, this.#flushed.sequence);
     if (full === undefined) {
@@ -426,16 +438,15 @@ export class ForeignSession<Member = unknown> implements Session {
   /** Nothing is taken away before all that replaces it has been taken. */
   #mayRemove(): boolean {
     if (this.#isClusterWaitOver) return true;
-    return [...waitsForClusters].every((typeUrl) => {
-      const subscription = this.#subscriptions.get(typeUrl);
-      return !subscription || (subscription.verdicts.unanswered === 0 && !this.#hasNews(subscription));
-    });
+    return this.#inOrder.every(
+      (each) => !waitsForClusters.has(each.typeUrl) || (each.verdicts.unanswered === 0 && !this.#hasNews(each)),
+    );
   }
 
   /** Whether a removal of routes, or of what leads to them, is not taken yet: until then clusters may be sent to. */
   #mayBeInUse(typeUrl: string): boolean {
     if (waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return false;
-    return [...waitsForClusters].some((type) => (this.#subscriptions.get(type)?.verdicts.unanswered ?? 0) > 0);
+    return this.#inOrder.some((each) => waitsForClusters.has(each.typeUrl) && each.verdicts.unanswered > 0);
   }
 
   /** Whether something that the client asked for waits to be sent. */
@@ -484,9 +495,10 @@ export class ForeignSession<Member = unknown> implements Session {
     return owners;
   }
 
-  #remove(typeUrl: string): Response | undefined {
-    const subscription = this.#subscriptions.get(typeUrl);
-    if (!subscription?.isBehind || !this.#maySend(subscription) || this.#mayBeInUse(typeUrl)) return undefined;
+  #remove(subscription: Subscription<Member> | undefined): Response | undefined {
+    if (!subscription?.isBehind || !this.#maySend(subscription)) return undefined;
+    const { typeUrl } = subscription;
+    if (this.#mayBeInUse(typeUrl)) return undefined;
     const gone = [...this.#gone(subscription)];
     if (gone.length === 0) return undefined;
     for (const name of gone) subscription.inStep(name);
