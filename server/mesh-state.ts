@@ -10,7 +10,7 @@ import type { MeshState } from './snapshot/rebuild-loop.ts';
 import { resourcesOf, type ServiceSnapshot } from './snapshot/service-snapshot.ts';
 import type { SnapshotCache, SnapshotChange } from './snapshot/snapshot-cache.ts';
 import type { AgentDirectory } from './status/agent-directory.ts';
-import { type AgentRecord, isConnected } from './status/agent-record.ts';
+import type { AgentRecord } from './status/agent-record.ts';
 
 export interface Parts {
   readonly rules: RuleBook;
@@ -42,15 +42,10 @@ export function createMeshState(parts: Parts): MeshState {
 
 /** Streams that hold the service, and agents that are away and will ask for it again. */
 export function countHolders(service: string, parts: Pick<Parts, 'directory' | 'streamsHolding' | 'domain'>): number {
-  const away = absentAgents(parts.directory).filter(({ names }) =>
+  const away = [...parts.directory.absent].filter(({ names }) =>
     names.some((name) => serviceOfName(name, parts.domain) === service),
   );
   return parts.streamsHolding(service) + away.length;
-}
-
-/** Agents without a stream whose lease lives. */
-function absentAgents(directory: AgentDirectory): AgentRecord[] {
-  return [...directory.records()].filter((agent) => !isConnected(agent));
 }
 
 /** Whether an instance of the service has all these labels. One that is lost counts as present. */
@@ -81,7 +76,7 @@ export function absentAgentsConcernedBy(
   const isServiceChanged = (snapshot: ServiceSnapshot | undefined) =>
     resourcesOf(snapshot, typeUrls.routeConfiguration).some(({ typeUrl, name }) => isChanged(typeUrl, name)) ||
     snapshot?.references.some((cluster) => isChanged(typeUrls.cluster, cluster));
-  return absentAgents(directory).filter(
+  return [...directory.absent].filter(
     ({ id, namespace, service, names, asked }) =>
       [...names, ...asked].some(
         (name) => isChanged(typeUrls.name, name) || isServiceChanged(cache.service(cache.ownerOfName(name) ?? '')),

@@ -44,6 +44,7 @@ export class AgentDirectory {
   readonly #options: AgentDirectoryOptions;
   readonly #leases: LeaseKeeper;
   readonly #entries = new Map<string, Entry>();
+  readonly #absent = new Set<AgentRecord>();
 
   constructor(options: AgentDirectoryOptions) {
     this.#options = options;
@@ -62,6 +63,7 @@ export class AgentDirectory {
       const record = { ...createAgentRecord({ id, namespace, service, kind: 'agent' }, nowMs), names, touched };
       this.#leases.restore(lease);
       this.#entries.set(record.key, { record, keyHash, untilMs: nowMs + agentGraceMs });
+      this.#absent.add(record);
     }
   }
 
@@ -78,6 +80,11 @@ export class AgentDirectory {
     for (const { record } of this.#entries.values()) yield record;
   }
 
+  /** Those without a configuration stream whose lease lives. */
+  get absent(): ReadonlySet<AgentRecord> {
+    return this.#absent;
+  }
+
   get size(): number {
     return this.#entries.size;
   }
@@ -90,6 +97,8 @@ export class AgentDirectory {
     const isSame = present?.record.service === service;
     const record = isSame ? present.record : createAgentRecord({ id, namespace, service, kind: 'agent' }, nowMs);
     this.#entries.set(record.key, { record, keyHash, untilMs: undefined });
+    if (present) this.#absent.delete(present.record);
+    if (!isConnected(record)) this.#absent.add(record);
     this.#options.rush.onReconnection();
     this.#options.rollouts.onReturned(record);
     this.changed(record);
@@ -118,6 +127,7 @@ export class AgentDirectory {
     const record = this.#entries.get(created.key)?.record ?? created;
     if (record === created) this.#entries.set(record.key, { record, keyHash: undefined, untilMs: undefined });
     record.streams++;
+    this.#absent.delete(record);
     return record;
   }
 
@@ -126,6 +136,7 @@ export class AgentDirectory {
     record.streams--;
     const entry = this.#entries.get(record.key);
     if (entry?.record !== record) return;
+    if (!isConnected(record)) this.#absent.add(record);
     if (entry.untilMs !== undefined) entry.untilMs = this.#options.clock() + agentGraceMs;
     if (entry.keyHash === undefined && !isConnected(record)) this.#remove(record, 'its stream ended');
     else this.changed(record);
@@ -176,6 +187,7 @@ export class AgentDirectory {
 
   #remove(record: AgentRecord, reason: string): void {
     this.#entries.delete(record.key);
+    this.#absent.delete(record);
     this.#options.rollouts.onGone(record, reason);
     this.#options.onUsed(record);
     this.#options.onAgent(record, true);

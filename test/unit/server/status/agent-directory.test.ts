@@ -1,8 +1,9 @@
 import { expect } from 'chai';
+import fc from 'fast-check';
 import { pino } from 'pino';
 import { Rush } from '../../../../server/registry/rush.ts';
 import { AgentDirectory, type AgentLease } from '../../../../server/status/agent-directory.ts';
-import { type AgentRecord, agentState } from '../../../../server/status/agent-record.ts';
+import { type AgentRecord, agentState, isConnected } from '../../../../server/status/agent-record.ts';
 import { Rollouts } from '../../../../server/status/rollouts.ts';
 import type { Lease } from '../../../../server/store/store.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
@@ -239,6 +240,27 @@ describe('the directory of agents', () => {
       pass(0.5 * seconds);
       expect(directory.size).to.equal(0);
     });
+  });
+
+  it('property: knows those without a configuration stream, however agents and streams come and go', async () => {
+    const step = fc.tuple(fc.constantFrom('hold', 'release', 'forget', 'join', 'leave', 'pass'), fc.nat(2), fc.nat(1));
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        start();
+        const joined: AgentRecord[] = [];
+        for (const [what, number, of] of steps) {
+          const identity = { id: `a-${number}`, namespace: 'default', service: of === 0 ? 'web' : 'shop' };
+          const record = directory.get('default', identity.id);
+          if (what === 'hold') await directory.hold({ ...identity, keyHash: 'hash' });
+          else if (what === 'join') joined.push(directory.join({ ...identity, kind: of === 0 ? 'agent' : 'envoy' }));
+          else if (what === 'leave') for (const each of joined.splice(number, 1)) directory.leave(each);
+          else if (what === 'pass') pass(20 * seconds);
+          else if (record) directory[what](record);
+          const absent = [...directory.records()].filter((each) => !isConnected(each));
+          expect([...directory.absent]).to.have.members(absent);
+        }
+      }),
+    );
   });
 
   it('takes a sign of every reconnection for the rush', async () => {
