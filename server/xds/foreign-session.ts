@@ -7,14 +7,15 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
-import { ClusterNews } from './cluster-news.ts';
 import { contentVersion, fullResponses, isTooMuch, isWholeSet } from './full-responses.ts';
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
 import { refusedResources } from './refusals.ts';
+import { SendOrder } from './send-order.ts';
 import type { Effect, HeldResource, Protocol, Request, Response, Session } from './session.ts';
 import type { OtherStreams } from './siblings.ts';
-import { type Held, Subscription } from './subscription.ts';
+import { Subscription } from './subscription.ts';
+import { Subscriptions } from './subscriptions.ts';
 import type { Verdict } from './verdicts.ts';
 
 const INVALID_ARGUMENT = 3;
@@ -26,16 +27,6 @@ const mostNames = 100_000;
 
 /** No resource of ours has a longer one: the longest are of services of 253 characters, with port and subset. */
 const longestName = 1_024;
-
-/** Delta responses of one type that may be under way; what changes meanwhile joins the next. */
-const mostUnanswered = 8;
-
-/** These wait until the client has taken the clusters that they name. Endpoints never wait: clusters wait for them. */
-const waitsForClusters: ReadonlySet<string> = new Set([
-  typeUrls.listener,
-  typeUrls.scopedRoute,
-  typeUrls.routeConfiguration,
-]);
 
 export interface ForeignSessionOptions<Member> {
   readonly cache: Pick<SnapshotCache, 'revision' | 'sequence'>;
@@ -54,18 +45,10 @@ export interface ForeignSessionOptions<Member> {
 
 export class ForeignSession<Member = unknown> implements Session {
   readonly #options: ForeignSessionOptions<Member>;
-  readonly #subscriptions = new Map<string, Subscription<Member>>();
-  /** The same, in the order of the view's types: each step walks through them. */
-  #inOrder: readonly Subscription<Member>[] = [];
+  readonly #subscriptions: Subscriptions<Member>;
+  readonly #order: SendOrder<Member>;
   /** Types that must be answered even if nothing of them differs. */
   readonly #owed = new Set<string>();
-  readonly #clusterNews = new ClusterNews();
-  /** Routes wait for clusters on another stream. */
-  #isHeld = false;
-  /** What the client was to ask for by now, and something else waits for. */
-  #holdsFor: string | undefined;
-  /** The answer to the clusters is overdue: routes go on without it. */
-  #isClusterWaitOver = false;
   #nonce = 0;
   /** The state that was last looked at. */
   #flushed = { revision: 0, sequence: 0 };
@@ -76,6 +59,9 @@ export class ForeignSession<Member = unknown> implements Session {
 
   constructor(options: ForeignSessionOptions<Member>) {
     this.#options = options;
+    const { view, protocol, others } = options;
+    this.#subscriptions = new Subscriptions(view.typeUrls);
+    this.#order = new SendOrder({ subscriptions: this.#subscriptions, view, protocol, others });
   }
 
   /** Takes in what the client says; `flush` answers it. */
@@ -93,7 +79,7 @@ export class ForeignSession<Member = unknown> implements Session {
       const message = `more than ${mostNames} names on one stream`;
       return [...refusals, { is: 'close', code: INVALID_ARGUMENT, message }];
     }
-    if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#clusterNews.takeChanged());
+    if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#order.news.takeChanged());
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
     if (isFirst && subscription.isWildcard) this.#owed.add(request.typeUrl);
     return refusals;
@@ -101,7 +87,7 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** Whether all of a type is to be sent: much, as a rule. */
   get hasMuchToSend(): boolean {
-    for (const { hasNothing } of this.#inOrder) if (hasNothing) return true;
+    for (const { hasNothing } of this.#subscriptions.inOrder) if (hasNothing) return true;
     return false;
   }
 
@@ -116,8 +102,7 @@ export class ForeignSession<Member = unknown> implements Session {
 
   flush(): Effect[] {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
-    this.#isHeld = false;
-    this.#holdsFor = undefined;
+    this.#order.begin();
     // Most often an acknowledgement is all there was.
     const sends = this.#hasToSend() ? this.#takeSends() : [];
     const applied = this.#progress();
@@ -126,9 +111,9 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** What was waited for longest has not come in time: `flush` goes on without it. */
   onOverdue(): Effect[] {
-    const isUnanswered = this.#inOrder.some(({ verdicts }) => verdicts.unanswered > 0);
+    const isUnanswered = this.#subscriptions.inOrder.some(({ verdicts }) => verdicts.unanswered > 0);
     this.giveUpClusters();
-    for (const { verdicts } of this.#inOrder) verdicts.onOverdue();
+    for (const { verdicts } of this.#subscriptions.inOrder) verdicts.onOverdue();
     return isUnanswered ? [{ is: 'odd', what: 'no-answer' }] : [];
   }
 
@@ -142,46 +127,40 @@ export class ForeignSession<Member = unknown> implements Session {
   /** What is waited for longest: its nonce, or 'held' when clusters on another stream are; undefined: nothing is. */
   get waitsFor(): string | undefined {
     let longest: string | undefined;
-    for (const { verdicts } of this.#inOrder) {
+    for (const { verdicts } of this.#subscriptions.inOrder) {
       const { oldest } = verdicts;
       if (oldest !== undefined && (longest === undefined || Number(oldest) < Number(longest))) longest = oldest;
     }
-    return longest ?? (this.#isHeld ? 'held' : undefined);
+    return longest ?? (this.#order.isHeld ? 'held' : undefined);
   }
 
   /** What routes or scopes wait for longest that the client is to ask for; undefined: nothing. */
   get holdsFor(): string | undefined {
-    return this.#holdsFor;
+    return this.#order.holdsFor;
   }
 
   /** Clusters are waited for no longer. */
   giveUpClusters(): void {
-    this.#isClusterWaitOver = true;
-    this.#isHeld = false;
-    this.#holdsFor = undefined;
-    this.#clusterNews.giveUpAdded();
+    this.#order.giveUpClusters();
   }
 
   /** Whether the client has not taken all its clusters, or has no endpoints for one that is new to it. */
   areClustersUnderWay(has: (cluster: string) => boolean): boolean {
-    const clusters = this.#subscriptions.get(typeUrls.cluster);
-    if (clusters === undefined || this.#isClusterWaitOver) return false;
-    const lacking = this.#lackingEndpoints(clusters, has);
-    return lacking !== undefined || clusters.verdicts.unanswered > 0 || this.#hasNews(clusters);
+    return this.#order.areClustersUnderWay(has);
   }
 
   /** Whether the client has answered what it was sent of this resource on this stream. */
   hasTaken(typeUrl: string, name: string): boolean {
-    return this.#subscriptions.get(typeUrl)?.hasTaken(name) === true;
+    return this.#subscriptions.hasTaken(typeUrl, name);
   }
 
   /** Whether the client refuses the resource as it is. */
   refuses(typeUrl: string, name: string): boolean {
-    return this.#subscriptions.get(typeUrl)?.refusals.all.has(name) === true;
+    return this.#subscriptions.refuses(typeUrl, name);
   }
 
   get isWildcard(): boolean {
-    for (const { isWildcard } of this.#inOrder) if (isWildcard) return true;
+    for (const { isWildcard } of this.#subscriptions.inOrder) if (isWildcard) return true;
     return false;
   }
 
@@ -196,11 +175,11 @@ export class ForeignSession<Member = unknown> implements Session {
   }
 
   *resources(): Generator<HeldResource> {
-    for (const subscription of this.#inOrder) yield* heldResources(subscription);
+    for (const subscription of this.#subscriptions.inOrder) yield* heldResources(subscription);
   }
 
   close(): void {
-    for (const subscription of this.#inOrder) subscription.close();
+    for (const subscription of this.#subscriptions.inOrder) subscription.close();
   }
 
   #subscription(typeUrl: string): Subscription<Member> {
@@ -210,8 +189,7 @@ export class ForeignSession<Member = unknown> implements Session {
     const mayBeLegacyWildcard = allowsLegacyWildcard && hasLegacyWildcard.has(typeUrl);
     const sets = setsOf(typeUrl);
     const subscription = new Subscription<Member>({ typeUrl, protocol, view, member, sets, mayBeLegacyWildcard });
-    this.#subscriptions.set(typeUrl, subscription);
-    this.#inOrder = view.typeUrls.flatMap((type) => this.#subscriptions.get(type) ?? []);
+    this.#subscriptions.add(subscription);
     return subscription;
   }
 
@@ -220,7 +198,7 @@ export class ForeignSession<Member = unknown> implements Session {
     { is, response, isStale, isUnknown }: Verdict,
     { error }: Request,
   ): Effect[] {
-    if (is === 'ack' && this.waitsFor === undefined) this.#isClusterWaitOver = false;
+    if (is === 'ack' && this.waitsFor === undefined) this.#order.waitAgain();
     if (is === 'ack' && response?.isWhole) subscription.refusals.onWholeTaken();
     if (isUnknown) return [{ is: 'odd', what: 'unknown-nonce' }];
     if (!response || !error) return [];
@@ -243,8 +221,8 @@ export class ForeignSession<Member = unknown> implements Session {
     const { revision, sequence } = this.#flushed;
     if (this.#reported?.revision === revision && this.#reported.sequence === sequence) return undefined;
     let isRefusing = false;
-    let isSettled = this.#inOrder.length > 0;
-    for (const one of this.#inOrder) {
+    let isSettled = this.#subscriptions.inOrder.length > 0;
+    for (const one of this.#subscriptions.inOrder) {
       isRefusing ||= one.isRefusing;
       isSettled &&= one.isAnswered && !this.#isBehind(one);
     }
@@ -256,18 +234,18 @@ export class ForeignSession<Member = unknown> implements Session {
 
   #hasToSend(): boolean {
     if (this.#owed.size > 0) return true;
-    for (const { isBehind } of this.#inOrder) if (isBehind) return true;
+    for (const { isBehind } of this.#subscriptions.inOrder) if (isBehind) return true;
     return false;
   }
 
   #takeSends(): Effect[] {
     const sends: Effect[] = [];
-    for (const subscription of this.#inOrder) {
+    for (const subscription of this.#subscriptions.inOrder) {
       for (const response of this.#respond(subscription)) sends.push({ is: 'send', response });
     }
-    if (!this.#mayRemove()) return sends;
-    for (let index = this.#inOrder.length - 1; index >= 0; index--) {
-      const response = this.#remove(this.#inOrder[index]);
+    if (!this.#order.mayRemove()) return sends;
+    for (let index = this.#subscriptions.inOrder.length - 1; index >= 0; index--) {
+      const response = this.#remove(this.#subscriptions.inOrder[index]);
       if (response !== undefined) sends.push({ is: 'send', response });
     }
     return sends;
@@ -275,13 +253,13 @@ export class ForeignSession<Member = unknown> implements Session {
 
   #nameCount(): number {
     let count = 0;
-    for (const { names } of this.#inOrder) count += names.size;
+    for (const { names } of this.#subscriptions.inOrder) count += names.size;
     return count;
   }
 
   #respond(subscription: Subscription<Member>): readonly Response[] {
     const isDue = subscription.isBehind || this.#owed.has(subscription.typeUrl);
-    if (!isDue || !this.#maySend(subscription)) return none;
+    if (!isDue || !this.#order.maySend(subscription)) return none;
     return subscription.hasNothing ? this.#respondFully(subscription) : this.#respondWithNews(subscription);
   }
 
@@ -307,7 +285,7 @@ export class ForeignSession<Member = unknown> implements Session {
     if (changed.length + absent.length === 0 && !this.#owed.has(typeUrl)) return [];
     this.#owed.delete(typeUrl);
     const replaced = this.#isWhole(typeUrl) ? heldOf(subscription, changed) : undefined;
-    if (typeUrl === typeUrls.cluster) this.#noteAdded(subscription, namesOf(changed));
+    if (typeUrl === typeUrls.cluster) this.#order.noteAdded(subscription, changed);
     for (const { name } of changed) subscription.inStep(name);
     for (const name of absent) subscription.inStep(name);
     if (typeUrl === typeUrls.cluster) this.#forceEndpoints(namesOf(changed));
@@ -315,15 +293,9 @@ export class ForeignSession<Member = unknown> implements Session {
     const version = contentVersion(resources);
     const response = this.#response(subscription, { resources, removed: absent, version, changed, replaced });
     // In delta the rest may follow at once; in state of the world it waits for its turn.
-    return isPart && this.#maySend(subscription) ? [response, ...this.#respondWithNews(subscription)] : [response];
-  }
-
-  /** Which of these are new to the client. Clusters of no service have no endpoints to wait for. */
-  #noteAdded(clusters: Subscription<Member>, names: readonly string[]): void {
-    for (const name of names) {
-      const hasEndpoints = this.#options.view.ownerOf(typeUrls.endpoint, name) !== '';
-      if (hasEndpoints && clusters.held(name) === undefined) this.#clusterNews.added(name);
-    }
+    return isPart && this.#order.maySend(subscription)
+      ? [response, ...this.#respondWithNews(subscription)]
+      : [response];
   }
 
   /** What to send of what the client is behind with, as much as one message takes; forgets what has become equal again. */
@@ -341,7 +313,7 @@ export class ForeignSession<Member = unknown> implements Session {
         else if (held === undefined || held.version === null) subscription.inStep(name);
       } else if (!subscription.covers(name) || held?.version === resource.version) {
         subscription.inStep(name);
-      } else if (!this.#isRefused(subscription, resource, held) && !this.#waitsForRoutes(resource, held)) {
+      } else if (this.#order.mayReplace(subscription, resource, held)) {
         isPart = !this.#isWhole(subscription.typeUrl) && isTooMuch(bytes, resource);
         if (isPart) break;
         bytes += resource.size;
@@ -351,63 +323,11 @@ export class ForeignSession<Member = unknown> implements Session {
     return { changed, absent, isPart };
   }
 
-  /** A bounded number of responses under way per type, one in state of the world; routes wait for their clusters. */
-  #maySend({ typeUrl, verdicts }: Subscription<Member>): boolean {
-    if (verdicts.unanswered >= (this.#options.protocol === 'sotw' ? 1 : mostUnanswered)) return false;
-    if (!waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return true;
-    const clusters = this.#subscriptions.get(typeUrls.cluster);
-    if (clusters === undefined) {
-      this.#isHeld = this.#options.others?.areClustersUnderWay() === true;
-      return !this.#isHeld;
-    }
-    if (clusters.verdicts.unanswered > 0) return false;
-    const lacking = this.#lackingEndpoints(clusters, (name) => this.#hasEndpoints(name));
-    if (lacking !== undefined) this.#holdsFor ??= `endpoints of ${lacking}`;
-    return lacking === undefined;
-  }
-
-  /** The first cluster that is new to the client, and still wanted, without its endpoints. */
-  #lackingEndpoints(clusters: Subscription<Member>, has: (cluster: string) => boolean): string | undefined {
-    return this.#clusterNews.firstAdded(
-      (name) => has(name) || clusters.held(name) === undefined || clusters.refusals.all.has(name),
-    );
-  }
-
-  /** Of an aggregated stream. Who asks for no endpoints at all is not waited for, nor for what there is not. */
-  #hasEndpoints(cluster: string): boolean {
-    const endpoints = this.#subscriptions.get(typeUrls.endpoint);
-    if (endpoints === undefined || endpoints.hasTaken(cluster)) return true;
-    return this.#options.view.resource(typeUrls.endpoint, cluster) === undefined;
-  }
-
-  /**
-   * A scope that the client has is led elsewhere only when it has the routes there: a request in between would find none. It
-   * asks for them as soon as it has another scope that leads there, and each service has one of its own.
-   */
-  #waitsForRoutes({ routes }: EncodedResource, held: Held | undefined): boolean {
-    if (routes === '' || !held || held.version === null || this.#isClusterWaitOver) return false;
-    const { others, view } = this.#options;
-    const type = typeUrls.routeConfiguration;
-    const isThere = view.resource(type, routes) === undefined || this.hasTaken(type, routes);
-    if (isThere || others?.hasTaken(type, routes)) return false;
-    this.#holdsFor ??= `routes ${routes}`;
-    return true;
-  }
-
-  /** Whether the client refuses it as it is, or what it leads to: it keeps what it has. */
-  #isRefused({ refusals }: Subscription<Member>, resource: EncodedResource, held: Held | undefined): boolean {
-    if (refusals.has(resource)) return true;
-    const { routes } = resource;
-    if (routes === '' || !held || held.version === null) return false;
-    const type = typeUrls.routeConfiguration;
-    return this.refuses(type, routes) || this.#options.others?.refuses(type, routes) === true;
-  }
-
   /** Of these clusters. A stream with clusters alone never asks for any. */
   #forceEndpoints(clusters: 'all' | Iterable<string>): void {
     const endpoints = this.#subscriptions.get(typeUrls.endpoint);
     if (endpoints === undefined) {
-      if (this.#options.others === undefined) this.#clusterNews.changed(clusters);
+      if (this.#options.others === undefined) this.#order.news.changed(clusters);
     } else if (clusters === 'all') {
       endpoints.forceAll();
     } else {
@@ -435,71 +355,18 @@ export class ForeignSession<Member = unknown> implements Session {
     return [...present, ...gone];
   }
 
-  /** Nothing is taken away before all that replaces it has been taken. */
-  #mayRemove(): boolean {
-    if (this.#isClusterWaitOver) return true;
-    return this.#inOrder.every(
-      (each) => !waitsForClusters.has(each.typeUrl) || (each.verdicts.unanswered === 0 && !this.#hasNews(each)),
-    );
-  }
-
-  /** Whether a removal of routes, or of what leads to them, is not taken yet: until then clusters may be sent to. */
-  #mayBeInUse(typeUrl: string): boolean {
-    if (waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return false;
-    return this.#inOrder.some((each) => waitsForClusters.has(each.typeUrl) && each.verdicts.unanswered > 0);
-  }
-
-  /** Whether something that the client asked for waits to be sent. */
-  #hasNews(subscription: Subscription<Member>): boolean {
-    if (subscription.hasNothing) return true;
-    for (const [name, held] of subscription.behind()) {
-      const resource = this.#options.view.resource(subscription.typeUrl, name);
-      const isNews = resource && subscription.covers(name) && held?.version !== resource.version;
-      if (isNews && !this.#isRefused(subscription, resource, held)) return true;
-    }
-    return false;
-  }
-
   /** Whether anything of the type, an empty answer or a removal included, waits to be sent. */
   #isBehind(subscription: Subscription<Member>): boolean {
-    if (this.#owed.has(subscription.typeUrl) || this.#hasNews(subscription)) return true;
-    for (const _ of this.#gone(subscription)) return true;
+    if (this.#owed.has(subscription.typeUrl) || this.#order.hasNews(subscription)) return true;
+    for (const _ of this.#order.gone(subscription)) return true;
     return false;
-  }
-
-  /**
-   * What the client is to let go of. Of a service of which it refuses something it keeps what it has: what was to replace it, or
-   * the routes that let go of it, it did not take.
-   */
-  *#gone(subscription: Subscription<Member>): Generator<string> {
-    const { typeUrl } = subscription;
-    const { view } = this.#options;
-    let refusing: ReadonlySet<string> | undefined;
-    for (const [name, held] of subscription.behind()) {
-      if (held === undefined || view.resource(typeUrl, name) !== undefined) continue;
-      refusing ??= this.#ownersOfRefused();
-      if (!refusing.has(view.ownerOf(typeUrl, name))) yield name;
-    }
-  }
-
-  /** Services of which a listener, scope or route is refused. */
-  #ownersOfRefused(): ReadonlySet<string> {
-    const { view } = this.#options;
-    const owners = new Set<string>();
-    for (const typeUrl of waitsForClusters) {
-      const refused = this.#subscriptions.get(typeUrl)?.refusals.all.keys() ?? [];
-      for (const name of refused) owners.add(view.ownerOf(typeUrl, name));
-    }
-    // Of no service: what is of the node alone.
-    owners.delete('');
-    return owners;
   }
 
   #remove(subscription: Subscription<Member> | undefined): Response | undefined {
-    if (!subscription?.isBehind || !this.#maySend(subscription)) return undefined;
+    if (!subscription?.isBehind || !this.#order.maySend(subscription)) return undefined;
     const { typeUrl } = subscription;
-    if (this.#mayBeInUse(typeUrl)) return undefined;
-    const gone = [...this.#gone(subscription)];
+    if (this.#order.mayBeInUse(typeUrl)) return undefined;
+    const gone = [...this.#order.gone(subscription)];
     if (gone.length === 0) return undefined;
     for (const name of gone) subscription.inStep(name);
     if (this.#options.protocol === 'delta') {

@@ -1,0 +1,203 @@
+/**
+ * What may be sent to a foreign client when (xds.md 1.9): clusters, their endpoints, then what sends requests to them; and what
+ * is taken away last, when all that replaces it has been taken. What waits for a client that does not answer, or never asks,
+ * waits until somebody gives up.
+ */
+import { typeUrls } from '../../proto/type-urls.ts';
+import type { EncodedResource } from '../compile/encoded-resource.ts';
+import type { ClientView } from '../snapshot/client-view.ts';
+import { ClusterNews } from './cluster-news.ts';
+import type { Protocol } from './session.ts';
+import type { OtherStreams } from './siblings.ts';
+import type { Held, Subscription } from './subscription.ts';
+import type { Subscriptions } from './subscriptions.ts';
+
+/** Delta responses of one type that may be under way; what changes meanwhile joins the next. */
+const mostUnanswered = 8;
+
+/** These wait until the client has taken the clusters that they name. Endpoints never wait: clusters wait for them. */
+const waitsForClusters: ReadonlySet<string> = new Set([
+  typeUrls.listener,
+  typeUrls.scopedRoute,
+  typeUrls.routeConfiguration,
+]);
+
+export interface SendOrderOptions<Member> {
+  readonly subscriptions: Subscriptions<Member>;
+  readonly view: ClientView;
+  readonly protocol: Protocol;
+  /** The other streams of the client: for those that have one for each type. */
+  readonly others: OtherStreams | undefined;
+}
+
+export class SendOrder<Member> {
+  readonly news = new ClusterNews();
+  readonly #options: SendOrderOptions<Member>;
+  /** Routes wait for clusters on another stream. */
+  #isHeld = false;
+  #holdsFor: string | undefined;
+  /** The answer to the clusters is overdue: routes go on without it. */
+  #isClusterWaitOver = false;
+
+  constructor(options: SendOrderOptions<Member>) {
+    this.#options = options;
+  }
+
+  /** What was held back is looked at anew. */
+  begin(): void {
+    this.#isHeld = false;
+    this.#holdsFor = undefined;
+  }
+
+  /** Routes wait for clusters on another stream of the client. */
+  get isHeld(): boolean {
+    return this.#isHeld;
+  }
+
+  /** What routes or scopes wait for longest that the client is to ask for; undefined: nothing. */
+  get holdsFor(): string | undefined {
+    return this.#holdsFor;
+  }
+
+  /** Clusters are waited for no longer. */
+  giveUpClusters(): void {
+    this.#isClusterWaitOver = true;
+    this.begin();
+    this.news.giveUpAdded();
+  }
+
+  /** The client answers again. */
+  waitAgain(): void {
+    this.#isClusterWaitOver = false;
+  }
+
+  /** Notes which of these are new to the client. Clusters of no service have no endpoints to wait for. */
+  noteAdded(clusters: Subscription<Member>, resources: readonly EncodedResource[]): void {
+    for (const { name } of resources) {
+      const hasEndpoints = this.#options.view.ownerOf(typeUrls.endpoint, name) !== '';
+      if (hasEndpoints && clusters.held(name) === undefined) this.news.added(name);
+    }
+  }
+
+  /** Whether the client has not taken all its clusters, or has no endpoints for one that is new to it. */
+  areClustersUnderWay(has: (cluster: string) => boolean): boolean {
+    const clusters = this.#options.subscriptions.get(typeUrls.cluster);
+    if (clusters === undefined || this.#isClusterWaitOver) return false;
+    const lacking = this.#lackingEndpoints(clusters, has);
+    return lacking !== undefined || clusters.verdicts.unanswered > 0 || this.hasNews(clusters);
+  }
+
+  /** A bounded number of responses under way per type, one in state of the world; routes wait for their clusters. */
+  maySend({ typeUrl, verdicts }: Subscription<Member>): boolean {
+    const { protocol, subscriptions, others } = this.#options;
+    if (verdicts.unanswered >= (protocol === 'sotw' ? 1 : mostUnanswered)) return false;
+    if (!waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return true;
+    const clusters = subscriptions.get(typeUrls.cluster);
+    if (clusters === undefined) {
+      this.#isHeld = others?.areClustersUnderWay() === true;
+      return !this.#isHeld;
+    }
+    if (clusters.verdicts.unanswered > 0) return false;
+    const lacking = this.#lackingEndpoints(clusters, (name) => this.#hasEndpoints(name));
+    if (lacking !== undefined) this.#holdsFor ??= `endpoints of ${lacking}`;
+    return lacking === undefined;
+  }
+
+  /** Whether the client may have this in place of what it holds: it does not refuse it, and has what it leads to. */
+  mayReplace(subscription: Subscription<Member>, resource: EncodedResource, held: Held | undefined): boolean {
+    return !this.#isRefused(subscription, resource, held) && !this.#waitsForRoutes(resource, held);
+  }
+
+  /** Nothing is taken away before all that replaces it has been taken. */
+  mayRemove(): boolean {
+    if (this.#isClusterWaitOver) return true;
+    return this.#options.subscriptions.inOrder.every(
+      (each) => !waitsForClusters.has(each.typeUrl) || (each.verdicts.unanswered === 0 && !this.hasNews(each)),
+    );
+  }
+
+  /** Whether a removal of routes, or of what leads to them, is not taken yet: until then clusters may be sent to. */
+  mayBeInUse(typeUrl: string): boolean {
+    if (waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return false;
+    return this.#options.subscriptions.inOrder.some(
+      (each) => waitsForClusters.has(each.typeUrl) && each.verdicts.unanswered > 0,
+    );
+  }
+
+  /** Whether something that the client asked for waits to be sent. */
+  hasNews(subscription: Subscription<Member>): boolean {
+    if (subscription.hasNothing) return true;
+    for (const [name, held] of subscription.behind()) {
+      const resource = this.#options.view.resource(subscription.typeUrl, name);
+      const isNews = resource && subscription.covers(name) && held?.version !== resource.version;
+      if (isNews && !this.#isRefused(subscription, resource, held)) return true;
+    }
+    return false;
+  }
+
+  /**
+   * What the client is to let go of. Of a service of which it refuses something it keeps what it has: what was to replace it, or
+   * the routes that let go of it, it did not take.
+   */
+  *gone(subscription: Subscription<Member>): Generator<string> {
+    const { typeUrl } = subscription;
+    const { view } = this.#options;
+    let refusing: ReadonlySet<string> | undefined;
+    for (const [name, held] of subscription.behind()) {
+      if (held === undefined || view.resource(typeUrl, name) !== undefined) continue;
+      refusing ??= this.#ownersOfRefused();
+      if (!refusing.has(view.ownerOf(typeUrl, name))) yield name;
+    }
+  }
+
+  /** Services of which a listener, scope or route is refused. */
+  #ownersOfRefused(): ReadonlySet<string> {
+    const { view } = this.#options;
+    const owners = new Set<string>();
+    for (const typeUrl of waitsForClusters) {
+      const refused = this.#options.subscriptions.get(typeUrl)?.refusals.all.keys() ?? [];
+      for (const name of refused) owners.add(view.ownerOf(typeUrl, name));
+    }
+    // Of no service: what is of the node alone.
+    owners.delete('');
+    return owners;
+  }
+
+  /** The first cluster that is new to the client, and still wanted, without its endpoints. */
+  #lackingEndpoints(clusters: Subscription<Member>, has: (cluster: string) => boolean): string | undefined {
+    return this.news.firstAdded(
+      (name) => has(name) || clusters.held(name) === undefined || clusters.refusals.all.has(name),
+    );
+  }
+
+  /** Of an aggregated stream. Who asks for no endpoints at all is not waited for, nor for what there is not. */
+  #hasEndpoints(cluster: string): boolean {
+    const endpoints = this.#options.subscriptions.get(typeUrls.endpoint);
+    if (endpoints === undefined || endpoints.hasTaken(cluster)) return true;
+    return this.#options.view.resource(typeUrls.endpoint, cluster) === undefined;
+  }
+
+  /**
+   * A scope that the client has is led elsewhere only when it has the routes there: a request in between would find none. It
+   * asks for them as soon as it has another scope that leads there, and each service has one of its own.
+   */
+  #waitsForRoutes({ routes }: EncodedResource, held: Held | undefined): boolean {
+    if (routes === '' || !held || held.version === null || this.#isClusterWaitOver) return false;
+    const { others, view, subscriptions } = this.#options;
+    const type = typeUrls.routeConfiguration;
+    const isThere = view.resource(type, routes) === undefined || subscriptions.hasTaken(type, routes);
+    if (isThere || others?.hasTaken(type, routes)) return false;
+    this.#holdsFor ??= `routes ${routes}`;
+    return true;
+  }
+
+  /** Whether the client refuses it as it is, or what it leads to: it keeps what it has. */
+  #isRefused({ refusals }: Subscription<Member>, resource: EncodedResource, held: Held | undefined): boolean {
+    if (refusals.has(resource)) return true;
+    const { routes } = resource;
+    if (routes === '' || !held || held.version === null) return false;
+    const type = typeUrls.routeConfiguration;
+    const { subscriptions, others } = this.#options;
+    return subscriptions.refuses(type, routes) || others?.refuses(type, routes) === true;
+  }
+}
