@@ -126,6 +126,10 @@ export class AdsStream implements Sibling {
     return this.#session instanceof ForeignSession && this.#session.refuses(typeUrl, name);
   }
 
+  ownersOfRefused(): ReadonlySet<string> {
+    return this.#session instanceof ForeignSession ? this.#session.ownersOfRefused() : new Set();
+  }
+
   onRequest(request: Request): void {
     if (request.typeUrl === '') {
       this.#refuse(status.INVALID_ARGUMENT, 'a request of an aggregated stream needs a type_url');

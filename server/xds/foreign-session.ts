@@ -159,6 +159,11 @@ export class ForeignSession<Member = unknown> implements Session {
     return this.#subscriptions.refuses(typeUrl, name);
   }
 
+  /** Services of which a listener, scope or route is refused. */
+  ownersOfRefused(): ReadonlySet<string> {
+    return this.#order.ownersOfRefused();
+  }
+
   get isWildcard(): boolean {
     for (const { isWildcard } of this.#subscriptions.inOrder) if (isWildcard) return true;
     return false;

@@ -145,17 +145,17 @@ export class SendOrder<Member> {
     let refusing: ReadonlySet<string> | undefined;
     for (const [name, held] of subscription.behind()) {
       if (held === undefined || view.resource(typeUrl, name) !== undefined) continue;
-      refusing ??= this.#ownersOfRefused();
+      refusing ??= this.#options.others?.ownersOfRefused() ?? this.ownersOfRefused();
       if (!refusing.has(view.ownerOf(typeUrl, name))) yield name;
     }
   }
 
   /** Services of which a listener, scope or route is refused. */
-  #ownersOfRefused(): ReadonlySet<string> {
-    const { view } = this.#options;
+  ownersOfRefused(): ReadonlySet<string> {
+    const { view, subscriptions } = this.#options;
     const owners = new Set<string>();
     for (const typeUrl of waitsForClusters) {
-      const refused = this.#options.subscriptions.get(typeUrl)?.refusals.all.keys() ?? [];
+      const refused = subscriptions.get(typeUrl)?.refusals.all.keys() ?? [];
       for (const name of refused) owners.add(view.ownerOf(typeUrl, name));
     }
     // Of no service: what is of the node alone.

@@ -13,6 +13,8 @@ export interface OtherStreams {
   hasTaken(typeUrl: string, name: string): boolean;
   /** Whether the client refuses the resource as it is. */
   refuses(typeUrl: string, name: string): boolean;
+  /** Services of which the client refuses something on one of them that sends requests to their clusters. */
+  ownersOfRefused(): ReadonlySet<string>;
 }
 
 /** One of the streams of a client. */
@@ -21,6 +23,8 @@ export interface Sibling {
   areClustersUnderWay(has: (cluster: string) => boolean): boolean;
   hasTaken(typeUrl: string, name: string): boolean;
   refuses(typeUrl: string, name: string): boolean;
+  /** Services of which a listener, scope or route is refused. */
+  ownersOfRefused(): ReadonlySet<string>;
 }
 
 interface Family<Stream> {
@@ -53,6 +57,11 @@ export class Siblings<Stream extends Sibling> {
       hasTaken: (typeUrl, name) =>
         !this.#held(client, stream, !this.of(client).some((each) => each.hasTaken(typeUrl, name))),
       refuses: (typeUrl, name) => this.of(client).some((each) => each.refuses(typeUrl, name)),
+      ownersOfRefused: () => {
+        const owners = new Set(this.of(client).flatMap((each) => [...each.ownersOfRefused()]));
+        this.#held(client, stream, owners.size > 0);
+        return owners;
+      },
     };
   }
 

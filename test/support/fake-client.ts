@@ -5,6 +5,7 @@ import type { ClientView } from '../../server/snapshot/client-view.ts';
 import { ForeignSession } from '../../server/xds/foreign-session.ts';
 import { NameSets, type SetIndex } from '../../server/xds/name-sets.ts';
 import type { Effect, Protocol, Request, Response } from '../../server/xds/session.ts';
+import type { OtherStreams } from '../../server/xds/siblings.ts';
 import type { ModelMesh } from './model-mesh.ts';
 
 export type Type = keyof typeof typeUrls;
@@ -31,8 +32,14 @@ export class FakeClient {
   /** Nonce of the newest response that was answered. */
   readonly #answered = new Map<Type, string>();
 
-  /** `view`: all of the mesh unless given. */
-  constructor(mesh: ModelMesh, protocol: Protocol, allowsLegacyWildcard = true, view: ClientView = mesh.view) {
+  /** `view`: all of the mesh unless given; `others`: other streams of the same client. */
+  constructor(
+    mesh: ModelMesh,
+    protocol: Protocol,
+    allowsLegacyWildcard = true,
+    view: ClientView = mesh.view,
+    others?: OtherStreams,
+  ) {
     this.#protocol = protocol;
     const index: SetIndex<FakeClient> = {
       holdServiceBy: (key) => {
@@ -53,7 +60,7 @@ export class FakeClient {
       return present;
     };
     const { cache } = mesh;
-    const options = { cache, view, protocol, allowsLegacyWildcard, member: this, setsOf };
+    const options = { cache, view, protocol, allowsLegacyWildcard, member: this, setsOf, ...(others && { others }) };
     this.#open = () => new ForeignSession<FakeClient>(options);
     this.session = this.#open();
     mesh.onChange((change) => {
@@ -144,6 +151,11 @@ export class FakeClient {
     return this.effects.flatMap((effect) =>
       effect.is === 'applied' ? [{ revision: effect.revision, sequence: effect.sequence }] : [],
     );
+  }
+
+  /** The server has reason to look whether it may go on. */
+  flush(): void {
+    this.#perform(this.session.flush());
   }
 
   /** "refused" and "applied", in order. */

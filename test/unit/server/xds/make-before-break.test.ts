@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import type { EnvoyNode } from '../../../../server/snapshot/envoy-node.ts';
 import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
 import type { Protocol } from '../../../../server/xds/session.ts';
+import type { OtherStreams } from '../../../../server/xds/siblings.ts';
 import { FakeClient, type Type } from '../../../support/fake-client.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
 
@@ -155,6 +156,26 @@ for (const protocol of ['sotw', 'delta'] as const) {
         mesh.put(instanceOf('c', 'c-1'));
         expect(client.reports.at(-1)).to.equal('applied');
         mesh.apply(route('v2').replace('{ backends', '{ name: repaired, backends'));
+        expect(client.holds('cluster')).to.not.include('a.default|http|v1');
+      });
+    });
+
+    describe('while a route of a service is refused on another stream of the client', () => {
+      it('clusters that the service no longer has stay, and go when the route is taken', () => {
+        const mesh = meshWith(service(80), route('v1'));
+        let refusing = new Set(['a.default']);
+        const others: OtherStreams = {
+          areClustersUnderWay: () => false,
+          hasTaken: () => true,
+          refuses: () => false,
+          ownersOfRefused: () => refusing,
+        };
+        const client = new FakeClient(mesh, protocol, true, new EnvoyView(mesh.cache, node, 'mesh.local'), others);
+        client.ask('cluster', '*');
+        mesh.apply(route('v2'));
+        expect(client.holds('cluster')).to.include('a.default|http|v1');
+        refusing = new Set();
+        client.flush();
         expect(client.holds('cluster')).to.not.include('a.default|http|v1');
       });
     });

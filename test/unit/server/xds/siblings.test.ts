@@ -19,6 +19,10 @@ class FakeStream implements Sibling {
   refuses(_typeUrl: string, name: string): boolean {
     return name === this.refused;
   }
+
+  ownersOfRefused(): ReadonlySet<string> {
+    return new Set(this.refused === '' ? [] : [`owner of ${this.refused}`]);
+  }
 }
 
 describe('streams of one client', () => {
@@ -56,6 +60,17 @@ describe('streams of one client', () => {
     expect(siblings.takeHeld('default/web-1')).to.deep.equal([]);
     endpoints.refused = 'bad';
     expect(['new', 'bad'].map((name) => others.refuses(typeUrls.endpoint, name))).to.deep.equal([false, true]);
+  });
+
+  it('know the services of what another refuses, and may go on when something is said there', () => {
+    const others = siblings.others('default/web-1', clusters);
+    endpoints.refused = '';
+    expect([...others.ownersOfRefused()]).to.deep.equal([]);
+    expect(siblings.takeHeld('default/web-1')).to.deep.equal([]);
+    endpoints.refused = 'bad';
+    expect([...others.ownersOfRefused()]).to.deep.equal(['owner of bad']);
+    expect(siblings.takeHeld('default/web-1')).to.deep.equal([clusters]);
+    endpoints.refused = '';
   });
 
   it('do not wait for those of other clients, nor for those that have gone', () => {
