@@ -65,6 +65,9 @@ export interface ControlPlaneOptions {
   readonly removalDeadlineMs?: number;
 }
 
+/** From the last acknowledgement of clients that are not ours until what the revision takes away goes. */
+const acceptedSettleMs = 500;
+
 const defaultRemovalDeadlineMs = 30_000;
 const defaultVipRange = '240.240.0.0/16';
 
@@ -285,7 +288,9 @@ export class ControlPlane {
   #removeWhenApplied(revision: number): void {
     if (this.#rebuild.retiredBy(revision) === 0) return;
     const { log, removalDeadlineMs = defaultRemovalDeadlineMs } = this.#options;
-    this.rollouts.whenApplied(revision, removalDeadlineMs, (laggards) => {
+    // What an agent acknowledges it uses; others may use a moment later what they have taken.
+    const settleMs = [...this.#audience.kinds()].some((kind) => kind !== 'agent') ? acceptedSettleMs : 0;
+    this.rollouts.whenApplied(revision, { timeoutMs: removalDeadlineMs, settleMs }, (laggards) => {
       if (laggards.length > 0) {
         const seconds = removalDeadlineMs / 1_000;
         log.warn(

@@ -101,25 +101,40 @@ export class Rollouts {
     }
   }
 
-  /** Calls back once nobody is pending any more, or after `timeoutMs`, with those who are. */
-  whenApplied(revision: number, timeoutMs: number, then: (laggards: readonly Laggard[]) => void): void {
+  /** Calls back `settleMs` after nobody is pending any more, or after `timeoutMs`, with those who are. */
+  whenApplied(
+    revision: number,
+    { timeoutMs, settleMs }: { readonly timeoutMs: number; readonly settleMs: number },
+    then: (laggards: readonly Laggard[]) => void,
+  ): void {
     const rollout = this.#rollouts.get(revision);
     if (rollout === undefined || rollout.pending.size === 0) return then([]);
     const finish = () => {
       if (rollout.pending.size > 0) return;
-      clearTimeout(timer);
-      this.#deadlines.delete(timer);
+      cancelDeadline();
       rollout.waiters.delete(finish);
-      then([]);
+      if (settleMs === 0) then([]);
+      else this.#after(settleMs, () => then([]));
     };
-    const timer = setTimeout(() => {
-      this.#deadlines.delete(timer);
+    const cancelDeadline = this.#after(timeoutMs, () => {
       rollout.waiters.delete(finish);
       const { pending, rejected } = describe(rollout);
       then([...pending, ...rejected]);
-    }, timeoutMs).unref();
-    this.#deadlines.add(timer);
+    });
     rollout.waiters.add(finish);
+  }
+
+  /** Answers how to cancel it. */
+  #after(ms: number, act: () => void): () => void {
+    const timer = setTimeout(() => {
+      this.#deadlines.delete(timer);
+      act();
+    }, ms).unref();
+    this.#deadlines.add(timer);
+    return () => {
+      clearTimeout(timer);
+      this.#deadlines.delete(timer);
+    };
   }
 
   /** Nobody is called back any more. */

@@ -1,6 +1,7 @@
+import { mock } from 'node:test';
 import { expect } from 'chai';
 import { type AgentRecord, createAgentRecord } from '../../../../server/status/agent-record.ts';
-import { type Rollout, Rollouts } from '../../../../server/status/rollouts.ts';
+import { type Laggard, type Rollout, Rollouts } from '../../../../server/status/rollouts.ts';
 
 const never = new AbortController().signal;
 /** Long enough to fail a test that waits for it. */
@@ -306,9 +307,9 @@ describe('rollouts', () => {
 
   describe('a revision that takes something away', () => {
     /** What is called back, once it is. */
-    const follow = (revision: number, timeoutMs: number) =>
+    const follow = (revision: number, timeoutMs: number, settleMs = 0) =>
       new Promise<string[]>((resolve) => {
-        rollouts.whenApplied(revision, timeoutMs, (laggards) => resolve(laggards.map(({ id }) => id)));
+        rollouts.whenApplied(revision, { timeoutMs, settleMs }, (laggards) => resolve(laggards.map(({ id }) => id)));
       });
 
     it('is complete when everybody has applied it and it is gone', async () => {
@@ -332,6 +333,24 @@ describe('rollouts', () => {
       expect(await applied).to.deep.equal(['a', 'b']);
     });
 
+    it('stays for a moment with those who may not use yet what they have acknowledged', async () => {
+      mock.timers.enable({ apis: ['setTimeout'] });
+      try {
+        const a = agent('a');
+        rollouts.publish({ revision: 1, sequence: 1 }, [a], 1);
+        const called: (readonly Laggard[])[] = [];
+        rollouts.whenApplied(1, { timeoutMs: 1_000, settleMs: 500 }, (laggards) => called.push(laggards));
+        mock.timers.tick(900);
+        applies(a, 1);
+        mock.timers.tick(499);
+        expect(called).to.deep.equal([]);
+        mock.timers.tick(1);
+        expect(called).to.deep.equal([[]]);
+      } finally {
+        mock.timers.reset();
+      }
+    });
+
     it('does not wait when nobody is concerned', async () => {
       rollouts.publish({ revision: 1, sequence: 1 }, [], 1);
       expect(await follow(1, long)).to.deep.equal([]);
@@ -347,7 +366,7 @@ describe('rollouts', () => {
     it('calls nobody back when the server has ended', async () => {
       rollouts.publish({ revision: 1, sequence: 1 }, [agent('a')], 1);
       let isCalled = false;
-      rollouts.whenApplied(1, 1, () => {
+      rollouts.whenApplied(1, { timeoutMs: 1, settleMs: 0 }, () => {
         isCalled = true;
       });
       rollouts.close();
