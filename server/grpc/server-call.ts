@@ -24,7 +24,7 @@ export interface ServerCall<Request, Response> {
   onOver: () => void;
   /** `onTaken`: called once when HTTP/2 has taken it, or never will. Without effect after the end. */
   write(response: Response, onTaken?: () => void): void;
-  /** As `write`, of a message that is encoded and framed already: the same bytes for many. */
+  /** As `write`, of a message, or the next piece of one, that is encoded and framed already: the same bytes for many. */
   writeFramed(bytes: Buffer, onTaken?: () => void): void;
   /** Ends it, with OK or another status and a sentence for the client; the first end counts. */
   end(code?: number, details?: string): void;

@@ -18,6 +18,9 @@ const mostUnreadBytes = 64 * 1024 * 1024;
 /** A client for which more than this lies in wait is sent nothing new until it has taken it: then the newest state. */
 const enoughUnreadBytes = 1024 * 1024;
 
+/** What is larger is written in pieces: over a slow line a client that takes some of it is not taken for one that takes nothing. */
+const pieceBytes = 128 * 1024;
+
 /** Who takes nothing for so long is not waited for before others are sent to. */
 const mostPatienceMs = 1_000;
 
@@ -277,7 +280,10 @@ export class AdsStream implements Sibling {
     const bytes = encodeResponse(response, this.#options.protocol, this.#options.serverId);
     if (this.#unreadBytes === 0) this.#takenMs = this.#options.clock();
     this.#count(bytes.length);
-    this.#options.call.writeFramed(bytes, () => this.#onTaken(bytes.length));
+    for (let from = 0; from < bytes.length; from += pieceBytes) {
+      const piece = bytes.subarray(from, from + pieceBytes);
+      this.#options.call.writeFramed(piece, () => this.#onTaken(piece.length));
+    }
     if (this.#unreadBytes > mostUnreadBytes) {
       this.#refuse(status.RESOURCE_EXHAUSTED, 'the client does not read what it is sent');
     }
