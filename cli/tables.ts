@@ -21,17 +21,18 @@ export type Service = z.output<typeof serviceAnswer>;
 export type Stored = z.output<typeof storedAnswer>;
 
 export function servicesTable(out: Screen, services: readonly Service[]): string {
-  const rows = services.map(({ namespace, name, ports, instances, declared, revision }) => [
+  const rows = services.map(({ namespace, name, ports, virtualIps, instances, declared, revision }) => [
     name,
     namespace,
     ports.map((port) => `${port.name}:${port.port}`).join(' '),
+    virtualIps.join(' '),
     Object.entries(instances)
       .filter(([, number]) => number > 0)
       .map(([word, number]) => `${number} ${word}`)
       .join(', '),
     declared ? String(revision) : '',
   ]);
-  return table(out, ['NAME', 'NAMESPACE', 'PORTS', 'INSTANCES', 'REVISION'], rows);
+  return table(out, ['NAME', 'NAMESPACE', 'PORTS', 'VIRTUAL IP', 'INSTANCES', 'REVISION'], rows);
 }
 
 export function documentsTable(out: Screen, stored: readonly Stored[]): string {

@@ -134,6 +134,7 @@ export const serviceAnswer = named(
     declared: z.boolean().meta({ description: 'Whether a Service document describes it' }),
     ports: z.array(z.object({ name: z.string(), port: z.int(), protocol: z.string() })),
     aliases: z.array(z.string()),
+    virtualIps: z.array(z.string()).meta({ description: 'What its names stand for in DNS' }),
     instances: counts,
     revision: z.int(),
   }),

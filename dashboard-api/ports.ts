@@ -89,6 +89,8 @@ export interface ServiceInfo {
   readonly declared: boolean;
   readonly ports: readonly { readonly name: string; readonly port: number; readonly protocol: string }[];
   readonly aliases: readonly string[];
+  /** What its names stand for in the DNS of agents. */
+  readonly virtualIps: readonly string[];
   readonly instances: Readonly<Record<InstanceState, number>>;
   /** Revision of its document; 0 for an implicit service. */
   readonly revision: number;

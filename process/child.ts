@@ -6,6 +6,7 @@
 import { spawn } from 'node:child_process';
 import { constants } from 'node:os';
 import type { Clock } from './clock.ts';
+import { accountOf } from './passwd.ts';
 import { isGroupRunning, signalGroup } from './process-group.ts';
 
 export interface Child {
@@ -33,7 +34,9 @@ export interface UserAndGroup {
 const lookMs = 20;
 
 export function startChild([file = '', ...args]: readonly string[], { onFault, runAs }: ChildOptions = {}): Child {
-  const child = spawn(file, args, { stdio: 'inherit', detached: true, ...runAs });
+  // Another user's files are not those of this one.
+  const env = { ...process.env, ...(runAs && accountOf(runAs.uid)) };
+  const child = spawn(file, args, { stdio: 'inherit', detached: true, env, ...runAs });
   const { pid } = child;
   // A number that was free once may be another group's soon: from then on it is left alone.
   let isGone = pid === undefined;

@@ -56,7 +56,7 @@ export function instanceInfo(record: InstanceRecord, lastSeen: string): Instance
 
 const noInstances: Record<InstanceState, number> = { starting: 0, passing: 0, failing: 0, draining: 0, lost: 0 };
 
-function serviceInfo(key: string, { rules, registry }: ControlPlane): ServiceInfo {
+function serviceInfo(key: string, { rules, registry, virtualIps }: ControlPlane): ServiceInfo {
   const { namespace, name } = parseServiceKey(key) ?? { namespace: '', name: key };
   const document = rules.index.service(key);
   const instances = { ...noInstances };
@@ -67,6 +67,7 @@ function serviceInfo(key: string, { rules, registry }: ControlPlane): ServiceInf
     declared: document !== undefined,
     ports: rules.index.ports(key),
     aliases: document?.spec.aliases ?? [],
+    virtualIps: virtualIps.of(key),
     instances,
     revision: rules.get({ kind: 'Service', namespace, name })?.revision ?? 0,
   };

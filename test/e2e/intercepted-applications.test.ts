@@ -159,7 +159,10 @@ for (const backend of ['nftables', 'iptables'] as const) {
 
       it('are told the virtual IP, or where the instances are when they dial these themselves', async () => {
         const resolve = ['/usr/bin/python3', '-c', 'import socket; print(socket.gethostbyname("reviews"))'];
-        expect(await on(caller, [...asApplication, ...resolve])).to.match(/^240\.240\.\d+\.\d+\n$/);
+        const told = await on(caller, [...asApplication, ...resolve]);
+        expect(told).to.match(/^240\.240\.\d+\.\d+\n$/);
+        // Which is what operators are told as well.
+        expect(await on(callee, [...sluice, 'get', 'services', '--api', api])).to.include(told.trim());
         await apply(rules(90, 10, 'direct'));
         expect(await on(caller, [...asApplication, ...resolve])).to.equal('10.78.0.2\n');
         expect(await get('http://10.78.0.2:12221/', 10)).to.deep.equal({ v1: 10 });
@@ -200,11 +203,11 @@ for (const backend of ['nftables', 'iptables'] as const) {
     it('are started by their agent as another user when the rules are in place, and end with it', async () => {
       const state = ['--state-dir', processes.makeFolder('state-child')];
       const flags = ['--service', 'web', '--server', '10.78.0.2:15010', '--intercept', backend, ...state];
-      const application = `for at in 1 2 3 4 5 6 7 8 9 10; do curl --silent http://reviews:9080/; done; id -u; exit 7`;
+      const application = `for at in 1 2 3 4 5 6 7 8 9 10; do curl --silent http://reviews:9080/; done; id -u; echo $HOME $USER; exit 7`;
       const command = ['--run-as', String(uid), '--', 'sh', '-c', application];
       const started = processes.start(caller.inside([...sluice, 'agent', ...flags, ...command]), { name: 'agent' });
       expect((await started.ended).code).to.equal(7);
-      expect(started.stdout).to.match(new RegExp(`^(?=.*v2)(v[12]){10}${uid}\n$`));
+      expect(started.stdout).to.match(new RegExp(`^(?=.*v2)(v[12]){10}${uid}\n/ ${uid}\n$`));
       expect(caller.dump()).to.not.match(/sluice|15001|240\.240/);
     });
 

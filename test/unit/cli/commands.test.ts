@@ -211,7 +211,7 @@ describe('sluice', () => {
         want: /NAME +NAMESPACE +SERVICE +RULES +REVISION\ncanary +default +reviews +v1 90, v2 10 +1\n/,
       },
       { args: ['get', 'route', 'canary'], want: /canary +default +reviews +v1 90, v2 10 +1\n/ },
-      { args: ['get', 'svc'], want: /reviews +default +http:80 +- +1\n/ },
+      { args: ['get', 'svc'], want: /reviews +default +http:80 +240.240.0.1 +- +1\n/ },
       { args: ['get', 'Service', 'reviews'], want: /reviews +default +reviews +http:80 http +1\n/ },
       { args: ['get', 'tp'], want: /NAME +NAMESPACE/ },
       { args: ['get', 'rev'], want: /1 .*\+Route\/canary \+Service\/reviews/ },

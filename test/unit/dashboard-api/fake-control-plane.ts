@@ -207,6 +207,7 @@ export class FakeControlPlane {
     );
     const implicit = [...this.#instances.values()].map(({ namespace, service }) => ({ namespace, name: service }));
     const infos = new Map<string, ServiceInfo>();
+    const virtualIps = ['240.240.0.1'];
     for (const { namespace, name } of implicit) {
       const ports = [{ name: 'http', port: 80, protocol: 'http' }];
       const instances = this.#count(namespace, name);
@@ -216,6 +217,7 @@ export class FakeControlPlane {
         declared: false,
         ports,
         aliases: [],
+        virtualIps,
         instances,
         revision: 0,
       });
@@ -223,7 +225,16 @@ export class FakeControlPlane {
     for (const { namespace, name, revision, spec } of declared) {
       const { ports, aliases } = spec;
       const instances = this.#count(namespace, name);
-      infos.set(`${namespace}/${name}`, { namespace, name, declared: true, ports, aliases, instances, revision });
+      infos.set(`${namespace}/${name}`, {
+        namespace,
+        name,
+        declared: true,
+        ports,
+        aliases,
+        virtualIps,
+        instances,
+        revision,
+      });
     }
     return [...infos.values()];
   }
