@@ -3,8 +3,8 @@
  * while it runs; those that stay as they are notice nothing of it.
  */
 import { isDeepStrictEqual } from 'node:util';
+import { descriptorLimit } from '../../process/descriptor-limit.ts';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
-import type { Logger } from '../../process/log.ts';
 import { startAdmin } from '../admin/admin-server.ts';
 import type { Readiness } from '../admin/readiness.ts';
 import { type AgentContext, type AgentCore, startCore } from '../agent-core.ts';
@@ -14,26 +14,7 @@ import type { PacketRules } from '../packet-rules.ts';
 import type { Running } from '../start.ts';
 import { changesBetween } from './entry-changes.ts';
 import { KeptPorts } from './kept-ports.ts';
-
-/** An application, and its agent. */
-interface Entry {
-  readonly settings: EntrySettings;
-  readonly core: AgentCore;
-  readonly log: Logger;
-}
-
-/** Entries on their way out. */
-interface Leaving {
-  readonly entries: readonly Entry[];
-  /** Packet rules still lead to them: callers may not know yet. */
-  isTaken: boolean;
-  /** Nobody has the time to wait for clients. */
-  hurry: () => void;
-  ended: Promise<void>;
-}
-
-/** Longer than agents keep a connection that they do not use (4 s): so nobody sends a request into one that just closes. */
-const retireMs = 5_000;
+import { type Entry, LeavingEntries } from './leaving-entries.ts';
 
 export class SharedAgent implements Running {
   readonly #context: AgentContext;
@@ -41,8 +22,7 @@ export class SharedAgent implements Running {
   #settings: SharedSettings;
   /** By id, in the order of the file. */
   #entries: ReadonlyMap<string, Entry> = new Map();
-  /** Entries that are no more, until they have ended. */
-  readonly #leaving = new Set<Leaving>();
+  readonly #leaving: LeavingEntries;
   #rules: PacketRules | undefined;
   #admin: { readonly address: HostPort; close(): Promise<void> } | undefined;
   /** One change after the other. */
@@ -52,6 +32,7 @@ export class SharedAgent implements Running {
   private constructor(settings: SharedSettings, context: AgentContext) {
     this.#settings = settings;
     this.#context = context;
+    this.#leaving = new LeavingEntries({ ...context, onTold: () => this.#leadNoMore() });
   }
 
   /** Rejects with a sentence when one of the entries, the admin port or the packet rules cannot be had; then nothing runs. */
@@ -100,7 +81,7 @@ export class SharedAgent implements Running {
   async drain(): Promise<void> {
     this.#isEnding = true;
     await this.#lastChange;
-    for (const { hurry } of this.#leaving) hurry();
+    this.#leaving.hurry();
     await Promise.all(this.#cores.map((core) => core.drain()));
   }
 
@@ -115,7 +96,7 @@ export class SharedAgent implements Running {
 
   async close(): Promise<void> {
     await this.#admin?.close();
-    await Promise.all([...this.#cores.map((core) => core.close()), ...[...this.#leaving].map(({ ended }) => ended)]);
+    await Promise.all([...this.#cores.map((core) => core.close()), this.#leaving.ended()]);
   }
 
   reopenAccessLog(): void {
@@ -132,11 +113,7 @@ export class SharedAgent implements Running {
   }
 
   get #allCores(): AgentCore[] {
-    return [...this.#cores, ...this.#goingEntries.map(({ core }) => core)];
-  }
-
-  get #goingEntries(): Entry[] {
-    return [...this.#leaving].flatMap(({ entries }) => entries);
+    return [...this.#cores, ...this.#leaving.all.map(({ core }) => core)];
   }
 
   async #start(): Promise<void> {
@@ -150,6 +127,7 @@ export class SharedAgent implements Running {
     );
     await this.#putRules([...this.#entries.values()]);
     for (const entry of this.#entries.values()) this.#connect(entry);
+    this.#warnOfDescriptors();
   }
 
   async #add(settings: EntrySettings): Promise<void> {
@@ -177,7 +155,7 @@ export class SharedAgent implements Running {
 
   /** Of those that run or are about to end. */
   #newest(isIt: (settings: EntrySettings) => boolean): Entry | undefined {
-    return [...this.#goingEntries, ...this.#entries.values()].findLast(({ settings }) => isIt(settings));
+    return [...this.#leaving.all, ...this.#entries.values()].findLast(({ settings }) => isIt(settings));
   }
 
   #connect({ core, log }: Entry): void {
@@ -212,16 +190,27 @@ export class SharedAgent implements Running {
     const predecessors = new Map([...started.keys()].map((id) => [id, this.#newest((each) => each.id === id)]));
     const replaced = [...started.keys()].flatMap((id) => this.#entries.get(id) ?? []);
     this.#entries = next;
-    this.#dismiss(gone);
+    this.#leaving.dismiss(gone);
     // It would be registered as starting, though it may have been passing.
     await Promise.all([...started.values()].map(({ core }) => core.appKnown));
     for (const [id, entry] of started) {
       predecessors.get(id)?.core.disconnect();
       this.#connect(entry);
     }
-    this.#retire(replaced);
+    this.#leaving.retire(replaced);
     const ids = (list: readonly EntrySettings[]) => list.flatMap(({ id }) => (started.has(id) ? [id] : []));
     log.info({ added: ids(added), changed: ids(changed), removed }, 'entries have changed');
+    this.#warnOfDescriptors();
+  }
+
+  /** Where there are not enough for all, one application can take those of the others. */
+  #warnOfDescriptors(): void {
+    const allowed = descriptorLimit();
+    const needed = [...this.#entries.values()].reduce((sum, { settings }) => sum + descriptorsOf(settings), 0);
+    if (allowed === undefined || needed <= allowed) return;
+    const sentence =
+      'the limits of the entries add up to more descriptors than this process may have: raise that (LimitNOFILE), or lower them';
+    this.#context.log.warn({ needed, allowed }, sentence);
   }
 
   /** Those that can be had, by id. */
@@ -265,44 +254,17 @@ export class SharedAgent implements Running {
     await this.#rules?.put(describeEntries(taken, this.adminAddress.port));
   }
 
-  /** Others speak for these applications already: clients have the time to change over. */
-  #retire(entries: readonly Entry[]): void {
-    for (const { core } of entries) core.retire();
-    this.#leave(entries, false, async (leaving) => {
-      await new Promise<void>((resolve) => {
-        leaving.hurry = resolve;
-        this.#context.clock.after(retireMs, resolve);
-      });
+  /** Who dials from now on what has been an entry reaches whom he dials. */
+  async #leadNoMore(): Promise<void> {
+    await this.#putRules([...this.#entries.values(), ...this.#leaving.known]).catch((cause: unknown) => {
+      this.#context.log.error(`packet rules still lead to entries that are no more: ${sentenceOf(cause)}`);
     });
   }
+}
 
-  /** Nobody speaks for these applications any more: callers are told first. Of all together, for they may call each other. */
-  #dismiss(entries: readonly Entry[]): void {
-    this.#leave(entries, true, async (leaving) => {
-      await Promise.all(entries.map(({ core }) => core.drain()));
-      // Who dials from now on reaches whom he dials.
-      leaving.isTaken = false;
-      const taken = [...this.#leaving].flatMap(({ isTaken, entries: others }) => (isTaken ? others : []));
-      await this.#putRules([...this.#entries.values(), ...taken]).catch((cause: unknown) => {
-        this.#context.log.error({ err: cause }, 'packet rules still lead to entries that are no more');
-      });
-    });
-  }
-
-  /** Ends them in the background, once it is their time. */
-  #leave(entries: readonly Entry[], isTaken: boolean, time: (leaving: Leaving) => Promise<void>): void {
-    if (entries.length === 0) return;
-    const leaving: Leaving = { entries, isTaken, hurry: () => {}, ended: Promise.resolve() };
-    this.#leaving.add(leaving);
-    const end = async ({ core, log }: Entry) => {
-      await core.closeInbound();
-      await core.close();
-      log.info(isTaken ? 'the entry has ended' : 'the entry as it was has ended');
-    };
-    leaving.ended = time(leaving)
-      .then(() => Promise.all(entries.map(end)))
-      .then(() => void this.#leaving.delete(leaving));
-  }
+/** Of clients, and of what their requests are sent over, in both directions. */
+function descriptorsOf({ limits: { maxConnections, maxRequests } }: EntrySettings): number {
+  return 2 * (maxConnections + maxRequests);
 }
 
 /** Of those that packet rules lead to; there is one for all. */
