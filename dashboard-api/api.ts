@@ -6,6 +6,7 @@ import { EventHub, realTimers, type Timers } from './events.ts';
 import { describeApi } from './openapi.ts';
 import type { ControlPlane } from './ports.ts';
 import { ApiError, errorOf, problemContentType, problemOf } from './problem-response.ts';
+import { RequestSignals } from './request-signals.ts';
 import { agentEndpoints } from './routes/agents.ts';
 import { applyEndpoints } from './routes/apply.ts';
 import { eventEndpoints } from './routes/events.ts';
@@ -72,7 +73,8 @@ export function createApi(controlPlane: ControlPlane, options: ApiOptions): Expr
   app.enable('case sensitive routing');
   app.use(observe(options.onAnswered));
   app.use(refuseOtherOrigins);
-  for (const [path, served] of byPath(endpoints)) mount(app, path, served, closing);
+  const signals = new RequestSignals(closing);
+  for (const [path, served] of byPath(endpoints)) mount(app, path, served, { closing, signals });
   for (const path of notYet) {
     app.all(path, () => {
       throw new ApiError('NOT_SUPPORTED_YET', path);
@@ -85,7 +87,12 @@ export function createApi(controlPlane: ControlPlane, options: ApiOptions): Expr
   return app;
 }
 
-function mount(app: Express, path: string, endpoints: readonly Endpoint[], closing: AbortSignal | undefined): void {
+interface Closing {
+  readonly closing: AbortSignal | undefined;
+  readonly signals: RequestSignals;
+}
+
+function mount(app: Express, path: string, endpoints: readonly Endpoint[], closing: Closing): void {
   const route = app.route(path.replaceAll(/\{(\w+)\}/g, ':$1'));
   for (const endpoint of endpoints) {
     const limitBytes = endpoint.body?.limitBytes;
@@ -101,12 +108,10 @@ function mount(app: Express, path: string, endpoints: readonly Endpoint[], closi
   });
 }
 
-function serve(endpoint: Endpoint, closing: AbortSignal | undefined) {
+function serve(endpoint: Endpoint, { closing, signals }: Closing) {
   return async (request: Request, response: Response): Promise<void> => {
     response.locals.path = endpoint.path;
     response.locals.limitBytes = endpoint.body?.limitBytes;
-    const gone = new AbortController();
-    response.once('close', () => gone.abort());
     const answer = await endpoint.run({
       // Only wildcards give lists, and no path has one.
       params: Object.fromEntries(Object.entries(request.params).map(([name, value]) => [name, String(value)])),
@@ -117,7 +122,7 @@ function serve(endpoint: Endpoint, closing: AbortSignal | undefined) {
         bytes: Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0),
       },
       remoteAddress: (request.socket.remoteAddress ?? 'unknown').replace(/^::ffff:/, ''),
-      signal: closing === undefined ? gone.signal : AbortSignal.any([gone.signal, closing]),
+      signal: signals.of(response),
     });
     if (response.destroyed) return;
     // A connection that stays open would hold up the shutdown until it has been idle for long.
