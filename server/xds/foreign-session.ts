@@ -7,6 +7,7 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import { Checkpoints, type State } from './checkpoints.ts';
 import { contentVersion, fullResponses, isTooMuch, isWholeSet } from './full-responses.ts';
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
@@ -51,9 +52,12 @@ export class ForeignSession<Member = unknown> implements Session {
   readonly #owed = new Set<string>();
   #nonce = 0;
   /** The state that was last looked at. */
-  #flushed = { revision: 0, sequence: 0 };
+  #flushed: State = { revision: 0, sequence: 0 };
   /** The state that was last reported as applied; none since a refusal. */
-  #reported: { readonly revision: number; readonly sequence: number } | undefined;
+  #reported: State | undefined;
+  readonly #checkpoints = new Checkpoints();
+  /** It has asked for something that it had not asked for when the responses before were sent. */
+  #hasAskedForMore = false;
   /** The state from which the response was cut that was last refused. */
   #refusedSequence = 0;
 
@@ -71,6 +75,7 @@ export class ForeignSession<Member = unknown> implements Session {
     if (faults !== undefined) return [faults];
     const subscription = this.#subscription(request.typeUrl);
     const { isFirst } = subscription;
+    const namesBefore = subscription.names.size;
     const verdict = subscription.verdict(request);
     const refusals = this.#onVerdict(subscription, verdict, request);
     if (verdict.isStale) return refusals;
@@ -79,6 +84,9 @@ export class ForeignSession<Member = unknown> implements Session {
       const message = `more than ${mostNames} names on one stream`;
       return [...refusals, { is: 'close', code: INVALID_ARGUMENT, message }];
     }
+    // It belongs to the states that it is to reach. Endpoints do not: routes wait for those that are new.
+    const hasMore = isFirst || subscription.names.size > namesBefore;
+    if (hasMore && request.typeUrl !== typeUrls.endpoint) this.#hasAskedForMore = true;
     if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#order.news.takeChanged());
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
     if (isFirst && subscription.isWildcard) this.#owed.add(request.typeUrl);
@@ -225,16 +233,36 @@ export class ForeignSession<Member = unknown> implements Session {
   #progress(): Effect | undefined {
     const { revision, sequence } = this.#flushed;
     if (this.#reported?.revision === revision && this.#reported.sequence === sequence) return undefined;
+    const state = this.#stateReached();
+    if (state === undefined) return undefined;
     let isRefusing = false;
-    let isSettled = this.#subscriptions.inOrder.length > 0;
-    for (const one of this.#subscriptions.inOrder) {
-      isRefusing ||= one.isRefusing;
-      isSettled &&= one.isAnswered && !this.#isBehind(one);
-    }
+    for (const one of this.#subscriptions.inOrder) isRefusing ||= one.isRefusing;
     // What came after the refused revision is used, in so far as it was not refused.
-    if (!isSettled || (isRefusing && sequence <= this.#refusedSequence)) return undefined;
-    this.#reported = this.#flushed;
-    return { is: 'applied', revision, sequence, isRefusing };
+    if (isRefusing && state.sequence <= this.#refusedSequence) return undefined;
+    this.#reported = state;
+    return { is: 'applied', revision: state.revision, sequence: state.sequence, isRefusing };
+  }
+
+  /** The present state, or one before it that was not told of; undefined: none. */
+  #stateReached(): State | undefined {
+    let isSettled = this.#subscriptions.inOrder.length > 0;
+    for (const one of this.#subscriptions.inOrder) isSettled &&= one.isAnswered && !this.#isBehind(one);
+    if (isSettled) {
+      this.#checkpoints.clear();
+      this.#hasAskedForMore = false;
+      return this.#flushed;
+    }
+    // Without what is taken away, which may go later.
+    let isSent = this.#subscriptions.inOrder.length > 0;
+    let oldest = Number.POSITIVE_INFINITY;
+    for (const one of this.#subscriptions.inOrder) {
+      isSent &&= !this.#owed.has(one.typeUrl) && !this.#order.hasNews(one);
+      if (!one.isAnswered) oldest = Math.min(oldest, Number(one.verdicts.oldestOfAll));
+    }
+    if (this.#hasAskedForMore) this.#checkpoints.onMoreSent(isSent ? this.#nonce : undefined);
+    this.#hasAskedForMore = false;
+    if (isSent) this.#checkpoints.onSent(this.#flushed, this.#nonce);
+    return this.#checkpoints.passed(oldest);
   }
 
   #hasToSend(): boolean {

@@ -58,6 +58,11 @@ export class Verdicts {
     return this.unanswered + (this.#overdue?.size ?? 0) === 0;
   }
 
+  /** Nonce of the oldest response without a verdict, those included that nobody waits for any more. */
+  get oldestOfAll(): string | undefined {
+    return this.#overdue?.keys().next().value ?? this.oldest;
+  }
+
   /** Of resources whose newest version has no verdict yet. */
   namesUnderWay(): ReadonlySet<string> {
     return new Set([...(this.#unanswered ?? none).values()].flatMap(({ changed }) => changed.map(({ name }) => name)));

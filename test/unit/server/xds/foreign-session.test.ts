@@ -490,17 +490,39 @@ spec: { service: a, loadBalancer: { policy: least-request } }
   describe('reports what the client has applied', () => {
     const now = ({ cache: { revision, sequence } }: ModelMesh) => ({ revision, sequence });
 
-    it('not before the answer to the newest response', () => {
+    it('as far as it has answered, and all of it after the answer to the newest response', () => {
       const mesh = meshWith('a');
       const client = new FakeClient(mesh, 'sotw');
       client.isPrompt = false;
       client.want('endpoint', a);
+      const first = now(mesh);
       mesh.put(instanceOf('a', 'a-2'));
-      client.ack('endpoint');
       expect(client.applied).to.deep.equal([]);
       client.ack('endpoint');
-      expect(client.applied).to.deep.equal([now(mesh)]);
+      expect(client.applied).to.deep.equal([first]);
+      client.ack('endpoint');
+      expect(client.applied).to.deep.equal([first, now(mesh)]);
     });
+
+    for (const protocol of ['sotw', 'delta'] as const) {
+      it(`while changes never cease, so that there is always something without an answer (${protocol})`, () => {
+        const mesh = meshWith('a', 'b');
+        const client = new FakeClient(mesh, protocol);
+        client.ask('endpoint', a, b);
+        client.ask('routeConfiguration', routes);
+        client.isPrompt = false;
+        mesh.put(instanceOf('a', 'a-0'));
+        mesh.apply(route('a', 'v1'));
+        const { revision } = now(mesh);
+        for (let n = 1; n < 10; n++) {
+          mesh.put(instanceOf('b', `b-${n}`));
+          mesh.put(instanceOf('a', `a-${n}`));
+          client.answer(0);
+        }
+        expect(client.pending).to.have.length.above(0);
+        expect(client.applied.at(-1)?.revision).to.equal(revision);
+      });
+    }
 
     it('refused is the revision of the refused response, not a newer one', () => {
       const mesh = meshWith('a');
