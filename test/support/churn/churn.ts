@@ -4,6 +4,8 @@
  * is back where it was.
  */
 import { readFileSync } from 'node:fs';
+import { Agent } from 'node:http';
+import { ask } from '../ask.ts';
 import { type Processes, type ServerProcess, startServer } from '../processes.ts';
 import { Follower, type FollowerKind } from './followers.ts';
 import { keepPace } from './pace.ts';
@@ -27,9 +29,9 @@ export interface ChurnResult {
   /** As they were answered, while all of it went on. */
   readonly instanceChangesPerSecond: number;
   readonly appliesPerSecond: number;
-  /** The longest that an apply took, and one with `wait`, in milliseconds. */
-  readonly longestApplyMs: number;
-  readonly longestWaitMs: number;
+  /** How long an apply took, and one that waited for all who are concerned, in milliseconds. */
+  readonly applyMs: Durations;
+  readonly waitMs: Durations;
   /** The longest that the push queue was seen. */
   readonly longestQueue: number;
   readonly streamsLeft: number;
@@ -40,7 +42,15 @@ export interface ChurnResult {
   readonly wrong: number;
 }
 
+/** In the middle, and the longest. */
+interface Durations {
+  readonly p50: number;
+  readonly longest: number;
+}
+
 const versions = ['v1', 'v2', 'v3'] as const;
+/** By which changes and applies are sent; an apply that waits keeps one busy. */
+const connections = 100;
 /** One of so many applies waits for all who are concerned. */
 const waitEvery = 10;
 
@@ -76,12 +86,14 @@ class Churn {
   readonly #options: ChurnOptions;
   readonly #services: readonly string[];
   readonly #present: Follower[] = [];
+  /** Kept, and not more: a busy server takes one new connection in each turn of its loop. */
+  readonly #connections = new Agent({ keepAlive: true, maxSockets: connections });
   #streams = 0;
   #ragedMs = 0;
   #changes = 0;
   #applies = 0;
-  #longestApplyMs = 0;
-  #longestWaitMs = 0;
+  readonly #applyMs: number[] = [];
+  readonly #waitMs: number[] = [];
   #longestQueue = 0;
 
   constructor(server: ServerProcess, options: ChurnOptions) {
@@ -95,8 +107,8 @@ class Churn {
       streams: this.#streams,
       instanceChangesPerSecond: Math.round((this.#changes * 1_000) / this.#ragedMs),
       appliesPerSecond: Math.round((this.#applies * 1_000) / this.#ragedMs),
-      longestApplyMs: Math.round(this.#longestApplyMs),
-      longestWaitMs: Math.round(this.#longestWaitMs),
+      applyMs: durationsOf(this.#applyMs),
+      waitMs: durationsOf(this.#waitMs),
       longestQueue: this.#longestQueue,
     };
   }
@@ -196,9 +208,7 @@ class Churn {
     const startedMs = performance.now();
     const weight = 1 + Math.floor(Math.random() * 99);
     await this.#post(route(pick(this.#services), weight, pick(['v2', 'v3'])), waits ? '?wait=10s' : '');
-    const tookMs = performance.now() - startedMs;
-    if (waits) this.#longestWaitMs = Math.max(this.#longestWaitMs, tookMs);
-    else this.#longestApplyMs = Math.max(this.#longestApplyMs, tookMs);
+    (waits ? this.#waitMs : this.#applyMs).push(performance.now() - startedMs);
   }
 
   async #post(text: string, query: string): Promise<void> {
@@ -207,11 +217,21 @@ class Churn {
   }
 
   async #ask(method: string, path: string, body?: string, type = 'application/json'): Promise<number> {
-    const headers = { 'content-type': type };
-    const answer = await fetch(`${this.#server.api}/api/v1${path}`, { method, headers, ...(body && { body }) });
-    await answer.arrayBuffer();
-    return answer.status;
+    const { status } = await ask({
+      at: this.#server.http,
+      target: `/api/v1${path}`,
+      method,
+      headers: { 'content-type': type },
+      agent: this.#connections,
+      ...(body !== undefined && { body }),
+    });
+    return status;
   }
+}
+
+function durationsOf(list: readonly number[]): Durations {
+  const sorted = [...list].sort((a, b) => a - b).map(Math.round);
+  return { p50: sorted[sorted.length >> 1] ?? 0, longest: sorted.at(-1) ?? 0 };
 }
 
 function memoryMb({ process }: ServerProcess): number {
