@@ -106,7 +106,7 @@ describe('load reports', () => {
       name: 'of millions of clusters',
       messages: [{ node: { id: 'x' } }, { clusterStats: Array.from({ length: 1_500_000 }, () => ({})) }],
       code: status.INVALID_ARGUMENT,
-      words: /bytes are more than/,
+      words: /bytes: more than/,
     },
     {
       name: 'all the time',
@@ -138,7 +138,7 @@ describe('load reports', () => {
     const stream = open();
     stream.write(Buffer.from([10, 0xff, 0xff, 0xff, 0xff, 0x0f, 1, 2, 3]));
     const { code, details } = await stream.ended;
-    expect(details).to.match(/^a load report cannot be decoded: /);
+    expect(details).to.match(/^a message cannot be decoded: /);
     expect(code).to.equal(status.INVALID_ARGUMENT);
   });
 

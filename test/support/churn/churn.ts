@@ -51,6 +51,8 @@ interface Durations {
 const versions = ['v1', 'v2', 'v3'] as const;
 /** By which changes and applies are sent; an apply that waits keeps one busy. */
 const connections = 100;
+/** Shorter than the server's own patience: who uses a connection while the other side closes it sees it reset. */
+const idleMs = 20_000;
 /** One of so many applies waits for all who are concerned. */
 const waitEvery = 10;
 
@@ -87,7 +89,7 @@ class Churn {
   readonly #services: readonly string[];
   readonly #present: Follower[] = [];
   /** Kept, and not more: a busy server takes one new connection in each turn of its loop. */
-  readonly #connections = new Agent({ keepAlive: true, maxSockets: connections });
+  readonly #connections = new Agent({ keepAlive: true, maxSockets: connections, timeout: idleMs });
   #streams = 0;
   #ragedMs = 0;
   #changes = 0;

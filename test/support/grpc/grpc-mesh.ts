@@ -86,8 +86,9 @@ export class GrpcMesh {
     return body;
   }
 
-  startClient(id = 'web-1', namespace = 'default'): GrpcClient {
-    const options = { servers: [this.mesh.server.grpc], service: 'web', namespace, id, zone: '' };
+  /** `server`: the control plane unless given. */
+  startClient(id = 'web-1', namespace = 'default', server = this.mesh.server.grpc): GrpcClient {
+    const options = { servers: [server], service: 'web', namespace, id, zone: '' };
     const client = startGrpcClient(this.#library, this.mesh.folder, options);
     this.#clients.push(client);
     return client;
