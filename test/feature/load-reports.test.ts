@@ -105,7 +105,7 @@ describe('load reports', () => {
     {
       name: 'of millions of clusters',
       messages: [{ node: { id: 'x' } }, { clusterStats: Array.from({ length: 1_500_000 }, () => ({})) }],
-      code: status.INVALID_ARGUMENT,
+      code: status.RESOURCE_EXHAUSTED,
       words: /bytes: more than/,
     },
     {
