@@ -2,35 +2,26 @@
  * Applications that know nothing of the mesh, on hosts of their own: they dial what their registry or DNS tells them, and
  * packet rules bring them to the agent. Each step of the way from no mesh to two sidecars and back.
  */
+import { chmodSync, chownSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { expect } from 'chai';
 import type { NetworkNamespace } from '../support/network-namespaces.ts';
 import { NetworkNamespaces, skipUnlessNamespaces } from '../support/network-namespaces.ts';
-import { Processes, programs } from '../support/processes.ts';
+import {
+  answers,
+  asUser,
+  curl,
+  printed,
+  registerInstance,
+  sluice,
+  startApplication,
+  startControlPlane,
+} from '../support/plain-applications.ts';
+import { Processes } from '../support/processes.ts';
 import type { TestProcess } from '../support/test-process.ts';
 
-const sluice = [process.execPath, programs.sluice];
 /** Of applications: not the agent's. */
 const uid = 2000;
-const asApplication = ['setpriv', `--reuid=${uid}`, `--regid=${uid}`, '--clear-groups'];
-
-const web = (version: string, port: number) => `
-import http.server, socket
-class Answer(http.server.BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-    disable_nagle_algorithm = True
-    def do_GET(self):
-        body = b'${version}'
-        self.send_response(200)
-        self.send_header('content-length', str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-    def log_message(self, *rest): pass
-class Server(http.server.ThreadingHTTPServer):
-    address_family = socket.AF_INET6
-server = Server(('::', ${port}), Answer)
-print('ready', flush=True)
-server.serve_forever()
-`;
 
 const rules = (v1: number, v2: number, hops = 'both') => `
 apiVersion: sluice.dev/v1
@@ -55,33 +46,13 @@ for (const backend of ['nftables', 'iptables'] as const) {
     let server: TestProcess;
     let agent: TestProcess;
 
-    const api = 'http://127.0.0.1:7070';
+    /** So many requests of an application of the caller; what answered, and how often. */
+    const get = async (url: string, times = 1, flags: readonly string[] = []) =>
+      answers(await printed(caller, [...asUser(uid), ...curl(url, times, flags)]));
 
-    /** What a command on the host printed. */
-    async function on(host: NetworkNamespace, command: readonly string[], input = ''): Promise<string> {
-      const result = await host.run(command, input);
-      if (result === undefined || result.code !== 0) throw new Error(`${command.join(' ')}: ${result?.stderr}`);
-      return result.stdout;
-    }
+    const apply = (text: string) => printed(callee, [...sluice, 'apply', '-f', '-', '--wait=10s'], text);
 
-    /** So many requests of an application of the caller, one connection each; what answered, and how often. */
-    async function get(url: string, times = 1, flags: readonly string[] = []): Promise<Record<string, number>> {
-      const urls = Array.from({ length: times }, () => url);
-      const curl = ['curl', '--silent', '--show-error', '--max-time', '10', '--write-out', '\\n', ...flags, ...urls];
-      const lines = (await on(caller, [...asApplication, ...curl])).trim().split('\n');
-      const counts: Record<string, number> = {};
-      for (const line of lines) counts[line] = (counts[line] ?? 0) + 1;
-      return counts;
-    }
-
-    const apply = (text: string) => on(callee, [...sluice, 'apply', '-f', '-', '--wait=10s', '--api', api], text);
-
-    async function startServer(): Promise<TestProcess> {
-      const flags = ['--grpc', '10.78.0.2:15010', '--data-dir', processes.makeFolder('data')];
-      const server = processes.start(callee.inside([...sluice, 'server', ...flags]), { name: 'server' });
-      await server.says(/"msg":"serving"/);
-      return server;
-    }
+    const startServer = () => startControlPlane(processes, { on: callee, address: '10.78.0.2' });
 
     async function startAgent(host: NetworkNamespace, flags: readonly string[]): Promise<TestProcess> {
       const state = ['--state-dir', processes.makeFolder(`state-${flags[1]}`)];
@@ -89,12 +60,6 @@ for (const backend of ['nftables', 'iptables'] as const) {
       const started = processes.start(host.inside([...sluice, 'agent', ...flags, ...common]), { name: 'agent' });
       await started.says(/"msg":"ready/);
       return started;
-    }
-
-    async function register(id: string, version: string, port: number): Promise<void> {
-      const body = JSON.stringify({ address: '10.78.0.2', port, labels: { version }, ttl: '1h' });
-      const curl = ['curl', '--silent', '--fail', '-X', 'PUT', '-H', 'content-type: application/json', '-d', body];
-      await on(callee, [...curl, `${api}/api/v1/services/reviews/instances/${id}`]);
     }
 
     before(async function () {
@@ -106,17 +71,17 @@ for (const backend of ['nftables', 'iptables'] as const) {
       );
       // A name server that nobody is at: its questions are the agent's.
       caller.resolveBy('10.78.0.2');
-      for (const [version, port] of [
-        ['v1', 12_221],
-        ['v2', 12_222],
-        ['outside', 12_229],
-      ] as const) {
-        const app = processes.start(callee.inside(['/usr/bin/python3', '-c', web(version, port)]), { name: version });
-        await app.says(/ready/);
-      }
-      server = await startServer();
-      await register('reviews-v1', 'v1', 12_221);
-      await register('reviews-v2', 'v2', 12_222);
+      const applications = [
+        { on: callee, name: 'v1', port: 12_221 },
+        { on: callee, name: 'v2', port: 12_222 },
+        { on: callee, name: 'outside', port: 12_229 },
+      ];
+      [server] = await Promise.all([
+        startServer(),
+        ...applications.map((application) => startApplication(processes, application)),
+      ]);
+      await registerInstance(callee, 'reviews/reviews-v1', { address: '10.78.0.2', port: 12_221, version: 'v1' });
+      await registerInstance(callee, 'reviews/reviews-v2', { address: '10.78.0.2', port: 12_222, version: 'v2' });
       await apply(rules(90, 10));
     });
     after(async () => {
@@ -159,12 +124,12 @@ for (const backend of ['nftables', 'iptables'] as const) {
 
       it('are told the virtual IP, or where the instances are when they dial these themselves', async () => {
         const resolve = ['/usr/bin/python3', '-c', 'import socket; print(socket.gethostbyname("reviews"))'];
-        const told = await on(caller, [...asApplication, ...resolve]);
+        const told = await printed(caller, [...asUser(uid), ...resolve]);
         expect(told).to.match(/^240\.240\.\d+\.\d+\n$/);
         // Which is what operators are told as well.
-        expect(await on(callee, [...sluice, 'get', 'services', '--api', api])).to.include(told.trim());
+        expect(await printed(callee, [...sluice, 'get', 'services'])).to.include(told.trim());
         await apply(rules(90, 10, 'direct'));
-        expect(await on(caller, [...asApplication, ...resolve])).to.equal('10.78.0.2\n');
+        expect(await printed(caller, [...asUser(uid), ...resolve])).to.equal('10.78.0.2\n');
         expect(await get('http://10.78.0.2:12221/', 10)).to.deep.equal({ v1: 10 });
         await apply(rules(90, 10));
         expect(await get('http://10.78.0.2:12221/', 100)).to.deep.equal({ v1: 90, v2: 10 });
@@ -211,12 +176,32 @@ for (const backend of ['nftables', 'iptables'] as const) {
       expect(caller.dump()).to.not.match(/sluice|15001|240\.240/);
     });
 
+    it('are brought to an agent of several processes by rules that somebody else has installed', async () => {
+      const agentUid = 1337;
+      const common = ['--agent-uid', String(agentUid), '--backend', backend];
+      await printed(caller, [...sluice, 'intercept', 'install', ...common, '--server', '10.78.0.2:15010']);
+      const state = processes.makeFolder('state-external');
+      chownSync(state, agentUid, agentUid);
+      chmodSync(dirname(state), 0o755);
+      const flags = ['--service', 'web', '--server', '10.78.0.2:15010', '--state-dir', state];
+      const command = [...asUser(agentUid), ...sluice, 'agent', ...flags, '--intercept', 'external', '--workers', '2'];
+      const external = processes.start(caller.inside(command), { name: 'agent' });
+      await external.says(/"msg":"ready/);
+      expect(await get('http://reviews:9080/', 100)).to.deep.equal({ v1: 90, v2: 10 });
+      expect(await get('http://10.78.0.2:12221/', 100, ['-H', 'connection: close'])).to.deep.equal({ v1: 90, v2: 10 });
+      expect(await get('http://10.78.0.2:12229/', 2)).to.deep.equal({ outside: 2 });
+      external.signal('SIGTERM');
+      expect((await external.ended).code).to.equal(0);
+      await printed(caller, [...sluice, 'intercept', 'uninstall']);
+      expect(caller.dump()).to.not.match(/sluice|15001|240\.240/);
+    });
+
     describe('with an agent beside an instance', () => {
       let beside: TestProcess;
 
       /** What the inbound of the instance has carried. */
       const carried = async (): Promise<number> => {
-        const stats = JSON.parse(await on(callee, ['curl', '--silent', 'http://127.0.0.1:15000/stats']));
+        const stats = JSON.parse(await printed(callee, ['curl', '--silent', 'http://127.0.0.1:15000/stats']));
         return stats.traffic.inbound.requests;
       };
 

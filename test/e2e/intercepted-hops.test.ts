@@ -5,7 +5,8 @@
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { type NetworkNamespace, NetworkNamespaces, skipUnlessNamespaces } from '../support/network-namespaces.ts';
-import { Processes, programs, top } from '../support/processes.ts';
+import { asUser, sluice, startControlPlane } from '../support/plain-applications.ts';
+import { Processes, top } from '../support/processes.ts';
 import type { TestProcess } from '../support/test-process.ts';
 
 type Hops = 'both' | 'client' | 'server' | 'direct';
@@ -51,8 +52,6 @@ describe('hops, while packet rules bring applications to their agents', function
   this.timeout(90_000);
   const processes = new Processes();
   const network = new NetworkNamespaces(processes);
-  const sluice = [process.execPath, programs.sluice];
-  const asApplication = ['setpriv', '--reuid=2000', '--regid=2000', '--clear-groups'];
   const api = 'http://127.0.0.1:7070/api/v1';
   let caller: NetworkNamespace;
   let callee: NetworkNamespace;
@@ -79,9 +78,7 @@ describe('hops, while packet rules bring applications to their agents', function
     caller.resolveBy('10.78.0.2');
     const app = processes.start(callee.inside([process.execPath, '-e', application]), { name: 'application' });
     await app.says(/ready/);
-    const flags = ['--grpc', '10.78.0.2:15010', '--data-dir', processes.makeFolder('data')];
-    const server = processes.start(callee.inside([...sluice, 'server', ...flags]), { name: 'server' });
-    await server.says(/"msg":"serving"/);
+    await startControlPlane(processes, { on: callee, address: '10.78.0.2' });
     const beside = ['--service', 'reviews', '--id', 'reviews-1', '--app', '10.78.0.2:12221'];
     const advertised = ['--advertise', '10.78.0.2', '--app-advertise', '10.78.0.2:12221'];
     await Promise.all([startAgent(callee, [...beside, ...advertised]), startAgent(caller, ['--service', 'web'])]);
@@ -95,7 +92,7 @@ describe('hops, while packet rules bring applications to their agents', function
   it('switch each to each other one while requests run: none fails, and no connection is closed', async () => {
     const urls = ['http://reviews:12221/', 'http://10.78.0.2:12221/'];
     const keeper = join(top, 'test/support/network/keeper.mjs');
-    const command = [...asApplication, process.execPath, keeper, '4', ...urls];
+    const command = [...asUser(2000), process.execPath, keeper, '4', ...urls];
     const running = processes.start(caller.inside(command), { name: 'keeper' });
     await moreThan(running, { kept: 0, fresh: 0 });
     for (const hops of walk) {

@@ -1,30 +1,20 @@
 /** Several applications of one host, each a user of its own, that know nothing of the mesh: packet rules bring each to its own entry of one agent. */
 import { expect } from 'chai';
 import { type NetworkNamespace, NetworkNamespaces, skipUnlessNamespaces } from '../support/network-namespaces.ts';
-import { Processes, programs } from '../support/processes.ts';
+import {
+  answers,
+  asUser,
+  curl,
+  printed,
+  registerInstance,
+  sluice,
+  startApplication,
+  startControlPlane,
+} from '../support/plain-applications.ts';
+import { Processes } from '../support/processes.ts';
 import { SharedAgentProcess } from '../support/shared-agent.ts';
 
-const sluice = [process.execPath, programs.sluice];
 const users = { web: 2001, shop: 2002, late: 2003, stranger: 2009 } as const;
-
-/** Answers its name, on all addresses. */
-const application = (name: string, port: number) => `
-import http.server, socket
-class Answer(http.server.BaseHTTPRequestHandler):
-    protocol_version = 'HTTP/1.1'
-    disable_nagle_algorithm = True
-    def do_GET(self):
-        self.send_response(200)
-        self.send_header('content-length', '${name.length}')
-        self.end_headers()
-        self.wfile.write(b'${name}')
-    def log_message(self, *rest): pass
-class Server(http.server.ThreadingHTTPServer):
-    address_family = socket.AF_INET6
-server = Server(('::', ${port}), Answer)
-print('ready', flush=True)
-server.serve_forever()
-`;
 
 const rules = `
 apiVersion: sluice.dev/v1
@@ -58,33 +48,14 @@ for (const backend of ['nftables', 'iptables'] as const) {
     let peer: NetworkNamespace;
     let agent: SharedAgentProcess;
 
-    async function on(place: NetworkNamespace, command: readonly string[], input = ''): Promise<string> {
-      const result = await place.run(command, input);
-      if (result === undefined || result.code !== 0) throw new Error(`${command.join(' ')}: ${result?.stderr}`);
-      return result.stdout;
-    }
-
     /** Of one user of the host: what answered, and how often. */
     async function get(user: keyof typeof users, url: string, times = 1): Promise<Record<string, number>> {
-      const id = String(users[user]);
-      const asUser = ['setpriv', `--reuid=${id}`, `--regid=${id}`, '--clear-groups'];
-      return answers(await on(host, [...asUser, ...curl(url, times)]));
-    }
-
-    const curl = (url: string, times: number) => [
-      ...['curl', '--silent', '--show-error', '--max-time', '10', '--globoff', '--write-out', '\\n'],
-      ...Array.from({ length: times }, () => url),
-    ];
-
-    function answers(printed: string): Record<string, number> {
-      const counts: Record<string, number> = {};
-      for (const line of printed.trim().split('\n')) counts[line] = (counts[line] ?? 0) + 1;
-      return counts;
+      return answers(await printed(host, [...asUser(users[user]), ...curl(url, times)]));
     }
 
     /** Requests that each entry has carried, by its listeners. */
     async function carried(): Promise<Record<string, number>> {
-      const { entries } = JSON.parse(await on(host, ['curl', '--silent', `http://${agent.admin}/stats`]));
+      const { entries } = JSON.parse(await printed(host, ['curl', '--silent', `http://${agent.admin}/stats`]));
       const counts: Record<string, number> = {};
       for (const [id, stats] of Object.entries<{ traffic: Record<string, { requests: number }> }>(entries)) {
         for (const [listener, { requests }] of Object.entries(stats.traffic)) counts[`${id} ${listener}`] = requests;
@@ -112,26 +83,17 @@ for (const backend of ['nftables', 'iptables'] as const) {
       // A name server that nobody is at: its questions are the agent's.
       host.resolveBy('10.79.0.2');
       const applications = [
-        [peer, 'v1', 12_221],
-        [peer, 'v2', 12_222],
-        [host, 'shop', 8080],
-      ] as const;
-      for (const [place, name, port] of applications) {
-        const started = processes.start(place.inside(['/usr/bin/python3', '-c', application(name, port)]), { name });
-        await started.says(/ready/);
-      }
-      const flags = ['--grpc', '10.79.0.2:15010', '--data-dir', processes.makeFolder('data')];
-      const server = processes.start(peer.inside([...sluice, 'server', ...flags]), { name: 'server' });
-      await server.says(/"msg":"serving"/);
-      for (const [version, port] of [
-        ['v1', 12_221],
-        ['v2', 12_222],
-      ] as const) {
-        const body = JSON.stringify({ address: '10.79.0.2', port, labels: { version }, ttl: '1h' });
-        const put = ['curl', '--silent', '--fail', '-X', 'PUT', '-H', 'content-type: application/json', '-d', body];
-        await on(peer, [...put, `http://127.0.0.1:7070/api/v1/services/reviews/instances/reviews-${version}`]);
-      }
-      await on(peer, [...sluice, 'apply', '-f', '-', '--wait=10s'], rules);
+        { on: peer, name: 'v1', port: 12_221 },
+        { on: peer, name: 'v2', port: 12_222 },
+        { on: host, name: 'shop', port: 8080 },
+      ];
+      await Promise.all([
+        startControlPlane(processes, { on: peer, address: '10.79.0.2' }),
+        ...applications.map((application) => startApplication(processes, application)),
+      ]);
+      await registerInstance(peer, 'reviews/reviews-v1', { address: '10.79.0.2', port: 12_221, version: 'v1' });
+      await registerInstance(peer, 'reviews/reviews-v2', { address: '10.79.0.2', port: 12_222, version: 'v2' });
+      await printed(peer, [...sluice, 'apply', '-f', '-', '--wait=10s'], rules);
       agent = await SharedAgentProcess.start(processes, {
         server: { grpc: '10.79.0.2:15010' },
         entries: [entries.web, entries.shop],
@@ -169,7 +131,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
     ]) {
       it(`take what comes for the port of an application over ${by}`, async () => {
         const done = await carriedBy(async () =>
-          expect(answers(await on(peer, curl(url, 10)))).to.deep.equal({ shop: 10 }),
+          expect(answers(await printed(peer, curl(url, 10)))).to.deep.equal({ shop: 10 }),
         );
         expect(done).to.deep.equal({ 'shop-1 inbound': 10 });
       });
@@ -197,7 +159,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
         agent.process.log.find(({ entry, msg }) => entry === 'shop-1' && msg === 'the entry has ended'),
       );
       expect(host.dump()).to.not.match(new RegExp(`\\b(?:${users.shop}|8080)\\b`));
-      expect(await carriedBy(() => on(peer, curl('http://10.79.0.1:8080/', 3)))).to.deep.equal({});
+      expect(await carriedBy(() => printed(peer, curl('http://10.79.0.1:8080/', 3)))).to.deep.equal({});
       expect(await get('shop', 'http://10.79.0.2:12221/', 3)).to.deep.equal({ v1: 3 });
       expect(await carriedBy(() => get('web', 'http://reviews:9080/', 3))).to.deep.equal({ 'web-1 outbound': 3 });
     });
