@@ -59,18 +59,21 @@ export interface SettingsSource {
 export async function runSharedAgent(settings: SharedSettings, { file, read }: SettingsSource): Promise<number> {
   const log = createLog('agent', settings.logLevel);
   const { SharedAgent } = await import('./shared/shared-agent.ts');
-  const agent = await SharedAgent.start(settings, context(log)).catch((cause: unknown) => cannotStart(cause, log));
-  if (typeof agent === 'number') return agent;
+  const starting = SharedAgent.start(settings, context(log));
   const readAgain = async () => {
+    const running = await starting;
     const loaded = await read();
-    if ('settings' in loaded) return agent.reload(loaded.settings);
+    if ('settings' in loaded) return running.reload(loaded.settings);
     const problems = loaded.problems.map(formatProblem);
     log.error({ problems }, 'the settings cannot be used: the entries go on as they are');
   };
   const reload = () =>
     void readAgain().catch((cause: unknown) => log.error({ err: cause }, 'the settings cannot be read'));
+  // From the start on: to who starts a service it may be running, and reloaded, at once.
   process.on('SIGHUP', reload);
   const watch = watchFile(file, { clock: systemClock, onChange: reload });
+  const agent = await starting.catch((cause: unknown) => cannotStart(cause, log));
+  if (typeof agent === 'number') return agent;
   const code = await untilEnd(agent, { log, removeRules: () => agent.removeRules(), signals: endSignals });
   watch.close();
   return code;

@@ -116,8 +116,8 @@ async function explain({ mesh, report }: AdminAgent, body: string): Promise<Answ
   const { explainRequest } = await import('./explain-request.ts');
   const read = readExplainBody(body);
   if ('asked' in read) {
-    const { workers } = await report();
-    return ok(explainRequest(read.asked, { ...mesh(), workers: workers.length }));
+    const { workers, limits } = await report();
+    return ok(explainRequest(read.asked, { ...mesh(), workers: workers.length, limits: limits?.outbound }));
   }
   const { problems } = read;
   const sentence = problems.map(formatProblem).join('; ');

@@ -3,7 +3,9 @@
  * of the request itself. One that finds no connection waits first, and counts as under way only when it has one.
  */
 import type { PoolState } from '../proxy/pools.ts';
+import { tooManyWaiting } from '../proxy/route-refusals.ts';
 import type { ClusterView } from '../view/cluster-view.ts';
+import type { LimitReport } from './agent-report.ts';
 
 export type LimitVerdict =
   | { readonly is: 'free' }
@@ -11,12 +13,15 @@ export type LimitVerdict =
   | { readonly is: 'waits'; readonly sentence: string }
   | { readonly is: 'refused'; readonly sentence: string };
 
-/** `pool`: the listener's connections to the instance. */
-export function limitsOnRequest({ breaker }: ClusterView, pool: PoolState): LimitVerdict {
+/** `pool`: the listener's connections to the instance. `own`: of the application, whoever it asks. */
+export function limitsOnRequest({ breaker }: ClusterView, pool: PoolState, own?: LimitReport): LimitVerdict {
   const { counts, limits } = breaker;
   const isFree = pool.idle > 0;
   if (!isFree && counts.pending >= limits.maxPendingRequests) {
     return { is: 'refused', sentence: 'too many requests wait for a connection' };
+  }
+  if (!isFree && own !== undefined && own.counts.pending >= own.maxPendingRequests) {
+    return { is: 'refused', sentence: tooManyWaiting };
   }
   // An instance without a connection gets one, whatever the limit.
   const mayConnect = breaker.hasRoomForConnection || pool.connections === 0;

@@ -22,6 +22,7 @@ import {
   noRuleTakes,
   noSuchPort,
   takesConnections,
+  tooManyUnderWay,
   unknownService,
 } from '../proxy/route-refusals.ts';
 import { clusterOf, speaksHttp } from '../proxy/service-route.ts';
@@ -29,6 +30,7 @@ import { refusalOf } from '../proxy/unreadable.ts';
 import type { ClusterView, EndpointView } from '../view/cluster-view.ts';
 import type { Resolution } from '../view/mesh-directory.ts';
 import type { MeshView, ServiceView } from '../view/mesh-view.ts';
+import type { LimitReport } from './agent-report.ts';
 import type { AskedRequest } from './explain-body.ts';
 import { type DestinationExplanation, explainDestination, nextWords, type Obstacle } from './explain-destination.ts';
 import { limitsOnConnection, limitsOnRequest } from './explain-limits.ts';
@@ -50,6 +52,8 @@ export interface LookedAtMesh {
 export interface KnownMesh extends LookedAtMesh {
   /** Processes that carry requests, besides this one; 0 when it is this one. */
   readonly workers: number;
+  /** Of what leaves the application; undefined when it has none of its own. */
+  readonly limits?: LimitReport | undefined;
 }
 
 /** Of JSON; what does not apply is null or empty. */
@@ -97,6 +101,8 @@ export function explainRequest({ bytes, service, sourceAddress }: AskedRequest, 
   const end = head.parse(bytes, 0, bytes.length);
   const nothing = nothingKnown(mesh.view);
   if (end < 0) return answered(nothing, refusalOf(end));
+  const { limits } = mesh;
+  if (limits !== undefined && limits.counts.requests >= limits.maxRequests) return answered(nothing, tooManyUnderWay);
   const authority = service ?? head.authority;
   const addressee = new Authorities(mesh.namespace).read(authority);
   if (addressee === undefined) return answered(nothing, noAuthority(authority));
@@ -185,7 +191,7 @@ function explainService(
     return answered(told, takesConnections(service, port));
   }
   const limitOn = ({ load }: EndpointView) =>
-    isConnection ? limitsOnConnection(cluster) : limitsOnRequest(cluster, mesh.poolOf(load, listener));
+    isConnection ? limitsOnConnection(cluster) : limitsOnRequest(cluster, mesh.poolOf(load, listener), mesh.limits);
   const hash = cluster.hashOf(request, sourceAddress);
   const { destination, obstacle } = explainDestination(cluster, hash, limitOn);
   if (obstacle !== undefined) return answered({ ...told, destination }, refusalBy(obstacle, cluster));

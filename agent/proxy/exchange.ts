@@ -28,6 +28,7 @@ import type { Mirrors } from './mirrors.ts';
 import { isProblemPreferred } from './problem-preferred.ts';
 import { describeRequest } from './request-description.ts';
 import { isUpgrade, type RequestHeadWriter } from './request-head-writer.ts';
+import { tooManyUnderWay } from './route-refusals.ts';
 import { Tunnel } from './tunnel.ts';
 import { nameOfFault, refusalOf } from './unreadable.ts';
 import { UpstreamCall } from './upstream-call.ts';
@@ -66,11 +67,6 @@ type Phase =
   | 'tunnel';
 
 const noMirrors: readonly Destination[] = [];
-
-const tooManyUnderWay: Refusal = {
-  reason: 'overflow',
-  sentence: 'as many requests as may be are under way on this side of the application',
-};
 
 /** The instance's own agent answers in its place: what its line in the log says more about. */
 function saidByAgent({ fields }: ResponseHead): string {

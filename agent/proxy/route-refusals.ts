@@ -53,3 +53,10 @@ export function abortOf({ fault }: RoutePolicy, rule: string): Refusal {
 export function noHealthyInstance({ title }: Pick<Destination, 'title'>): Refusal {
   return { reason: 'no-healthy-instance', sentence: `${title} has no instance that takes requests` };
 }
+
+/** The application has as many as it may have of its own, whoever they are for. */
+export const tooManyUnderWay: Refusal = {
+  reason: 'overflow',
+  sentence: 'as many requests as may be are under way on this side of the application',
+};
+export const tooManyWaiting = 'as many requests as may wait for connections on this side of the application';

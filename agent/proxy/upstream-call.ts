@@ -23,7 +23,7 @@ import type { Reason } from './local-answer.ts';
 import { OutgoingRequest } from './outgoing-request.ts';
 import type { TargetPool } from './pools.ts';
 import { RetryTurns } from './retry-turns.ts';
-import { noHealthyInstance } from './route-refusals.ts';
+import { noHealthyInstance, tooManyWaiting } from './route-refusals.ts';
 import { turnedAwayBy, wasResetBehind } from './turned-away.ts';
 
 /** How a try came to nothing. */
@@ -341,7 +341,7 @@ export class UpstreamCall implements ResponseHandler, ConnectionWaiter {
     if (this.#isWaiting) this.#waitsSinceMs = this.#context.clock.elapsed();
     else {
       pool.cancel(this);
-      this.#overflow('as many requests as may wait for connections on this side of the application');
+      this.#overflow(tooManyWaiting);
     }
   }
 

@@ -48,7 +48,10 @@ export function loadSharedSettings(
     });
   }
   const common = new Map([...given].filter(([name]) => !ofOneEntry.has(name) && name !== 'stateDir'));
-  const stateBase = textOf(given.get('stateDir')) ?? stateBaseOf(sources, machine);
+  const base = given.get('stateDir');
+  if (base !== undefined && typeof base.value !== 'string')
+    problems.push({ ...base.at, message: 'must be a directory' });
+  const stateBase = typeof base?.value === 'string' ? base.value : stateBaseOf(sources, machine);
   const placed: PlacedEntry[] = [];
   for (const [index, item] of (list.items ?? []).entries()) {
     const read = readEntry(item, { path: `entries[${index}]`, common, machine, stateBase });
@@ -129,10 +132,6 @@ function misplacedInEntry(name: string, value: unknown): string[] {
   if (ofTheProcess.has(name)) return ['goes for the whole agent: it stands above the entries'];
   const why = ofOneApplication.get(name);
   return why === undefined ? [] : [why];
-}
-
-function textOf(given: Given | undefined): string | undefined {
-  return typeof given?.value === 'string' && given.value !== '' ? given.value : undefined;
 }
 
 /** What is wrong above the entries is wrong in each of them. In the order of the file. */

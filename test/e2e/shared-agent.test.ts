@@ -1,7 +1,9 @@
 /** Real processes: one agent for several applications, which come, go and change while others have traffic. */
 import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
 import { Agent, createServer, type Server, type ServerResponse } from 'node:http';
 import { type AddressInfo, connect, type Socket } from 'node:net';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { ask } from '../support/ask.ts';
 import {
@@ -30,6 +32,7 @@ describe('an agent of several applications, as a real process', () => {
   let server: ServerProcess;
   let agent: SharedAgentProcess;
   let apps: { readonly v1: string; readonly v2: string };
+  let accessLog: string;
   /** With two instances and a caller. */
   let three: readonly string[];
 
@@ -72,13 +75,11 @@ describe('an agent of several applications, as a real process', () => {
     const [v1, v2] = await Promise.all(['v1', 'v2'].map((version) => startReviews(processes, { version })));
     apps = { v1: v1?.address ?? '', v2: v2?.address ?? '' };
     three = [reviews('v1', apps.v1), reviews('v2', apps.v2), web('web-1')];
-    agent = await SharedAgentProcess.start(processes, { server, entries: three });
+    accessLog = join(processes.folder, 'access.jsonl');
+    agent = await SharedAgentProcess.start(processes, { server, entries: three, flags: ['--access-log', accessLog] });
     await passing('reviews-v1', 'reviews-v2');
   });
-  after(() => {
-    if (process.env.SHOW) console.log(agent.process.stderr);
-    return processes.close();
-  });
+  after(() => processes.close());
 
   it('is an agent of its own for each, under one admin port', async () => {
     const items = await list('agents');
@@ -98,6 +99,22 @@ describe('an agent of several applications, as a real process', () => {
     for (const entry of ['reviews-v1', 'reviews-v2']) {
       expect(metrics).to.contain(`sluice_agent_requests_total{entry="${entry}",listener="inbound"} 2\n`);
     }
+
+    const logged = () =>
+      readFileSync(accessLog, 'utf8')
+        .trim()
+        .split('\n')
+        .map((line) => JSON.parse(line));
+    await until(async () => logged().length >= 8);
+    expect(
+      logged()
+        .map(({ entry, listener }) => `${entry} ${listener}`)
+        .sort(),
+    ).to.deep.equal([
+      ...Array(2).fill('reviews-v1 inbound'),
+      ...Array(2).fill('reviews-v2 inbound'),
+      ...Array(4).fill('web-1 outbound'),
+    ]);
 
     const body = JSON.stringify({ host: 'reviews', path: '/' });
     expect(await agent.ask('/explain', { method: 'POST', body })).to.deep.equal({

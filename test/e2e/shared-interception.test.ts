@@ -36,7 +36,8 @@ spec: { service: reviews, rules: [ { backends: [ { subset: v1, weight: 90 }, { s
 const entries = {
   web: `{ service: web, id: web-1, uid: ${users.web} }`,
   shop: `{ service: shop, id: shop-1, uid: ${users.shop}, app: "127.0.0.1:8080", advertise: 10.79.0.1 }`,
-  late: `{ service: late, id: late-1, uid: ${users.late} }`,
+  // By its group: each user has one of its own, of the same number.
+  late: `{ service: late, id: late-1, gid: ${users.late} }`,
 };
 
 for (const backend of ['nftables', 'iptables'] as const) {
@@ -51,6 +52,12 @@ for (const backend of ['nftables', 'iptables'] as const) {
     /** Of one user of the host: what answered, and how often. */
     async function get(user: keyof typeof users, url: string, times = 1): Promise<Record<string, number>> {
       return answers(await printed(host, [...asUser(users[user]), ...curl(url, times)]));
+    }
+
+    async function startAgent(...wanted: readonly string[]): Promise<void> {
+      const server = { grpc: '10.79.0.2:15010' };
+      const flags = ['--intercept', backend];
+      agent = await SharedAgentProcess.start(processes, { server, entries: wanted, flags, inside: host });
     }
 
     /** Requests that each entry has carried, by its listeners. */
@@ -94,12 +101,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
       await registerInstance(peer, 'reviews/reviews-v1', { address: '10.79.0.2', port: 12_221, version: 'v1' });
       await registerInstance(peer, 'reviews/reviews-v2', { address: '10.79.0.2', port: 12_222, version: 'v2' });
       await printed(peer, [...sluice, 'apply', '-f', '-', '--wait=10s'], rules);
-      agent = await SharedAgentProcess.start(processes, {
-        server: { grpc: '10.79.0.2:15010' },
-        entries: [entries.web, entries.shop],
-        flags: ['--intercept', backend],
-        inside: host,
-      });
+      await startAgent(entries.web, entries.shop);
     });
     after(async () => {
       await processes.close();
@@ -162,6 +164,16 @@ for (const backend of ['nftables', 'iptables'] as const) {
       expect(await carriedBy(() => printed(peer, curl('http://10.79.0.1:8080/', 3)))).to.deep.equal({});
       expect(await get('shop', 'http://10.79.0.2:12221/', 3)).to.deep.equal({ v1: 3 });
       expect(await carriedBy(() => get('web', 'http://reviews:9080/', 3))).to.deep.equal({ 'web-1 outbound': 3 });
+    });
+
+    it('are refused while the agent is killed, others are not, and the next one has them again', async () => {
+      await agent.process.kill();
+      const refused = await get('web', 'http://10.79.0.2:12221/').catch((error: unknown) => String(error));
+      expect(refused).to.match(/Failed to connect|refused/);
+      expect(await get('stranger', 'http://10.79.0.2:12221/')).to.deep.equal({ v1: 1 });
+      await startAgent(entries.web);
+      expect(await carriedBy(() => get('web', 'http://reviews:9080/', 3))).to.deep.equal({ 'web-1 outbound': 3 });
+      expect(await carriedBy(() => get('late', 'http://10.79.0.2:12221/', 3))).to.deep.equal({});
     });
 
     it('find everything as it was when the agent has ended', async () => {

@@ -3,6 +3,10 @@ import type { ServerResponse } from 'node:http';
 import { connect } from 'node:net';
 import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
+import type { LimitReport } from '../../../../agent/admin/agent-report.ts';
+import { noPool } from '../../../../agent/admin/cluster-dump.ts';
+import { readExplainBody } from '../../../../agent/admin/explain-body.ts';
+import { explainRequest } from '../../../../agent/admin/explain-request.ts';
 import type { ProxyListener } from '../../../../agent/proxy/listener.ts';
 import { CircuitBreaker, unlimited } from '../../../../agent/resilience/circuit-breaker.ts';
 import { route } from '../../routing/resources.ts';
@@ -60,6 +64,7 @@ describe('limits of what clients may have under way', () => {
       sentence: 'as many requests as may be are under way on this side of the application',
     });
     expect(world.lines.at(-1)).to.deep.include({ status: 503, reason: 'overflow' });
+    expect(explained({ ...unlimited, maxRequests: 2, counts })).to.deep.include({ status: 503, reason: 'overflow' });
     for (const response of held) response.end('done');
     await Promise.all(answers);
     const last = ask(second, '/');
@@ -100,6 +105,10 @@ describe('limits of what clients may have under way', () => {
       reason: 'overflow',
       sentence: 'reviews.default: as many requests as may wait for connections on this side of the application',
     });
+    expect(explained({ ...unlimited, maxPendingRequests: 1, counts })).to.deep.include({
+      status: 503,
+      reason: 'overflow',
+    });
     held[0]?.end('first');
     await arrived(2);
     held[1]?.end('second');
@@ -134,6 +143,15 @@ describe('limits of what clients may have under way', () => {
     await until(() => clientLimits.counts.requests === 0);
     expect(world.lines.map(({ reason }) => reason)).to.include('overflow');
   });
+
+  /** What `/explain` answers of such a request: the agent's own answer, if it is one. */
+  function explained(limits: LimitReport) {
+    const read = readExplainBody(JSON.stringify({ host: 'reviews', path: '/' }));
+    if (!('asked' in read)) return expect.fail('this is a request');
+    const { view } = world.directory;
+    const mesh = { view, obstacle: '', standingOf: () => undefined, namespace: 'default', poolOf: () => noPool };
+    return explainRequest(read.asked, { ...mesh, workers: 0, limits }).answer;
+  }
 
   function dial({ address }: ProxyListener) {
     return connect({ ...address }).on('error', () => {});

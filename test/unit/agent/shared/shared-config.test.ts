@@ -102,6 +102,7 @@ entries:
 service: web
 workers: 2
 admin: nowhere
+state-dir: 7
 entries:
   - version: v1
   - { service: Web, wrong: 1 }
@@ -118,14 +119,15 @@ entries:
       '2:1: service: is of one application: it goes into its entry',
       '3:1: workers: goes with one application: the entries of a shared agent are carried by one process',
       '4:1: admin: must be HOST:PORT with a port from 0 to 65535, such as 127.0.0.1:8080 or [::1]:8080',
-      '6:5: entries[0].service: must be given',
-      `7:21: entries[1].wrong: is no setting; there are ${known}`,
-      '7:7: entries[1].service: must be a DNS label: lower-case letters, digits and "-", at most 63, first and last a letter or digit; found "Web"',
-      '8:5: entries[2]: must be a map of settings: `service: NAME`, and so on',
-      '9:21: entries[3].admin: goes for the whole agent: it stands above the entries',
-      '9:54: entries[3].intercept: can only be none in an entry: what it is else stands above the entries',
-      '9:41: entries[3].run-as: goes with one application, after --: those of entries are started by somebody else',
-      '9:75: entries[3].max-connections: must be a whole number from 1 to 1000000',
+      '5:1: state-dir: must be a directory',
+      '7:5: entries[0].service: must be given',
+      `8:21: entries[1].wrong: is no setting; there are ${known}`,
+      '8:7: entries[1].service: must be a DNS label: lower-case letters, digits and "-", at most 63, first and last a letter or digit; found "Web"',
+      '9:5: entries[2]: must be a map of settings: `service: NAME`, and so on',
+      '10:21: entries[3].admin: goes for the whole agent: it stands above the entries',
+      '10:54: entries[3].intercept: can only be none in an entry: what it is else stands above the entries',
+      '10:41: entries[3].run-as: goes with one application, after --: those of entries are started by somebody else',
+      '10:75: entries[3].max-connections: must be a whole number from 1 to 1000000',
     ]);
   });
 
