@@ -102,9 +102,8 @@ describe('an agent of several applications, as a real process', () => {
 
     const logged = () =>
       readFileSync(accessLog, 'utf8')
-        .trim()
         .split('\n')
-        .map((line) => JSON.parse(line));
+        .flatMap((line) => (line === '' ? [] : [JSON.parse(line)]));
     await until(async () => logged().length >= 8);
     expect(
       logged()
