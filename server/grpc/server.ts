@@ -3,6 +3,7 @@
  * until there is any.
  */
 import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import type { Socket } from 'node:net';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
 import type { Logger } from '../../process/log.ts';
 import { BrokenConnections } from './broken-connections.ts';
@@ -62,13 +63,16 @@ export class GrpcServer {
     maxSessionMemory: Number.MAX_SAFE_INTEGER,
   });
   readonly #methods = new Map<string, Accept>();
-  readonly #sessions = new Set<ServerHttp2Session>();
+  readonly #sockets = new Map<ServerHttp2Session, Socket>();
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
     this.#broken = new BrokenConnections(options.log, options.onBroken);
-    this.#server.on('connection', (socket) => this.#broken.watch(socket));
-    this.#server.on('session', (session) => this.#onSession(session));
+    // Before the listener of Node, which makes its session at once: a session does not show its socket.
+    this.#server.prependListener('connection', (socket: Socket) => {
+      this.#broken.watch(socket);
+      this.#server.once('session', (session) => this.#onSession(session, socket));
+    });
     this.#server.on('stream', (stream, headers) => this.#onStream(stream, headers));
   }
 
@@ -111,19 +115,24 @@ export class GrpcServer {
   async close(): Promise<void> {
     this.#broken.close();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
-    for (const session of this.#sessions) session.close();
-    const cut = setTimeout(() => {
-      for (const session of this.#sessions) session.destroy();
+    for (const session of this.#sockets.keys()) session.close();
+    const patience = setTimeout(() => {
+      for (const [session, socket] of this.#sockets) cut(session, socket);
     }, shutdownMs);
     await closed;
-    clearTimeout(cut);
+    clearTimeout(patience);
   }
 
-  #onSession(session: ServerHttp2Session): void {
-    this.#sessions.add(session);
+  #onSession(session: ServerHttp2Session, socket: Socket): void {
+    this.#sockets.set(session, socket);
     let pong: NodeJS.Timeout | undefined;
     const ping = setInterval(() => {
-      pong ??= setTimeout(() => session.destroy(), pongMs).unref();
+      // The client has said goodbye, and keeps the connection open.
+      if (session.destroyed) {
+        cut(session, socket);
+        return;
+      }
+      pong ??= setTimeout(() => cut(session, socket), pongMs).unref();
       session.ping(() => {
         clearTimeout(pong);
         pong = undefined;
@@ -132,7 +141,7 @@ export class GrpcServer {
     session.once('close', () => {
       clearInterval(ping);
       clearTimeout(pong);
-      this.#sessions.delete(session);
+      this.#sockets.delete(session);
     });
   }
 
@@ -159,4 +168,13 @@ export class GrpcServer {
   #tell(method: string, code: number, details: string): void {
     this.#options.onEnded({ method: method.slice(0, mostPath), code: statusName(code), details });
   }
+}
+
+/**
+ * At once, its calls first. By itself a session that is destroyed waits for its client to take what it was sent, and to close its side of
+ * the connection: it has not closed until then.
+ */
+function cut(session: ServerHttp2Session, socket: Socket): void {
+  session.destroy();
+  socket.destroy();
 }

@@ -1,0 +1,92 @@
+/** Clients that go without a word, or stay without one: no library does that, so these speak in frames of their own. */
+import { once } from 'node:events';
+import { connect, type Socket } from 'node:net';
+import { mock } from 'node:test';
+import pino from 'pino';
+import { GrpcServer } from '../../../../server/grpc/server.ts';
+import type { ServerCall } from '../../../../server/grpc/server-call.ts';
+import { beginCall, encodeFrame, frameType, preface, setting, words } from '../../../support/raw-http2.ts';
+
+type Call = ServerCall<Buffer, Buffer>;
+
+const path = '/test.Words/Hold';
+const same = (bytes: Buffer) => bytes;
+const keepaliveMs = 30_000;
+const pongMs = 10_000;
+const shutdownMs = 2_000;
+const initialWindow = 4;
+const mostWindow = 2 ** 31 - 1;
+const mostMoreWindow = mostWindow - 65_535;
+
+describe('a client of the gRPC server', () => {
+  let server: GrpcServer;
+  let port: number;
+  let call: Call;
+  let begun: Promise<void>;
+  let over: Promise<void>;
+  const sockets: Socket[] = [];
+
+  beforeEach(async () => {
+    server = new GrpcServer({ log: pino({ level: 'silent' }), onEnded: () => {}, onBroken: () => {} });
+    over = new Promise((onOver) => {
+      begun = new Promise((resolve) => {
+        server.add({ path, requestDeserialize: same, responseSerialize: same }, (begins: Call) => {
+          call = begins;
+          call.onOver = onOver;
+          resolve();
+        });
+      });
+    });
+    port = await server.listen({ host: '127.0.0.1', port: 0 });
+  });
+  afterEach(async () => {
+    mock.timers.reset();
+    for (const socket of sockets.splice(0)) socket.destroy();
+    await server.close();
+  });
+
+  /** Keeps its side open when the server closes its own. */
+  async function greet(...frames: readonly Buffer[]): Promise<Socket> {
+    const socket = connect({ port, host: '127.0.0.1', allowHalfOpen: true }).on('error', () => {});
+    sockets.push(socket);
+    await once(socket, 'connect');
+    socket.write(Buffer.concat([preface, ...frames]));
+    return socket;
+  }
+  const settings = (payload?: Buffer) => encodeFrame({ type: frameType.settings, ...(payload && { payload }) });
+  /** With its timers stopped, the server cuts nobody to end. */
+  const nobodyIsLeft = () => server.close();
+
+  it('that says goodbye and keeps its connection open is cut', async () => {
+    mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+    const goodbye = encodeFrame({ type: frameType.goaway, payload: words(0, 0) });
+    const socket = (await greet(settings(), goodbye)).resume();
+    await once(socket, 'end');
+    mock.timers.tick(keepaliveMs);
+    await nobodyIsLeft();
+  });
+
+  it('that answers no ping is cut, also when it takes nothing of what it was sent', async () => {
+    mock.timers.enable({ apis: ['setInterval', 'setTimeout'] });
+    const wide = encodeFrame({ type: frameType.windowUpdate, payload: words(mostMoreWindow) });
+    await greet(settings(setting(initialWindow, mostWindow)), wide, beginCall(1, path));
+    await begun;
+    // More than the system keeps for both sides.
+    const taken = new Promise<void>((resolve) => call.writeFramed(Buffer.alloc(64 * 1024 * 1024), resolve));
+    mock.timers.tick(keepaliveMs);
+    mock.timers.tick(pongMs);
+    await Promise.all([over, taken]);
+    mock.timers.tick(keepaliveMs);
+    await nobodyIsLeft();
+  });
+
+  it('that keeps its connection open holds up the end of the server no longer than others', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const socket = (await greet(settings())).resume();
+    await once(socket, 'data');
+    const end = server.close();
+    await once(socket, 'end');
+    mock.timers.tick(shutdownMs);
+    await end;
+  });
+});
