@@ -80,6 +80,8 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
     stream.on('data', (piece: Buffer) => this.#onPiece(piece));
     stream.on('end', () => this.#onEnd());
     stream.on('close', () => this.#onClose());
+    // Reset without an error (so does Envoy), Node would keep it until it is read to its end and what was written is taken.
+    stream.on('aborted', () => stream.destroy());
     // Whatever it is, it closes the stream.
     stream.on('error', nothing);
   }
@@ -124,7 +126,7 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
       stream.resume();
       clearTimeout(this.#timer);
       // At once it would overtake the end.
-      this.#timer = setTimeout(() => stream.close(constants.NGHTTP2_CANCEL), lingerMs).unref();
+      this.#timer = setTimeout(() => cut(stream), lingerMs).unref();
     }
     this.#finish();
   }
@@ -196,4 +198,10 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
       this.end(status.INTERNAL, 'the message could not be handled; the log of the server says why');
     }
   }
+}
+
+/** One that the client has reset meanwhile is closed, and still there when what was written to it was not taken. */
+function cut(stream: ServerHttp2Stream): void {
+  if (stream.closed) stream.destroy();
+  else stream.close(constants.NGHTTP2_CANCEL);
 }

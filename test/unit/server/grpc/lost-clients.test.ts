@@ -2,7 +2,9 @@
 import { once } from 'node:events';
 import { connect, type Socket } from 'node:net';
 import { mock } from 'node:test';
+import { expect } from 'chai';
 import pino from 'pino';
+import { frameMessage } from '../../../../server/grpc/message-framing.ts';
 import { GrpcServer } from '../../../../server/grpc/server.ts';
 import type { ServerCall } from '../../../../server/grpc/server-call.ts';
 import { beginCall, encodeFrame, frameType, preface, setting, words } from '../../../support/raw-http2.ts';
@@ -14,6 +16,7 @@ const same = (bytes: Buffer) => bytes;
 const keepaliveMs = 30_000;
 const pongMs = 10_000;
 const shutdownMs = 2_000;
+const noError = words(0);
 const initialWindow = 4;
 const mostWindow = 2 ** 31 - 1;
 const mostMoreWindow = mostWindow - 65_535;
@@ -54,6 +57,8 @@ describe('a client of the gRPC server', () => {
     return socket;
   }
   const settings = (payload?: Buffer) => encodeFrame({ type: frameType.settings, ...(payload && { payload }) });
+  const message = (bytes: Buffer) => encodeFrame({ type: frameType.data, stream: 1, payload: frameMessage([bytes]) });
+  const reset = encodeFrame({ type: frameType.reset, stream: 1, payload: noError });
   /** With its timers stopped, the server cuts nobody to end. */
   const nobodyIsLeft = () => server.close();
 
@@ -89,4 +94,29 @@ describe('a client of the gRPC server', () => {
     mock.timers.tick(shutdownMs);
     await end;
   });
+
+  for (const { name, act } of [
+    { name: 'has not read', act: () => call.pause() },
+    { name: 'has answered', act: () => call.writeFramed(Buffer.alloc(1_000_000)) },
+  ]) {
+    it(`that resets its call without an error is gone, though the server ${name} what there is`, async () => {
+      const socket = (await greet(settings(), beginCall(1, path))).resume();
+      await begun;
+      const heard = new Promise<void>((resolve) => {
+        call.onMessage = () => {
+          act();
+          resolve();
+        };
+      });
+      socket.write(message(Buffer.from('a')));
+      await heard;
+      socket.write(Buffer.concat([message(Buffer.from('b')), reset]));
+      await over;
+      let isTaken = false;
+      call.write(Buffer.from('late'), () => {
+        isTaken = true;
+      });
+      expect(isTaken).to.equal(true);
+    });
+  }
 });
