@@ -18,9 +18,17 @@ export function unmetBy({ path, method, headers, query }: Match): Unmet | undefi
   if (method !== undefined && method !== 'POST') return { field: ['method'], reason: 'every gRPC request is a POST' };
   const parameter = Object.entries(query).find(([, value]) => !('present' in value) || value.present);
   if (parameter) return { field: ['query', parameter[0]], reason: 'a gRPC request has no query' };
-  if (isTooLarge(path?.regex)) return { field: ['path', 'regex'], reason: tooLarge };
-  const large = Object.entries(headers).find(([, value]) => isTooLarge(value.regex));
-  if (large) return { field: ['headers', large[0], 'regex'], reason: tooLarge };
+  const regexes: [string[], string | undefined][] = [
+    [['path', 'regex'], path?.regex],
+    ...Object.entries(headers).map(([name, { regex }]): [string[], string | undefined] => [
+      ['headers', name, 'regex'],
+      regex,
+    ]),
+  ];
+  for (const [field, regex] of regexes) {
+    const reason = regex === undefined ? undefined : whyNoLibraryTakes(regex);
+    if (reason !== undefined) return { field, reason };
+  }
   const header = Object.keys(headers).find((name) => unseen.test(name));
   if (header === undefined) return undefined;
   return { field: ['headers', header], reason: 'gRPC libraries compare metadata alone, and no binary metadata' };
@@ -31,10 +39,27 @@ const unseen = /^(?:host|user-agent|te|grpc-.*|.*-bin)$/;
 
 /** The WebAssembly of @grpc/grpc-js-xds has 16 MiB for all expressions, and ends the application when they are used up. */
 const largestRegex = 20_000;
-const tooLarge = 'the regular expression is too large for gRPC libraries';
 
-function isTooLarge(regex: string | undefined): boolean {
-  return regex !== undefined && regexSize(regex) > largestRegex;
+/**
+ * Classes of characters that rules may name and older RE2 do not know. The C core refuses routes with one; @grpc/grpc-js-xds takes
+ * them, and ends the application when it makes the expression.
+ */
+const newClasses: ReadonlySet<string> = new Set(
+  [
+    'ASCII_Hex_Digit Alphabetic Ascii Assigned Beria_Erfe Cn Cypro_Minoan Dash Emoji Emoji_Component Emoji_Modifier',
+    'Emoji_Modifier_Base Emoji_Presentation Extended_Pictographic Garay Gurung_Khema Hex_Digit Kawi Kirat_Rai LC Lc',
+    'Lowercase Math Nag_Mundari Ol_Onal Old_Uyghur Quotation_Mark Sidetic Sunuwar Tai_Yo Tangsa Terminal_Punctuation',
+    'Todhri Tolong_Siki Toto Tulu_Tigalari Unknown Uppercase Vithkuqi White_Space',
+  ].flatMap((line) => line.split(' ')),
+);
+
+/** Undefined when all of them take it. */
+function whyNoLibraryTakes(regex: string): string | undefined {
+  if (regexSize(regex) > largestRegex) return 'the regular expression is too large for gRPC libraries';
+  for (const [, name] of regex.matchAll(/\\Q.*?(?:\\E|$)|\\[pP]\{\^?([^}]*)\}|\\./gsu)) {
+    if (name !== undefined && newClasses.has(name)) return `not all gRPC libraries know the class ${name}`;
+  }
+  return undefined;
 }
 
 /** Of a match that nothing speaks against. Uses no matcher that is newer than gRPC's first routes. */
@@ -61,9 +86,13 @@ function compileHeader(name: string, value: ValueMatch): Input<HeaderMatcher> {
 
 /**
  * Some libraries put ^ and $ around a pattern without brackets, which changes the meaning of "a|b"; and those with an older
- * RE2 know (?P<name>) alone, and fail on (?<name>).
+ * RE2 know (?P<name>) alone, and fail on (?<name>). A quotation that lasts to the end ends before the bracket.
  */
 function whole(regex: string): string {
   const groups = /\\Q.*?(?:\\E|$)|\\.|\[\^?\]?(?:\\.|\[:\^?\w+:\]|[^\]\\])*\]|\(\?<(?![=!])/gsu;
-  return `(?:${regex.replace(groups, (found) => (found === '(?<' ? '(?P<' : found))})`;
+  const adapted = regex.replace(groups, (found) => {
+    if (found === '(?<') return '(?P<';
+    return found.startsWith('\\Q') && !found.endsWith('\\E') ? `${found}\\E` : found;
+  });
+  return `(?:${adapted})`;
 }

@@ -1,8 +1,12 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { expect } from 'chai';
+import { RE2JS } from 're2js';
 import type { MessageType } from '../../../../proto/load.ts';
 import { typeUrls } from '../../../../proto/type-urls.ts';
 import { Cluster, ClusterLoadAssignment, Listener, RouteConfiguration } from '../../../../proto/types.ts';
 import { compileServerListener } from '../../../../server/compile/grpc/listeners.ts';
+import { unmetBy } from '../../../../server/compile/grpc/matches.ts';
 import { retryConditions } from '../../../../server/compile/grpc/retry-conditions.ts';
 import type { InstanceRecord } from '../../../../server/registry/instance.ts';
 import { problemsOf, variantOf } from '../../../../server/snapshot/variants.ts';
@@ -117,6 +121,21 @@ describe('a service for gRPC clients', () => {
         match: '{ path: { regex: "/\\\\pL{1000}" } }',
         want: [],
       },
+      {
+        name: 'a quotation that lasts to the end of its expression',
+        match: '{ path: { regex: "/\\\\Qa.b" } }',
+        want: [{ safeRegex: { regex: '(?:/\\Qa.b\\E)' } }],
+      },
+      {
+        name: 'nothing by a class of characters that ends an application in Node',
+        match: '{ path: { regex: "/[a\\\\P{^Emoji}]" } }',
+        want: [],
+      },
+      {
+        name: 'what is quoted as it is',
+        match: '{ path: { regex: "/\\\\Q\\\\p{Emoji}\\\\E" } }',
+        want: [{ safeRegex: { regex: '(?:/\\Q\\p{Emoji}\\E)' } }],
+      },
       { name: 'nothing by another method', match: '{ method: GET }', want: [] },
       { name: 'nothing by a query', match: '{ query: { a: { exact: b } } }', want: [] },
       { name: 'nothing by binary metadata', match: '{ headers: { a-bin: { present: false } } }', want: [] },
@@ -124,6 +143,27 @@ describe('a service for gRPC clients', () => {
     ]) {
       it(name, () => expect(taken(match)).to.deep.equal(want));
     }
+  });
+
+  it('takes by all classes of characters that @grpc/grpc-js-xds knows, and by no other', () => {
+    const require = createRequire(createRequire(import.meta.url).resolve('@grpc/grpc-js-xds'));
+    const { RE2: Older } = require('re2-wasm');
+    const knows = (make: () => unknown) => {
+      try {
+        make();
+        return true;
+      } catch {
+        return false;
+      }
+    };
+    // Whatever names there are, they stand in its text.
+    const words = readFileSync(createRequire(import.meta.url).resolve('re2js'), 'utf8').match(/\b[A-Za-z_]{1,40}\b/g);
+    const names = [...new Set(words)].filter((name) => knows(() => RE2JS.compile(`\\p{${name}}`)));
+    expect(names).to.include.members(['Emoji', 'Greek', 'Lu']);
+    const matchOf = (name: string) => ({ path: { regex: `/\\p{${name}}` }, headers: {}, query: {} });
+    expect(names.filter((name) => unmetBy(matchOf(name)) === undefined)).to.deep.equal(
+      names.filter((name) => knows(() => new Older(`\\p{${name}}`, 'u'))),
+    );
   });
 
   it('splits by weights that old libraries can add up', () => {
