@@ -245,6 +245,8 @@ export class AdsStream implements Sibling {
 
   #perform(effects: readonly Effect[]): void {
     for (const effect of effects) {
+      // What was sent may have been too much: what would follow is counted by nobody.
+      if (this.#session === undefined) return;
       switch (effect.is) {
         case 'send':
           this.#send(effect.response);

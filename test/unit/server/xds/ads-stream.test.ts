@@ -144,6 +144,19 @@ describe('a stream', () => {
     expect(world.unread).to.equal(0);
   });
 
+  it('that is sent more at once than its client may leave unread ends, and leaves nothing that counts as unread', () => {
+    const takeAll = () => {
+      for (const { take } of world.sent.splice(0)) take();
+    };
+    takeAll();
+    // A response each: the first is sent at once, the others when it has been taken. A stream may have 64 MiB unread.
+    for (let i = 0; i < 6; i++) world.mesh.put(instanceOf(`large-${i}`, 'i1', { zone: 'z'.repeat(20_000_000) }));
+    takeAll();
+    expect(world.errors).to.deep.equal(['RESOURCE_EXHAUSTED: the client does not read what it is sent']);
+    takeAll();
+    expect(world.unread).to.equal(0);
+  });
+
   it('that is over counts nothing as unread, whatever is still taken', () => {
     world.stream.close();
     for (const { take } of world.sent) take();
