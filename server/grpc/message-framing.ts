@@ -2,6 +2,7 @@
 import { StatusError, status } from './status.ts';
 
 const prefixBytes = 5;
+const nothing = Buffer.alloc(0);
 
 /** One message, from its parts, ready to be written. */
 export function frameMessage(parts: readonly Buffer[]): Buffer {
@@ -16,10 +17,14 @@ export interface RawMessage {
   readonly isCompressed: boolean;
 }
 
-/** Cuts what comes in into messages, however it was cut on its way. */
+/**
+ * Cuts what comes in into messages, however it was cut on its way. A message in one piece is never copied; of one in many pieces, of a
+ * byte each if the client likes, no more is kept than twice its bytes.
+ */
 export class MessageReader {
   readonly #mostBytes: number;
-  #pieces: Buffer[] = [];
+  /** What came and was not read, with room for more behind it when it came in pieces. */
+  #buffer: Buffer = nothing;
   #length = 0;
 
   /** `mostBytes`: of one message. */
@@ -27,16 +32,27 @@ export class MessageReader {
     this.#mostBytes = mostBytes;
   }
 
+  /** What came and was not read: after `next` has answered undefined, of a message that is not whole. */
+  get unfinishedBytes(): number {
+    return this.#length;
+  }
+
   add(piece: Buffer): void {
-    this.#pieces.push(piece);
-    this.#length += piece.length;
+    const length = this.#length + piece.length;
+    if (this.#length === 0) {
+      this.#buffer = piece;
+    } else {
+      if (length > this.#buffer.length) this.#moveTo(Math.max(length, 2 * this.#buffer.length));
+      piece.copy(this.#buffer, this.#length);
+    }
+    this.#length = length;
   }
 
   /** Undefined until one is whole. Throws StatusError when it is, or will be, longer than may be. */
   next(): RawMessage | undefined {
     if (this.#length < prefixBytes) return undefined;
-    const first = this.#join(prefixBytes);
-    const length = first.readUInt32BE(1);
+    const buffer = this.#buffer;
+    const length = buffer.readUInt32BE(1);
     if (length > this.#mostBytes) {
       throw new StatusError(
         status.RESOURCE_EXHAUSTED,
@@ -45,19 +61,23 @@ export class MessageReader {
     }
     const end = prefixBytes + length;
     if (this.#length < end) return undefined;
-    const whole = this.#join(end);
     this.#length -= end;
-    if (whole.length > end) this.#pieces[0] = whole.subarray(end);
-    else this.#pieces.shift();
-    return { bytes: whole.subarray(prefixBytes, end), isCompressed: first[0] === 1 };
+    this.#buffer = buffer.subarray(end);
+    // A few bytes of the next message are not to keep all of this one.
+    if (this.#length < end) this.#moveTo(this.#length);
+    return { bytes: buffer.subarray(prefixBytes, end), isCompressed: buffer[0] === 1 };
   }
 
-  /** The first piece, with at least so many bytes. All pieces are joined: what is incomplete is the last message alone. */
-  #join(bytes: number): Buffer {
-    const [first] = this.#pieces;
-    if (first !== undefined && first.length >= bytes) return first;
-    const joined = Buffer.concat(this.#pieces, this.#length);
-    this.#pieces = [joined];
-    return joined;
+  /** Forgets what was not read. */
+  clear(): void {
+    this.#buffer = nothing;
+    this.#length = 0;
+  }
+
+  /** A buffer of so many bytes. */
+  #moveTo(bytes: number): void {
+    const buffer = bytes === 0 ? nothing : Buffer.allocUnsafeSlow(bytes);
+    this.#buffer.copy(buffer, 0, 0, this.#length);
+    this.#buffer = buffer;
   }
 }

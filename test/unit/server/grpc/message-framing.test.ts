@@ -66,4 +66,25 @@ describe('messages of gRPC', () => {
       'a message has 2000 bytes: more than the 1000 that it may have',
     );
   });
+
+  it('that come byte by byte are whole with the last, and nothing is left of them', () => {
+    const reader = new MessageReader(2 ** 20);
+    const message = frameMessage([Buffer.alloc(100_000, 'a')]);
+    for (let at = 0; at < message.length - 1; at++) reader.add(message.subarray(at, at + 1));
+    expect([reader.next(), reader.unfinishedBytes]).to.deep.equal([undefined, message.length - 1]);
+    reader.add(message.subarray(-1));
+    expect(reader.next()?.bytes).to.deep.equal(Buffer.alloc(100_000, 'a'));
+    expect([reader.next(), reader.unfinishedBytes]).to.deep.equal([undefined, 0]);
+  });
+
+  it('stay as they are when more comes', () => {
+    const reader = new MessageReader(1_000);
+    const [first, second] = [frameMessage([Buffer.alloc(600, 'a')]), frameMessage([Buffer.alloc(600, 'b')])];
+    for (const piece of cut(Buffer.concat([first, second]), [200, 400, 700, 900])) reader.add(piece);
+    const a = reader.next()?.bytes;
+    reader.add(first);
+    expect([reader.next()?.bytes, reader.next()?.bytes, a]).to.deep.equal(
+      ['b', 'a', 'a'].map((letter) => Buffer.alloc(600, letter)),
+    );
+  });
 });
