@@ -3,6 +3,7 @@
  * a few hundred bytes at each change, cost what lies between the message and the socket.
  */
 import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'node:http2';
+import type { Allowance } from './allowance.ts';
 import { statusTrailers, timeoutMs } from './call-headers.ts';
 import { acceptedEncodings, decompress } from './compression.ts';
 import { frameMessage, MessageReader } from './message-framing.ts';
@@ -49,6 +50,14 @@ export interface CallOptions<Request, Response> {
   readonly onFault: (error: unknown) => void;
 }
 
+/** What a client began. */
+export interface Begun {
+  readonly stream: ServerHttp2Stream;
+  readonly headers: IncomingHttpHeaders;
+  /** Of its connection. */
+  readonly allowance: Allowance;
+}
+
 const responseHeaders = {
   ':status': 200,
   'content-type': 'application/grpc',
@@ -64,6 +73,9 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
   readonly #stream: ServerHttp2Stream;
   readonly #options: CallOptions<Request, Response>;
   readonly #reader: MessageReader;
+  readonly #allowance: Allowance;
+  /** Counted in the allowance. */
+  #unfinishedBytes = 0;
   readonly #encoding: string | undefined;
   /** Of its deadline, then of what the client has to take after the end. */
   #timer: NodeJS.Timeout | undefined;
@@ -72,11 +84,12 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
   #isHalfClosed = false;
   #isOver = false;
 
-  constructor(stream: ServerHttp2Stream, headers: IncomingHttpHeaders, options: CallOptions<Request, Response>) {
+  constructor({ stream, headers, allowance }: Begun, options: CallOptions<Request, Response>) {
     this.#stream = stream;
     this.#options = options;
     this.#reader = new MessageReader(options.mostBytes);
-    this.#encoding = headers['grpc-encoding'] as string | undefined;
+    this.#allowance = allowance;
+    this.#encoding = headers['grpc-encoding']?.toString();
     stream.on('data', (piece: Buffer) => this.#onPiece(piece));
     stream.on('end', () => this.#onEnd());
     stream.on('close', () => this.#onClose());
@@ -132,6 +145,8 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
   }
 
   pause(): void {
+    // What comes after the end goes nowhere, and has to go.
+    if (this.#isOver) return;
     this.#isPaused = true;
     this.#stream.pause();
   }
@@ -157,10 +172,23 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
         const { bytes, isCompressed } = message;
         this.onMessage(this.#decode(isCompressed ? decompress(bytes, this.#encoding, this.#options.mostBytes) : bytes));
       }
-      if (!this.#isHalfClosed || this.#isPaused || this.#isOver) return;
+      if (this.#isPaused || this.#isOver) return;
+      this.#count();
+      if (!this.#isHalfClosed) return;
       this.#isHalfClosed = false;
+      if (this.#reader.unfinishedBytes > 0) throw new StatusError(status.INTERNAL, 'the client ended within a message');
       this.onHalfClose();
     });
+  }
+
+  /** Tells the allowance how much of the next message there is. Throws StatusError when it is too much. */
+  #count(): void {
+    const { unfinishedBytes } = this.#reader;
+    const more = unfinishedBytes - this.#unfinishedBytes;
+    if (more === 0) return;
+    this.#unfinishedBytes = unfinishedBytes;
+    if (this.#allowance.change(more) || more < 0) return;
+    throw new StatusError(status.RESOURCE_EXHAUSTED, 'too many long messages come at once on this connection');
   }
 
   #decode(bytes: Buffer): Request {
@@ -186,6 +214,8 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
 
   #finish(): void {
     this.#isOver = true;
+    this.#reader.clear();
+    this.#count();
     this.perform(() => this.onOver());
   }
 

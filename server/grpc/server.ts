@@ -2,13 +2,14 @@
  * A gRPC server on node:http2: methods, the connections of clients, and their end. Without TLS: the port is of the loopback interface
  * until there is any.
  */
-import http2, { type IncomingHttpHeaders, type ServerHttp2Session, type ServerHttp2Stream } from 'node:http2';
+import http2, { type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
 import type { Logger } from '../../process/log.ts';
+import { Allowance, mostUnfinishedBytes } from './allowance.ts';
 import { BrokenConnections } from './broken-connections.ts';
 import { refusedAs, statusTrailers } from './call-headers.ts';
-import { type Codec, Http2Call, type ServerCall } from './server-call.ts';
+import { type Begun, type Codec, Http2Call, type ServerCall } from './server-call.ts';
 import { status, statusName } from './status.ts';
 
 /**
@@ -47,12 +48,14 @@ export interface GrpcServerOptions {
   readonly onEnded: (end: EndedCall) => void;
   /** A connection was cut, for what came on it is no HTTP/2. */
   readonly onBroken: () => void;
+  /** Of messages that have begun to come, on one connection; less in tests. */
+  readonly mostUnfinishedBytes?: number;
 }
 
 /** Of a path that is told of: clients may name any. */
 const mostPath = 200;
 
-type Accept = (stream: ServerHttp2Stream, headers: IncomingHttpHeaders) => void;
+type Accept = (begun: Begun) => void;
 
 export class GrpcServer {
   readonly #options: GrpcServerOptions;
@@ -73,7 +76,6 @@ export class GrpcServer {
       this.#broken.watch(socket);
       this.#server.once('session', (session) => this.#onSession(session, socket));
     });
-    this.#server.on('stream', (stream, headers) => this.#onStream(stream, headers));
   }
 
   /** The full names of the services that have methods here. */
@@ -96,7 +98,7 @@ export class GrpcServer {
       onFault: (error: unknown) =>
         log.error({ err: error, method: path }, 'a message on a gRPC stream could not be handled'),
     };
-    this.#methods.set(path, (stream, headers) => new Http2Call(stream, headers, options).begin(headers, handle));
+    this.#methods.set(path, (begun) => new Http2Call(begun, options).begin(begun.headers, handle));
   }
 
   /** Answers the port. Throws an Error with a sentence when it cannot. */
@@ -125,6 +127,8 @@ export class GrpcServer {
 
   #onSession(session: ServerHttp2Session, socket: Socket): void {
     this.#sockets.set(session, socket);
+    const allowance = new Allowance(this.#options.mostUnfinishedBytes ?? mostUnfinishedBytes);
+    session.on('stream', (stream, headers) => this.#onStream({ stream, headers, allowance }));
     let pong: NodeJS.Timeout | undefined;
     const ping = setInterval(() => {
       // The client has said goodbye, and keeps the connection open.
@@ -145,12 +149,13 @@ export class GrpcServer {
     });
   }
 
-  #onStream(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): void {
+  #onStream(begun: Begun): void {
+    const { stream, headers } = begun;
     const refusal = refusedAs(headers);
     const path = headers[':path'] ?? '';
     const accept = this.#methods.get(path);
     if (refusal === undefined && accept !== undefined) {
-      accept(stream, headers);
+      accept(begun);
       return;
     }
     stream.on('error', () => {});
