@@ -37,7 +37,19 @@ export interface CoreAddresses {
   readonly dns: readonly HostPort[];
 }
 
-export interface AgentCore extends AdminAgent {
+/** As whoever ends it sees it. */
+export interface Endable {
+  /** No more requests for the application; those under way finish, 10 s at most. */
+  closeInbound(): Promise<void>;
+  /** Ends everything; requests under way finish first, 10 s at most. Does not drain. */
+  close(): Promise<void>;
+  /** The file of the access log was moved away: it is opened again by its name. */
+  reopenAccessLog(): void;
+  /** Cuts off all requests under way, within `cutOffMs`; how many there were. Else nothing is closed: the process ends. */
+  cutOff(): Promise<number>;
+}
+
+export interface AgentCore extends AdminAgent, Endable {
   /** Resolves when `/ready` first says yes. */
   readonly ready: Promise<void>;
   readonly addresses: CoreAddresses;
@@ -52,14 +64,6 @@ export interface AgentCore extends AdminAgent {
   retire(): void;
   /** Names are not resolved any more. */
   closeNames(): Promise<void>;
-  /** No more requests for the application; those under way finish, 10 s at most. */
-  closeInbound(): Promise<void>;
-  /** Ends everything; requests under way finish first, 10 s at most. Does not drain. */
-  close(): Promise<void>;
-  /** The file of the access log was moved away: it is opened again by its name. */
-  reopenAccessLog(): void;
-  /** Cuts off all requests under way, within `cutOffMs`; how many there were. Else nothing is closed: the process ends. */
-  cutOff(): Promise<number>;
 }
 
 export interface AgentContext {

@@ -2,24 +2,16 @@
 import type { HostPort } from '../process/host-port.ts';
 import { startAdmin } from './admin/admin-server.ts';
 import type { Readiness } from './admin/readiness.ts';
-import { type AgentContext, type CoreAddresses, startCore } from './agent-core.ts';
+import { type AgentContext, type CoreAddresses, type Endable, startCore } from './agent-core.ts';
 import type { AgentSettings } from './agent-settings.ts';
 
-/** An agent as whoever ends it sees it, of one application or of several. */
-export interface Running {
+/** An agent of one application or of several. */
+export interface Running extends Endable {
   /** Resolves when `/ready` first says yes. */
   readonly ready: Promise<void>;
   readonly readiness: Readiness;
   /** Asks callers to send nothing new; resolves when they know, or the deadline is over. Done once. */
   drain(): Promise<void>;
-  /** No more requests for the application; those under way finish, 10 s at most. */
-  closeInbound(): Promise<void>;
-  /** Ends everything; requests under way finish first, 10 s at most. Does not drain. */
-  close(): Promise<void>;
-  /** The file of the access log was moved away: it is opened again by its name. */
-  reopenAccessLog(): void;
-  /** Cuts off all requests under way, within `cutOffMs`; how many there were. Else nothing is closed: the process ends. */
-  cutOff(): Promise<number>;
 }
 
 export interface RunningAgent extends Running {
@@ -34,19 +26,20 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     throw cause;
   });
   core.connect();
+  const { ready, drain, closeInbound, reopenAccessLog, cutOff } = core;
   return {
-    ready: core.ready,
+    ready,
+    drain,
+    closeInbound,
+    reopenAccessLog,
+    cutOff,
     get readiness() {
       return core.readiness();
     },
     addresses: { ...core.addresses, admin: admin.address },
-    drain: () => core.drain(),
-    closeInbound: () => core.closeInbound(),
     close: async () => {
       await admin.close();
       await core.close();
     },
-    reopenAccessLog: () => core.reopenAccessLog(),
-    cutOff: () => core.cutOff(),
   };
 }

@@ -75,8 +75,8 @@ function claimsOf(
   const claims: readonly Omit<Claim, 'of'>[] = [
     { setting: 'id', kind: 'id', value: id },
     { setting: 'stateDir', kind: 'state directory', value: stateDir },
-    ...uids.map((value) => ({ setting: 'uid', kind: 'user', value }) as const),
-    ...gids.map((value) => ({ setting: 'gid', kind: 'group', value }) as const),
+    ...[...new Set(uids)].map((value) => ({ setting: 'uid', kind: 'user', value }) as const),
+    ...[...new Set(gids)].map((value) => ({ setting: 'gid', kind: 'group', value }) as const),
     // Packet rules know what is for an application by the number of its port.
     ...(isIntercepted ? appPorts : []).map(
       ({ app }) => ({ setting: 'app', kind: 'application port', value: app.port }) as const,
