@@ -21,7 +21,8 @@ describe('a control plane whose clients come and go for a long time while everyt
       const result = await churn(processes, { ms: minutes * 60_000, ...options });
       process.stdout.write(`${name}: ${JSON.stringify(result)}\n`);
       expect(result).to.deep.include({ wrong: 0, streamsLeft: 0, queueLeft: 0 });
-      expect(result.waitMs.longest).to.be.below(10_000);
+      // A wait has 10 s: then it is answered with who is late, however busy the machine is.
+      expect(result.waitMs.longest).to.be.below(20_000);
       expect(result.longestQueue).to.be.at.most(options.clients + 1);
       expect(result.memoryMb.after).to.be.below(result.memoryMb.before * 1.25 + 20);
     }).timeout(minutes * 60_000 + 120_000);

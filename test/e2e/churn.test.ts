@@ -12,8 +12,8 @@ describe('a control plane whose clients come and go while everything changes', (
     const result = await churn(processes, options);
     console.log(`      ${JSON.stringify(result)}`);
     expect(result).to.deep.include({ wrong: 0, streamsLeft: 0, queueLeft: 0 });
-    // Far from what it takes on a machine that does nothing else: those that run tests do.
-    expect(result.waitMs.longest).to.be.below(10_000);
+    // A wait has 10 s: then it is answered with who is late. On a machine that does nothing else it takes some 20 ms.
+    expect(result.waitMs.longest).to.be.below(20_000);
     expect(result.longestQueue).to.be.at.most(options.clients + 1);
     expect(result.memoryMb.after).to.be.below(result.memoryMb.before * 1.5 + 40);
     return result;
