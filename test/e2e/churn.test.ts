@@ -58,7 +58,8 @@ describe('a control plane whose clients come and go while everything changes', (
     await Promise.all(apps.map((app) => app.close()));
     console.log(`      ${JSON.stringify(seen)}`);
     expect(seen).to.deep.include({ rejected: 0, failures: {} });
-    expect(seen.answers).to.include.keys('v1', 'v2', 'v3');
+    // Which of the rules meet this service is drawn; all of them have v1.
+    expect(seen.answers).to.include.keys('v1');
     expect(seen.updates).to.be.above(100);
   });
 });
