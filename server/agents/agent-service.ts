@@ -63,11 +63,16 @@ export class AgentService {
     this.#calls.add(call);
     let opened: Promise<AgentStream | undefined> | undefined;
     const timeout = setTimeout(() => call.end(status.DEADLINE_EXCEEDED, 'no hello came'), this.#patience.helloMs);
-    call.onMessage = (message) => {
+    call.onMessage = (first) => {
       clearTimeout(timeout);
-      // What follows the hello waits until it has been dealt with.
-      if (opened) void opened.then((stream) => stream?.onMessage(message));
-      opened ??= this.#introduce(call, message).catch((error: unknown) => this.#refuse(call, error));
+      // What follows the hello waits, with the client, until it has been dealt with: that may take as long as an earlier claim of the id.
+      call.pause();
+      opened = this.#introduce(call, first).catch((error: unknown) => this.#refuse(call, error));
+      void opened.then((stream) => {
+        if (stream === undefined) return;
+        call.onMessage = (message) => stream.onMessage(message);
+        call.resume();
+      });
     };
     call.onOver = () => {
       clearTimeout(timeout);

@@ -15,10 +15,12 @@ export class FakeCall<Request, Response> implements ServerCall<Request, Response
   isPaused = false;
   #isGone = false;
   readonly #untaken: (() => void)[] = [];
+  readonly #unheard: Request[] = [];
 
   /** The client says this; nothing is heard of it while the call is paused. */
   say(message: Request): void {
-    if (this.ends.length === 0) this.perform(() => this.onMessage(message));
+    this.#unheard.push(message);
+    this.#readOn();
   }
 
   /** The client takes the oldest message that it has not taken. */
@@ -57,6 +59,17 @@ export class FakeCall<Request, Response> implements ServerCall<Request, Response
 
   resume(): void {
     this.isPaused = false;
+    this.#readOn();
+  }
+
+  #readOn(): void {
+    this.perform(() => {
+      while (!this.isPaused && this.ends.length === 0) {
+        const message = this.#unheard.shift();
+        if (message === undefined) return;
+        this.onMessage(message);
+      }
+    });
   }
 
   perform(act: () => void): void {

@@ -1,5 +1,7 @@
 import { expect } from 'chai';
-import { HealthState } from '../../../../proto/types.ts';
+import type { Input } from '../../../../proto/load.ts';
+import { AgentMessage, HealthState, type ServerMessage } from '../../../../proto/types.ts';
+import { FakeCall } from '../../../support/fake-call.ts';
 import { instance, ref } from '../registry/registry-world.ts';
 import { AgentsWorld } from './agents-world.ts';
 
@@ -135,6 +137,17 @@ describe("the agents' service", () => {
       await agent.sendBytes(Buffer.from('ffffffff', 'hex')).ended;
       world.registryWorld.pass(31 * seconds);
       expect(world.state('r1')).to.equal('lost');
+    });
+
+    it('is heard again when it has been welcomed: until then it is not read from', async () => {
+      const call = new FakeCall<AgentMessage, Input<ServerMessage>>();
+      world.service.handle(call);
+      for (const message of [{ hello }, { health: { state: HealthState.FAILING } }]) {
+        call.say(AgentMessage.decode(AgentMessage.encode(message)));
+      }
+      expect([call.isPaused, call.written]).to.deep.equal([true, []]);
+      await world.until(() => world.state('r1') === 'failing');
+      expect([call.isPaused, call.written.length]).to.deep.equal([false, 1]);
     });
 
     it('follows the health of its application', async () => {
