@@ -16,6 +16,7 @@ const same = (bytes: Buffer) => bytes;
 const keepaliveMs = 30_000;
 const pongMs = 10_000;
 const shutdownMs = 2_000;
+const lingerMs = 5_000;
 const noError = words(0);
 const initialWindow = 4;
 const mostWindow = 2 ** 31 - 1;
@@ -119,4 +120,24 @@ describe('a client of the gRPC server', () => {
       expect(isTaken).to.equal(true);
     });
   }
+
+  it('that resets its call without an error after its end is gone when the time to take it is over', async () => {
+    mock.timers.enable({ apis: ['setTimeout'] });
+    const socket = await greet(settings(), beginCall(1, path));
+    await begun;
+    const taken = new Promise<void>((resolve) => call.writeFramed(Buffer.alloc(1_000_000), resolve));
+    call.end();
+    const mark = Buffer.from('12345678');
+    const isMarkBack = new Promise<void>((resolve) => {
+      let heard = Buffer.alloc(0);
+      socket.on('data', (bytes) => {
+        heard = Buffer.concat([heard, bytes]);
+        if (heard.includes(mark)) resolve();
+      });
+    });
+    socket.write(Buffer.concat([reset, encodeFrame({ type: frameType.ping, payload: mark })]));
+    await isMarkBack;
+    mock.timers.tick(lingerMs);
+    await taken;
+  });
 });
