@@ -6,6 +6,7 @@ import http2, { type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
 import type { Logger } from '../../process/log.ts';
+import { acceptWaiting } from '../../process/waiting-connections.ts';
 import { Allowance, mostUnfinishedBytes } from './allowance.ts';
 import { BrokenConnections } from './broken-connections.ts';
 import { refusedAs, statusTrailers } from './call-headers.ts';
@@ -17,6 +18,9 @@ import { status, statusName } from './status.ts';
  * to a server that was started again try again after 1, 3, 7 … 31 seconds.
  */
 const mostUnaccepted = 4_096;
+
+/** In one turn of the event loop; each costs some 0.1 ms. */
+const mostAccepted = 32;
 
 /** On one connection. An Envoy that does not aggregate has one for the endpoints of each cluster. */
 const mostStreams = 2_000;
@@ -67,6 +71,7 @@ export class GrpcServer {
   });
   readonly #methods = new Map<string, Accept>();
   readonly #sockets = new Map<ServerHttp2Session, Socket>();
+  #isAccepting = false;
 
   constructor(options: GrpcServerOptions) {
     this.#options = options;
@@ -76,6 +81,7 @@ export class GrpcServer {
       this.#broken.watch(socket);
       this.#server.once('session', (session) => this.#onSession(session, socket));
     });
+    this.#server.on('connection', () => this.#acceptWaiting());
   }
 
   /** The full names of the services that have methods here. */
@@ -117,12 +123,22 @@ export class GrpcServer {
   async close(): Promise<void> {
     this.#broken.close();
     const closed = new Promise<void>((resolve) => this.#server.close(() => resolve()));
+    // Of those that it did not accept itself the server does not know.
+    const gone = [...this.#sockets.values()].map((socket) => new Promise((resolve) => socket.once('close', resolve)));
     for (const session of this.#sockets.keys()) session.close();
     const patience = setTimeout(() => {
       for (const [session, socket] of this.#sockets) cut(session, socket);
     }, shutdownMs);
-    await closed;
+    await Promise.all([closed, ...gone]);
     clearTimeout(patience);
+  }
+
+  /** In the turn of the event loop in which one has come. */
+  #acceptWaiting(): void {
+    if (this.#isAccepting) return;
+    this.#isAccepting = true;
+    for (const socket of acceptWaiting(this.#server, mostAccepted)) this.#server.emit('connection', socket);
+    this.#isAccepting = false;
   }
 
   #onSession(session: ServerHttp2Session, socket: Socket): void {
