@@ -2,6 +2,7 @@
  * A gRPC server on node:http2: methods, the connections of clients, and their end. Without TLS: the port is of the loopback interface
  * until there is any.
  */
+import { once } from 'node:events';
 import http2, { type ServerHttp2Session } from 'node:http2';
 import type { Socket } from 'node:net';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
@@ -109,12 +110,17 @@ export class GrpcServer {
 
   /** Answers the port. Throws an Error with a sentence when it cannot. */
   async listen({ host, port }: HostPort): Promise<number> {
-    await new Promise<void>((resolve, reject) => {
-      this.#server.once('error', (error) => {
-        reject(new Error(`cannot listen on ${formatHostPort({ host, port })} for gRPC: ${error.message}`));
-      });
-      this.#server.listen({ host, port, backlog: mostUnaccepted }, resolve);
-    });
+    try {
+      this.#server.listen({ host, port, backlog: mostUnaccepted });
+      await once(this.#server, 'listening');
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new Error(`cannot listen on ${formatHostPort({ host, port })} for gRPC: ${reason}`);
+    }
+    // One connection could not be accepted: the next may be.
+    this.#server.on('error', (error) =>
+      this.#options.log.warn({ err: error }, 'a gRPC connection could not be accepted'),
+    );
     const address = this.#server.address();
     return typeof address === 'object' && address !== null ? address.port : port;
   }
