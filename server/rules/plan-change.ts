@@ -42,6 +42,11 @@ export interface PlannedChange {
   /** Why it must be refused. */
   readonly problems: readonly Problem[];
   readonly warnings: readonly Problem[];
+  /**
+   * Likewise what clients cannot do. To be asked when the change is in force, or will not be: to find it out takes as long as to
+   * compile the services, for which nobody need wait.
+   */
+  readonly clientWarnings: () => readonly Problem[];
 }
 
 /**
@@ -73,8 +78,8 @@ export function planChange(
     warnings: [
       ...empty.filter((item) => !refusesEmpty(item)).map(({ problem }) => problem),
       ...removedPorts(changes, written, surroundings),
-      ...clientProblems(changes, written, merged, surroundings),
     ],
+    clientWarnings: () => clientProblems(changes, written, merged, surroundings),
   };
 }
 

@@ -14,7 +14,7 @@ import {
 } from '../../model/resource.ts';
 import type { ResourceChange, RevisionRecord, StoredResource } from '../../model/revision.ts';
 import type { Store } from '../store/store.ts';
-import { planChange, type Surroundings, type WantedChange } from './plan-change.ts';
+import { type PlannedChange, planChange, type Surroundings, type WantedChange } from './plan-change.ts';
 import { RuleIndex } from './rule-index.ts';
 
 export interface RuleChange extends WantedChange {
@@ -127,17 +127,18 @@ export class RuleBook {
     for (;;) {
       this.#checkConditions(request);
       const wanted = wantedNow();
-      const { changes, problems, warnings } = planChange(wanted, this.#index, this.#options.surroundings, isRollback);
+      const plan = planChange(wanted, this.#index, this.#options.surroundings, isRollback);
+      const { changes, problems } = plan;
       if (problems.length > 0) throw MeshError.ofProblems('INVALID_DOCUMENTS', problems);
-      if (changes.length === 0) return { revision: this.#newestOf(wanted), changes, warnings };
-      if (request.dryRun) return { revision: this.#revision, changes, warnings };
+      if (changes.length === 0) return changed(this.#newestOf(wanted), plan);
+      if (request.dryRun) return changed(this.#revision, plan);
       const expected = this.#revision;
       const at = new Date(this.#options.wallClock()).toISOString();
       const record = { revision: expected + 1, at, by: request.by, message: request.message, changes };
       const appended = await this.#options.store.append(record, expected);
       const reached = appended.is === 'appended' ? record.revision : appended.revision;
       await this.#caughtUp(reached);
-      if (appended.is === 'appended') return { revision: record.revision, changes, warnings };
+      if (appended.is === 'appended') return changed(record.revision, plan);
       // Another server was faster: look again at what is in force now.
     }
   }
@@ -188,6 +189,10 @@ export class RuleBook {
     if (this.#revision >= revision) return Promise.resolve();
     return new Promise((resolve) => this.#waiting.push({ revision, resolve }));
   }
+}
+
+function changed(revision: number, { changes, warnings, clientWarnings }: PlannedChange): RuleChanged {
+  return { revision, changes, warnings: [...warnings, ...clientWarnings()] };
 }
 
 function undo(record: RevisionRecord, standing: Map<string, Resource>): void {
