@@ -29,13 +29,13 @@ const context = (log: Logger) => ({ log, clock: systemClock, random: Math.random
  */
 export async function runAgent(settings: AgentSettings, command: readonly string[] = []): Promise<number> {
   const log = createLog('agent', settings.logLevel);
-  let agent: RunningAgent | undefined;
+  let agent: RunningAgent;
   let rules: PacketRules | undefined;
   try {
-    agent = await startAgent(settings, context(log));
-    rules = await putRulesInPlace(settings, agent, log);
+    agent = await startAgent(settings, context(log), async (addresses) => {
+      rules = await putRulesInPlace(settings, addresses, log);
+    });
   } catch (cause) {
-    await agent?.close();
     return cannotStart(cause, log);
   }
   const { admin, ...others } = agent.addresses;
@@ -130,7 +130,7 @@ function cannotStart(cause: unknown, log: Logger): number {
 /** Their code is loaded only when there are to be any. */
 async function putRulesInPlace(
   settings: AgentSettings,
-  { addresses }: RunningAgent,
+  addresses: RunningAgent['addresses'],
   log: Logger,
 ): Promise<PacketRules | undefined> {
   if (settings.interception === undefined) return undefined;

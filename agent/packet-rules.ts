@@ -9,6 +9,7 @@ import { type RunProgram, runProgram } from '../process/run-program.ts';
 import type { CoreAddresses } from './agent-core.ts';
 import type { AgentSettings, EntrySettings } from './agent-settings.ts';
 import { type Backend, installRules, removeRules } from './interception/interception.ts';
+import { holdRules } from './interception/rule-holder.ts';
 import { type Interception, type InterceptionInput, interceptionSchema } from './interception/rules/description.ts';
 import { nameServersToTake } from './interception/rules/name-servers.ts';
 import type { RunningAgent } from './start.ts';
@@ -16,7 +17,7 @@ import type { RunningAgent } from './start.ts';
 export interface PacketRules {
   readonly backend: Backend;
   /**
-   * These, in place of those before; undefined: none. Rejects when the kernel cannot be told, and then nothing has changed. Does nothing
+   * These, in place of those before; undefined: none. Rejects when the kernel cannot be told, or the rules are another agent's, and then nothing has changed. Does nothing
    * when they are in place, or all have been removed for good.
    */
   put(described: Interception | undefined): Promise<void>;
@@ -24,9 +25,15 @@ export interface PacketRules {
   remove(): Promise<void>;
 }
 
-export function packetRules(backend: Backend, log: Logger, run: RunProgram = runProgram): PacketRules {
+export function packetRules(
+  backend: Backend,
+  log: Logger,
+  run: RunProgram = runProgram,
+  hold = holdRules,
+): PacketRules {
   /** '': none. */
   let present = '';
+  let letGo: (() => void) | undefined;
   let isOver = false;
   /** One change after the other. */
   let last: Promise<void> = Promise.resolve();
@@ -41,6 +48,7 @@ export function packetRules(backend: Backend, log: Logger, run: RunProgram = run
       inTurn(async () => {
         const wanted = described === undefined ? '' : JSON.stringify(described);
         if (isOver || wanted === present) return;
+        letGo ??= await hold();
         if (described === undefined) await removeRules({ backends: [backend], run });
         else await installRules(described, { backend, run });
         present = wanted;
@@ -56,6 +64,7 @@ export function packetRules(backend: Backend, log: Logger, run: RunProgram = run
           const sentence = `packet rules are left behind; remove them with: sluice intercept uninstall --backend ${backend}`;
           log.error({ err: cause }, sentence);
         }
+        letGo?.();
       }),
   };
 }

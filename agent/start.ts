@@ -1,5 +1,6 @@
 /** An agent of one application, with an admin port of its own. */
 import type { HostPort } from '../process/host-port.ts';
+import { notReadyBefore } from './admin/admin-agent.ts';
 import { startAdmin } from './admin/admin-server.ts';
 import type { Readiness } from './admin/readiness.ts';
 import { type AgentContext, type CoreAddresses, type Endable, startCore } from './agent-core.ts';
@@ -18,14 +19,34 @@ export interface RunningAgent extends Running {
   readonly addresses: CoreAddresses & { readonly admin: HostPort };
 }
 
-/** Rejects with a sentence when the state directory cannot be had or a port cannot be listened on; then nothing runs. */
-export async function startAgent(settings: AgentSettings, context: AgentContext): Promise<RunningAgent> {
+/**
+ * Rejects with a sentence when the state directory cannot be had or a port cannot be listened on; then nothing runs. `prepare`: what has
+ * to be done besides before it is ready; it does not run either when that rejects.
+ */
+export async function startAgent(
+  settings: AgentSettings,
+  context: AgentContext,
+  prepare: (addresses: RunningAgent['addresses']) => Promise<void> = async () => {},
+): Promise<RunningAgent> {
   const core = await startCore(settings, context);
-  const admin = await startAdmin({ listen: settings.admin, agents: core }).catch(async (cause: unknown) => {
+  let isPrepared = false;
+  let admin: Awaited<ReturnType<typeof startAdmin>> | undefined;
+  const close = async () => {
+    await admin?.close();
     await core.close();
+  };
+  const agents = notReadyBefore(core, () => isPrepared);
+  let addresses: RunningAgent['addresses'];
+  try {
+    admin = await startAdmin({ listen: settings.admin, agents });
+    addresses = { ...core.addresses, admin: admin.address };
+    core.connect();
+    await prepare(addresses);
+  } catch (cause) {
+    await close();
     throw cause;
-  });
-  core.connect();
+  }
+  isPrepared = true;
   const { ready, drain, closeInbound, reopenAccessLog, cutOff } = core;
   return {
     ready,
@@ -36,10 +57,7 @@ export async function startAgent(settings: AgentSettings, context: AgentContext)
     get readiness() {
       return core.readiness();
     },
-    addresses: { ...core.addresses, admin: admin.address },
-    close: async () => {
-      await admin.close();
-      await core.close();
-    },
+    addresses,
+    close,
   };
 }

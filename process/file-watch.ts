@@ -36,8 +36,12 @@ export function watchFile(
   return { close: () => cancel() };
 }
 
-/** What differs when the content does; '' of a file that cannot be seen. */
+/** What differs when the content does; '' of a file that cannot be seen, whatever hides it. */
 function lookOf(path: string): string {
-  const stat = statSync(path, { bigint: true, throwIfNoEntry: false });
-  return stat === undefined ? '' : [stat.dev, stat.ino, stat.size, stat.mtimeNs, stat.ctimeNs].join(' ');
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
+    return [dev, ino, size, mtimeNs, ctimeNs].join(' ');
+  } catch {
+    return '';
+  }
 }

@@ -11,5 +11,15 @@ export interface AdminAgent {
   readonly drain: () => Promise<void>;
 }
 
+/** The same, not ready until `isPrepared`: applications that were started before would dial into a hole. */
+export function notReadyBefore(agent: AdminAgent, isPrepared: () => boolean): AdminAgent {
+  const readiness = () => {
+    const facts = agent.readiness();
+    if (isPrepared() || !facts.ready) return facts;
+    return { ...facts, ready: false, reason: 'packet rules are not in place yet' };
+  };
+  return { ...agent, readiness };
+}
+
 /** Those of a shared agent, by the ids of their entries. They come and go. */
 export type AdminEntries = ReadonlyMap<string, AdminAgent>;

@@ -5,6 +5,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { descriptorLimit } from '../../process/descriptor-limit.ts';
 import { formatHostPort, type HostPort } from '../../process/host-port.ts';
+import { notReadyBefore } from '../admin/admin-agent.ts';
 import { startAdmin } from '../admin/admin-server.ts';
 import type { Readiness } from '../admin/readiness.ts';
 import { type AgentContext, type AgentCore, startCore } from '../agent-core.ts';
@@ -119,13 +120,16 @@ export class SharedAgent implements Running {
   async #start(): Promise<void> {
     const { entries, admin } = this.#settings;
     for (const settings of entries) await this.#add(settings);
-    const agents = () => new Map([...this.#entries].map(([id, { core }]) => [id, core]));
+    let isPrepared = false;
+    const agents = () =>
+      new Map([...this.#entries].map(([id, { core }]) => [id, notReadyBefore(core, () => isPrepared)]));
     this.#admin = await startAdmin({ listen: admin, agents });
     this.#context.log.info(
       { admin: formatHostPort(this.#admin.address), entries: [...this.#entries.keys()] },
       'serving several applications',
     );
     await this.#putRules([...this.#entries.values()]);
+    isPrepared = true;
     for (const entry of this.#entries.values()) this.#connect(entry);
     this.#warnOfDescriptors();
   }

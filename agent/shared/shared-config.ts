@@ -32,7 +32,8 @@ export function loadSharedSettings(
 ): LoadedShared | undefined {
   const file = readFileOf(sources);
   const list = file.values.get('entries');
-  if (list === undefined) return undefined;
+  // Of a file that cannot be read nobody knows what it speaks of.
+  if (list === undefined) return file.problems.length > 0 ? { problems: file.problems } : undefined;
   const given = givenValues(names, sources, file);
   const problems = [
     ...file.problems,

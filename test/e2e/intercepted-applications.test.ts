@@ -98,6 +98,15 @@ for (const backend of ['nftables', 'iptables'] as const) {
         agent = await startAgent(caller, ['--service', 'web']);
       });
 
+      it('are left to it when another agent wants them', async () => {
+        const flags = ['--service', 'other', '--server', '10.78.0.2:15010', '--admin', '127.0.0.1:0'];
+        const state = ['--state-dir', processes.makeFolder('state-other'), '--outbound', '127.0.0.1:0'];
+        const command = [...sluice, 'agent', ...flags, ...state, '--intercept', backend, '--dns', '127.0.0.1:0'];
+        const other = processes.start(caller.inside(command), { name: 'other agent' });
+        expect((await other.ended).code).to.equal(1);
+        expect(other.stderr + other.stdout).to.match(/are those of another agent \(process \d+\)/);
+      });
+
       it('get the split of the service by the address of an instance', async () => {
         expect(await get('http://10.78.0.2:12221/', 100, ['--no-keepalive', '-H', 'connection: close'])).to.deep.equal({
           v1: 90,

@@ -25,19 +25,29 @@ describe('the packet rules of a running agent', () => {
   };
   const of = (uid: number) => interceptionSchema.parse({ agent: { uid } });
 
+  /** Whether somebody has them. */
+  let isHeld: boolean;
+  const hold = async () => {
+    isHeld = true;
+    return () => {
+      isHeld = false;
+    };
+  };
+
   beforeEach(() => {
     told = [];
     refuses = false;
+    isHeld = false;
   });
 
   it('are told to the kernel when they differ from those that are there', async () => {
-    const rules = packetRules('nftables', silent, run);
+    const rules = packetRules('nftables', silent, run, hold);
     for (const described of [of(1), of(1), of(2), undefined, undefined, of(2)]) await rules.put(described);
     expect(told).to.deep.equal(['those of 1', 'those of 2', 'none', 'those of 2']);
   });
 
   it('stay as they are when the kernel refuses others, which are tried again', async () => {
-    const rules = packetRules('nftables', silent, run);
+    const rules = packetRules('nftables', silent, run, hold);
     await rules.put(of(1));
     refuses = true;
     const refused = await rules.put(of(2)).catch((error: Error) => error.message);
@@ -48,13 +58,24 @@ describe('the packet rules of a running agent', () => {
   });
 
   it('are removed once, for good, after what is under way', async () => {
-    const rules = packetRules('nftables', silent, run);
+    const rules = packetRules('nftables', silent, run, hold);
     await Promise.all([rules.put(of(1)), rules.remove(), rules.remove(), rules.put(of(2))]);
     expect(told).to.deep.equal(['those of 1', 'none']);
+    expect(isHeld).to.equal(false);
+  });
+
+  it('are not told to the kernel when another agent has them', async () => {
+    const taken = async () => {
+      throw new Error('those of another agent');
+    };
+    const rules = packetRules('nftables', silent, run, taken);
+    const refused = await rules.put(of(1)).catch((error: Error) => error.message);
+    await rules.remove();
+    expect([refused, told]).to.deep.equal(['those of another agent', []]);
   });
 
   it('are not touched when there are none', async () => {
-    await packetRules('nftables', silent, run).remove();
+    await packetRules('nftables', silent, run, hold).remove();
     expect(told).to.deep.equal([]);
   });
 });

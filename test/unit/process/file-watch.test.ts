@@ -84,4 +84,13 @@ describe('a watch of a file', () => {
     expect(toldAfter(10)).to.equal(0);
     expect(clock.waiting).to.deep.equal([]);
   });
+
+  it('goes on when the file cannot be seen for another reason, and tells when it can be', () => {
+    unlinkSync(path);
+    symlinkSync(path, path);
+    expect(toldAfter(5)).to.equal(0);
+    unlinkSync(path);
+    writeFileSync(path, 'b');
+    expect(toldAfter(2)).to.equal(1);
+  });
 });

@@ -41,6 +41,16 @@ describe('the settings of several applications', () => {
     expect(loadSharedSettings({ flags: { service: 'web' }, environment: {} }, machine)).to.equal(undefined);
   });
 
+  it('of a file that cannot be read are told of as what is wrong with the file, and nothing else', () => {
+    expect(faults('entries:\n  - service: web\n  service: b')).to.have.lengthOf(1);
+    const config = join(folder, 'nothing.yaml');
+    const loaded = loadSharedSettings({ flags: { config }, environment: {} }, machine);
+    const [problem] = loaded !== undefined && 'problems' in loaded ? loaded.problems : [];
+    expect(problem)
+      .to.have.property('message')
+      .that.matches(/^cannot be read: ENOENT/);
+  });
+
   it('need only the service of each, which is listened for on free ports', () => {
     const [web, ...others] = entriesOf('entries: [ { service: web } ]');
     expect(others).to.deep.equal([]);

@@ -1,0 +1,25 @@
+import { expect } from 'chai';
+import { holdRules } from '../../../../agent/interception/rule-holder.ts';
+
+describe('the packet rules of a host', () => {
+  const name = `\0sluice-test-${process.pid}`;
+  const sentenceOf = (holding: Promise<unknown>) =>
+    holding.then(
+      () => '',
+      (error: Error) => error.message,
+    );
+
+  it('are held by one agent, which the next is told of', async () => {
+    const letGo = await holdRules(name);
+    expect(await sentenceOf(holdRules(name))).to.equal(
+      `the packet rules of this host are those of another agent (process ${process.pid}): end it first, or have one agent for several applications, with entries`,
+    );
+    letGo();
+  });
+
+  it('can be held by the next when they are let go of', async () => {
+    const letGo = await holdRules(name);
+    letGo();
+    (await holdRules(name))();
+  });
+});
