@@ -9,9 +9,9 @@ import { type RunProgram, runProgram } from '../process/run-program.ts';
 import type { CoreAddresses } from './agent-core.ts';
 import type { AgentSettings, EntrySettings } from './agent-settings.ts';
 import { type Backend, installRules, removeRules } from './interception/interception.ts';
-import { holdRules } from './interception/rule-holder.ts';
 import { type Interception, type InterceptionInput, interceptionSchema } from './interception/rules/description.ts';
 import { nameServersToTake } from './interception/rules/name-servers.ts';
+import { holdRules } from './rule-holder.ts';
 import type { RunningAgent } from './start.ts';
 
 export interface PacketRules {

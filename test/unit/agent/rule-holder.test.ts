@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { holdRules } from '../../../../agent/interception/rule-holder.ts';
+import { holdRules } from '../../../agent/rule-holder.ts';
 
 describe('the packet rules of a host', () => {
   const name = `\0sluice-test-${process.pid}`;
