@@ -52,6 +52,8 @@ export interface Endable {
 export interface AgentCore extends AdminAgent, Endable {
   /** Resolves when `/ready` first says yes. */
   readonly ready: Promise<void>;
+  /** Resolves when a control plane has first taken note of it. */
+  readonly registered: Promise<void>;
   readonly addresses: CoreAddresses;
   readonly state: AgentState;
   /** Resolves when it is known whether the application takes connections, within a second; at once without one. */
@@ -98,6 +100,10 @@ export async function startCore(settings: AgentSettings, options: CoreOptions): 
   let becomeReady = () => {};
   const ready = new Promise<void>((resolve) => {
     becomeReady = resolve;
+  });
+  let becomeRegistered = () => {};
+  const registered = new Promise<void>((resolve) => {
+    becomeRegistered = resolve;
   });
 
   try {
@@ -157,7 +163,10 @@ export async function startCore(settings: AgentSettings, options: CoreOptions): 
       clock,
       random,
       log,
-      onRegistered: () => checkReady(),
+      onRegistered: () => {
+        becomeRegistered();
+        checkReady();
+      },
     });
     // Requests under way may still be waiting for a name: they finish before the connection goes.
     closing.push(async () => {
@@ -201,6 +210,7 @@ export async function startCore(settings: AgentSettings, options: CoreOptions): 
     const { outbound, inbound, redirected, upstreams } = plane;
     return {
       ready,
+      registered,
       readiness,
       report,
       mesh,

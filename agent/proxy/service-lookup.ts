@@ -16,8 +16,13 @@ export interface LookupOptions {
   readonly resolveTimeoutMs: number;
 }
 
+/** How long is waited while the control plane has left a question without an answer, and not answered any since. */
+const silentMs = 100;
+
 export class ServiceLookup {
   readonly #options: LookupOptions;
+  /** Where it hangs, every connection to somewhere new would wait for it in full. */
+  #isSilent = false;
   /** One question per name, as long as it is open. */
   readonly #questions = new Map<string, Promise<Lookup>>();
 
@@ -43,13 +48,19 @@ export class ServiceLookup {
   }
 
   async #answer(name: string): Promise<Lookup> {
-    const { directory, clock, resolveTimeoutMs } = this.#options;
+    const { directory, clock } = this.#options;
+    const waitMs = this.#isSilent ? silentMs : this.#options.resolveTimeoutMs;
     let callOff = () => {};
     const timeIsUp = new Promise<'too late'>((resolve) => {
-      callOff = clock.after(resolveTimeoutMs, () => resolve('too late'));
+      callOff = clock.after(waitMs, () => resolve('too late'));
     });
-    const resolution = await Promise.race([directory.resolve(name), timeIsUp]);
+    const answered = directory.resolve(name).then((resolution) => {
+      if (resolution !== 'unavailable') this.#isSilent = false;
+      return resolution;
+    });
+    const resolution = await Promise.race([answered, timeIsUp]);
     callOff();
+    if (resolution === 'too late') this.#isSilent = true;
     switch (resolution) {
       case 'known':
         // Known a moment ago and gone again is gone.
@@ -61,7 +72,7 @@ export class ServiceLookup {
       case 'unavailable':
         return { is: 'unavailable', detail: directory.obstacle || 'the control plane has not answered' };
       case 'too late': {
-        const detail = directory.obstacle || `the control plane did not answer within ${resolveTimeoutMs} ms`;
+        const detail = directory.obstacle || `the control plane did not answer within ${waitMs} ms`;
         return { is: 'unavailable', detail };
       }
     }

@@ -17,6 +17,9 @@ import { changesBetween } from './entry-changes.ts';
 import { KeptPorts } from './kept-ports.ts';
 import { type Entry, LeavingEntries } from './leaving-entries.ts';
 
+/** Longer is not waited for a successor to register when the agent is to end. */
+const takeOverMs = 2_000;
+
 export class SharedAgent implements Running {
   readonly #context: AgentContext;
   readonly #ports = new KeptPorts();
@@ -28,6 +31,8 @@ export class SharedAgent implements Running {
   #admin: { readonly address: HostPort; close(): Promise<void> } | undefined;
   /** One change after the other. */
   #lastChange: Promise<void> = Promise.resolve();
+  /** What entries had is their successors', who can give it back. */
+  #takenOver: Promise<void> = Promise.resolve();
   #isEnding = false;
 
   private constructor(settings: SharedSettings, context: AgentContext) {
@@ -82,6 +87,7 @@ export class SharedAgent implements Running {
   async drain(): Promise<void> {
     this.#isEnding = true;
     await this.#lastChange;
+    await this.#takenOver;
     this.#leaving.hurry();
     await Promise.all(this.#cores.map((core) => core.drain()));
   }
@@ -201,10 +207,22 @@ export class SharedAgent implements Running {
       predecessors.get(id)?.core.disconnect();
       this.#connect(entry);
     }
+    this.#takenOver = this.#registeredSoon([...started.values()]);
     this.#leaving.retire(replaced);
     const ids = (list: readonly EntrySettings[]) => list.flatMap(({ id }) => (started.has(id) ? [id] : []));
     log.info({ added: ids(added), changed: ids(changed), removed }, 'entries have changed');
     this.#warnOfDescriptors();
+  }
+
+  /** Resolves when these are registered, or after 2 s. */
+  #registeredSoon(entries: readonly Entry[]): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#context.clock.after(takeOverMs, resolve);
+      void Promise.all(entries.map(({ core }) => core.registered)).then(() => {
+        cancel();
+        resolve();
+      });
+    });
   }
 
   /** Where there are not enough for all, one application can take those of the others. */

@@ -3,6 +3,7 @@
  * in and never changes; it is either whole or refused, resource by resource, with reasons. What did not change since the
  * previous view is taken over from it, so only what changed is prepared; but a swap looks at everything that is held.
  */
+import { isIP } from 'node:net';
 import { fromStruct } from '../../proto/struct.ts';
 import * as xds from '../../proto/types.ts';
 import { UnusableError } from '../../routing/refusal.ts';
@@ -53,7 +54,7 @@ export interface MeshView {
   readonly clusters: ReadonlyMap<string, ClusterView>;
   /** What the ports of the agent's own service speak, by their names; the first stands first. */
   readonly inboundProtocols: ReadonlyMap<string, PortProtocol>;
-  /** By `Name.name`. */
+  /** By `Name.name`, or by a virtual IP of what is known by another name: who was told the address by DNS may dial it. */
   service(name: string): ServiceView | undefined;
 }
 
@@ -100,8 +101,20 @@ export function createMeshView(
       routeTables,
       clusters,
       inboundProtocols,
-      service: (name) => services.get(name),
+      service: findService(services),
     },
+  };
+}
+
+function findService(services: ReadonlyMap<string, ServiceView>): MeshView['service'] {
+  let byVirtualIp: ReadonlyMap<string, ServiceView> | undefined;
+  return (name) => {
+    const found = services.get(name);
+    if (found !== undefined || isIP(name) === 0) return found;
+    byVirtualIp ??= new Map(
+      [...services.values()].flatMap((service) => service.virtualIps.map((address) => [address, service] as const)),
+    );
+    return byVirtualIp.get(name);
   };
 }
 

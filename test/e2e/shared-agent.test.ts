@@ -283,7 +283,12 @@ describe('an agent of several applications, as a real process', () => {
       });
     });
 
-    it('ends all of them in order', async () => {
+    it('ends all of them in order, also those that have just been changed', async () => {
+      const changed = [reviews('v1', apps.v1, ', zone: z9'), reviews('v2', apps.v2, ', zone: z9'), web('web-1')];
+      await agent.says('entries have changed', () => {
+        agent.replaceFile(changed);
+        agent.process.signal('SIGHUP');
+      });
       expect(await agent.process.end()).to.deep.equal({ code: 0, signal: null });
       expect(await instances()).to.deep.equal({});
     });

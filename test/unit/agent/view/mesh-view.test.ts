@@ -53,6 +53,16 @@ describe('a mesh view', () => {
     ]);
   });
 
+  it('finds a service by its virtual IP, under whatever name it is known', () => {
+    const known = {
+      ...name('reviews.default', ['reviews.default:9080'], 'reviews.default'),
+      virtualIps: ['240.240.0.7'],
+    };
+    const view = viewOf({ ...resources, names: new Map([[known.name, known]]) });
+    expect(view.service('240.240.0.7')?.service).to.equal('reviews.default');
+    expect(view.service('240.240.0.8')).to.equal(undefined);
+  });
+
   it('prepares endpoints with all that a request needs to know', () => {
     const endpoints = assignment(v1, [
       { id: 'reviews-1', address: '10.0.0.1', port: 81, weight: 3, health: HealthStatus.DEGRADED },
