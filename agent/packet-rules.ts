@@ -17,8 +17,8 @@ import type { RunningAgent } from './start.ts';
 export interface PacketRules {
   readonly backend: Backend;
   /**
-   * These, in place of those before; undefined: none. Rejects when the kernel cannot be told, or the rules are another agent's, and then nothing has changed. Does nothing
-   * when they are in place, or all have been removed for good.
+   * These, in place of those before; undefined: none. Rejects when the kernel cannot be told, or the rules are another agent's, and
+   * then nothing has changed. Does nothing when they are in place, or all have been removed for good.
    */
   put(described: Interception | undefined): Promise<void>;
   /** For good. Does nothing the second time; what cannot be removed is told of, and does not keep the agent from ending. */

@@ -143,8 +143,11 @@ export class GrpcServer {
   #acceptWaiting(): void {
     if (this.#isAccepting) return;
     this.#isAccepting = true;
-    for (const socket of acceptWaiting(this.#server, mostAccepted)) this.#server.emit('connection', socket);
-    this.#isAccepting = false;
+    try {
+      for (const socket of acceptWaiting(this.#server, mostAccepted)) this.#server.emit('connection', socket);
+    } finally {
+      this.#isAccepting = false;
+    }
   }
 
   #onSession(session: ServerHttp2Session, socket: Socket): void {

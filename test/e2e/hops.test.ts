@@ -2,11 +2,10 @@
 import { expect } from 'chai';
 import { ask } from '../support/ask.ts';
 import { CountingAgent } from '../support/counting-agent.ts';
+import { type Hops, hopWalk } from '../support/hop-walk.ts';
 import { PlainLoad } from '../support/plain-load.ts';
 import { type AgentProcess, Processes, type ServerProcess } from '../support/processes.ts';
 import { startReviewsMesh } from '../support/reviews-mesh.ts';
-
-type Hops = 'both' | 'client' | 'server' | 'direct';
 
 const documents = (hops: Hops) => `
 apiVersion: sluice.dev/v1
@@ -19,23 +18,6 @@ kind: Route
 metadata: { name: reviews }
 spec: { service: reviews, rules: [ { backends: [ { subset: v1, weight: 100 }, { subset: v2, weight: 0 } ] } ] }
 `;
-
-/** Each mode follows each other one: all twelve ordered pairs, in one walk. */
-const walk: readonly Hops[] = [
-  'both',
-  'client',
-  'both',
-  'server',
-  'both',
-  'direct',
-  'client',
-  'server',
-  'client',
-  'direct',
-  'server',
-  'direct',
-  'both',
-];
 
 const callers = 16;
 
@@ -109,7 +91,7 @@ describe('hops', () => {
     await get();
     const load = new PlainLoad({ at: web.outbound, host: 'reviews', connections: callers, perSecond: 2_000 });
     load.start();
-    for (const hops of walk) {
+    for (const hops of hopWalk) {
       // Also when nothing but the mode changes, it says what callers leave out.
       expect((await apply(hops)).length > 0).to.equal(hops === 'server' || hops === 'direct');
       const before = load.answered;

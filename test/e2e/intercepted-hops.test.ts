@@ -4,29 +4,11 @@
  */
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { type Hops, hopWalk } from '../support/hop-walk.ts';
 import { type NetworkNamespace, NetworkNamespaces, skipUnlessNamespaces } from '../support/network-namespaces.ts';
 import { asUser, sluice, startControlPlane } from '../support/plain-applications.ts';
 import { Processes, top } from '../support/processes.ts';
 import type { TestProcess } from '../support/test-process.ts';
-
-type Hops = 'both' | 'client' | 'server' | 'direct';
-
-/** Each mode follows each other one: all twelve ordered pairs, in one walk. */
-const walk: readonly Hops[] = [
-  'both',
-  'client',
-  'both',
-  'server',
-  'both',
-  'direct',
-  'client',
-  'server',
-  'client',
-  'direct',
-  'server',
-  'direct',
-  'both',
-];
 
 /** The port of the service is that of the instance: who dials the instance itself has no other. */
 const rules = (hops: Hops) => `
@@ -95,7 +77,7 @@ describe('hops, while packet rules bring applications to their agents', function
     const command = [...asUser(2000), process.execPath, keeper, '4', ...urls];
     const running = processes.start(caller.inside(command), { name: 'keeper' });
     await moreThan(running, { kept: 0, fresh: 0 });
-    for (const hops of walk) {
+    for (const hops of hopWalk) {
       await apply(hops);
       const { kept, fresh } = await seenBy(running);
       await moreThan(running, { kept: kept + 200, fresh: fresh + 20 });

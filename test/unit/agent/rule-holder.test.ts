@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { createServer } from 'node:net';
 import { expect } from 'chai';
 import { holdRules } from '../../../agent/rule-holder.ts';
 
@@ -21,5 +23,14 @@ describe('the packet rules of a host', () => {
     const letGo = await holdRules(name);
     letGo();
     (await holdRules(name))();
+  });
+
+  it('are refused, too, while who has them does not say who it is', async () => {
+    const silent = createServer().listen(name);
+    await once(silent, 'listening');
+    expect(await sentenceOf(holdRules(name))).to.match(
+      /^the packet rules of this host are those of another agent: end it/,
+    );
+    silent.close();
   });
 });
