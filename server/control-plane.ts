@@ -9,7 +9,6 @@ import type { Logger } from '../process/log.ts';
 import { typeUrls } from '../proto/type-urls.ts';
 import { AgentService } from './agents/agent-service.ts';
 import { type Audience, problemsInForce, problemsOfDocuments, type ServiceProblem } from './client-problems.ts';
-import type { ClientKind } from './compile/compiled-variant.ts';
 import { hopProblems } from './compile/hops.ts';
 import { LoadReportService } from './load-reports/load-report-service.ts';
 import { LoadTable } from './load-reports/load-table.ts';
@@ -25,7 +24,7 @@ import { SnapshotCache, type SnapshotChange } from './snapshot/snapshot-cache.ts
 import { AgentDirectory, type AgentLease } from './status/agent-directory.ts';
 import type { AgentRecord, Nack } from './status/agent-record.ts';
 import { type Rollout, Rollouts } from './status/rollouts.ts';
-import { createStreamReport, type ReportedStream } from './status/stream-report.ts';
+import { RecordedStream } from './status/stream-report.ts';
 import { UseBarrier } from './status/use-barrier.ts';
 import type { Lease, Store } from './store/store.ts';
 import { AdsService } from './xds/ads-service.ts';
@@ -79,7 +78,7 @@ export class ControlPlane {
   readonly directory: AgentDirectory;
   readonly rollouts: Rollouts;
   readonly cache: SnapshotCache;
-  readonly ads: AdsService;
+  readonly ads: AdsService<RecordedStream>;
   readonly agents: AgentService;
   readonly loads: LoadTable;
   readonly loadReports: LoadReportService;
@@ -88,12 +87,9 @@ export class ControlPlane {
   readonly #rebuild: RebuildLoop;
   readonly #rush: Rush;
   readonly #barrier = new UseBarrier();
-  /** By the report that each stream writes. */
-  readonly #streams = new WeakMap<AdsStream['report'], ReportedStream>();
-  readonly #kinds = new WeakMap<AdsStream['report'], ClientKind>();
   readonly #audience: Audience = {
-    kinds: () => new Set([...this.ads.streams].flatMap(({ report }) => this.#kinds.get(report) ?? [])),
-    holds: (kind, service) => this.ads.index.concernsSome(service, ({ report }) => this.#kinds.get(report) === kind),
+    kinds: () => new Set([...this.ads.streams].map(({ identity }) => identity.kind)),
+    holds: (kind, service) => this.ads.index.concernsSome(service, ({ identity }) => identity.kind === kind),
   };
   /** The revision that is being compiled: what changes now is its doing. */
   #publishing: number | undefined;
@@ -143,24 +139,20 @@ export class ControlPlane {
       onRevision: (record, services) => this.#publish(record, services),
     });
     this.cache = new SnapshotCache(store.meshId, (change) => this.#onChange(change));
-    this.ads = new AdsService({
+    const reports = {
+      directory: this.directory,
+      meshId: store.meshId,
+      revision: () => this.rules.revision,
+      wallClock,
+      onRefusal: (agent: AgentRecord, nack: Nack) => observer.onRefusal(agent, nack),
+    };
+    this.ads = new AdsService<RecordedStream>({
       cache: this.cache,
       domain,
       serverId,
       log,
       clock,
-      openReport: (identity) => {
-        const stream = createStreamReport(identity, {
-          directory: this.directory,
-          meshId: store.meshId,
-          revision: () => this.rules.revision,
-          wallClock,
-          onRefusal: (agent, nack) => observer.onRefusal(agent, nack),
-        });
-        this.#streams.set(stream.report, stream);
-        this.#kinds.set(stream.report, identity.kind);
-        return stream.report;
-      },
+      openReport: (identity) => new RecordedStream(identity, reports),
       onUnused: () => this.#rebuild.onRelease(),
       onOddity: (what) => observer.onOddity(what),
     });
@@ -236,8 +228,9 @@ export class ControlPlane {
   }
 
   /** The stream of an agent, while it is connected. */
-  streamOf(agent: AgentRecord): AdsStream | undefined {
-    return [...this.ads.streams].find((stream) => this.#streams.get(stream.report)?.record === agent);
+  streamOf(agent: AgentRecord): AdsStream<RecordedStream> | undefined {
+    for (const stream of this.ads.streams) if (stream.report.record === agent) return stream;
+    return undefined;
   }
 
   get #parts() {
@@ -254,7 +247,7 @@ export class ControlPlane {
   }
 
   #streamsHolding(service: string): AgentRecord[] {
-    return [...this.ads.index.holdersOf(service)].flatMap(({ report }) => this.#streams.get(report)?.record ?? []);
+    return [...this.ads.index.holdersOf(service)].map(({ report }) => report.record);
   }
 
   #publish(record: RevisionRecord, services: readonly string[]): void {
@@ -276,12 +269,11 @@ export class ControlPlane {
     for (const { key, after } of change.services) if (after === undefined) this.virtualIps.release(key);
   }
 
-  #settleRollout(change: SnapshotChange, concerned: ReadonlySet<AdsStream>): void {
-    const connected = [...concerned]
-      .filter((stream) => stream.isTouchedBy(change))
-      .flatMap(({ report }) => this.#streams.get(report)?.record ?? []);
-    const concernedAgents = [...connected, ...absentAgentsConcernedBy(change, this)];
-    this.rollouts.publish(change, concernedAgents, this.#rebuild.retiredBy(change.revision));
+  #settleRollout(change: SnapshotChange, concerned: ReadonlySet<AdsStream<RecordedStream>>): void {
+    const touched: AgentRecord[] = [];
+    for (const stream of concerned) if (stream.isTouchedBy(change)) touched.push(stream.report.record);
+    const agents = [...touched, ...absentAgentsConcernedBy(change, this)];
+    this.rollouts.publish(change, agents, this.#rebuild.retiredBy(change.revision));
   }
 
   /** What a revision takes away stays until nobody needs it any more, but not for ever. */

@@ -62,9 +62,9 @@ export class MessageReader {
     const end = prefixBytes + length;
     if (this.#length < end) return undefined;
     this.#length -= end;
-    this.#buffer = buffer.subarray(end);
+    this.#buffer = this.#length === 0 ? nothing : buffer.subarray(end);
     // A few bytes of the next message are not to keep all of this one.
-    if (this.#length < end) this.#moveTo(this.#length);
+    if (this.#length > 0 && this.#length < end) this.#moveTo(this.#length);
     return { bytes: buffer.subarray(prefixBytes, end), isCompressed: buffer[0] === 1 };
   }
 
@@ -76,7 +76,7 @@ export class MessageReader {
 
   /** A buffer of so many bytes. */
   #moveTo(bytes: number): void {
-    const buffer = bytes === 0 ? nothing : Buffer.allocUnsafeSlow(bytes);
+    const buffer = Buffer.allocUnsafeSlow(bytes);
     this.#buffer.copy(buffer, 0, 0, this.#length);
     this.#buffer = buffer;
   }

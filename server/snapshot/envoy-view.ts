@@ -36,6 +36,15 @@ export class EnvoyView implements ClientView {
   readonly #own: NodeResources;
   /** Undefined: all of the namespace. */
   readonly #listed: ReadonlySet<string> | undefined;
+  /** What was asked for last, and the state it was answered from: a change is sent to a thousand streams one after the other. */
+  #latest:
+    | {
+        readonly sequence: number;
+        readonly typeUrl: string;
+        readonly name: string;
+        readonly resource: EncodedResource | undefined;
+      }
+    | undefined;
   readonly #changes = new WeakMap<SnapshotChange, readonly ResourceChange[]>();
 
   /** `domain`: the suffix of full names. */
@@ -60,7 +69,12 @@ export class EnvoyView implements ClientView {
   }
 
   resource(typeUrl: string, name: string): EncodedResource | undefined {
-    return this.#find(typeUrl, name, this.#at(this.#cache));
+    const { sequence } = this.#cache;
+    const latest = this.#latest;
+    if (latest?.sequence === sequence && latest.name === name && latest.typeUrl === typeUrl) return latest.resource;
+    const resource = this.#find(typeUrl, name, this.#at(this.#cache));
+    this.#latest = { sequence, typeUrl, name, resource };
+    return resource;
   }
 
   *resources(typeUrl: string): Generator<EncodedResource> {

@@ -65,8 +65,11 @@ export class Rollouts {
 
   /** A revision was published as this state of the cache, these agents hold something that it changes, and it takes away so many clusters. */
   publish({ revision, sequence }: Published, concerned: Iterable<AgentRecord>, retired = 0): void {
-    const pending = new Map([...concerned].map((agent) => [agent.key, agent]));
-    for (const agent of pending.values()) agent.touched = revision;
+    const pending = new Map<string, AgentRecord>();
+    for (const agent of concerned) {
+      agent.touched = revision;
+      pending.set(agent.key, agent);
+    }
     this.#add({ revision, sequence, agents: pending.size, pending, gone: new Map(), waiters: new Set(), retired });
   }
 

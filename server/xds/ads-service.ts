@@ -15,7 +15,7 @@ import type { ServerCall } from '../grpc/server-call.ts';
 import { StatusError, status } from '../grpc/status.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { Admission } from './admission.ts';
-import { AdsStream, type AdsStreamOptions, type StreamReport } from './ads-stream.ts';
+import { AdsStream, type AdsStreamOptions, type StreamHost, type StreamReport } from './ads-stream.ts';
 import { AgentSession } from './agent-session.ts';
 import { ClientViews } from './client-views.ts';
 import { ForeignSession } from './foreign-session.ts';
@@ -26,7 +26,7 @@ import type { Oddity, Protocol, RefusedResource, Request } from './session.ts';
 import { Siblings } from './siblings.ts';
 import { SubscriptionIndex } from './subscription-index.ts';
 
-export interface AdsServiceOptions {
+export interface AdsServiceOptions<Report extends StreamReport> {
   readonly cache: SnapshotCache;
   /** The suffix of full names. */
   readonly domain: string;
@@ -35,13 +35,13 @@ export interface AdsServiceOptions {
   /** Milliseconds, rising. */
   readonly clock: () => number;
   /** Opens the record of a stream; throws MeshError when there may be none. */
-  readonly openReport: (identity: StreamIdentity) => StreamReport;
+  readonly openReport: (identity: StreamIdentity) => Report;
   readonly onUnused: (service: string) => void;
   /** A client did something odd; for counting. */
   readonly onOddity: (what: Oddity) => void;
 }
 
-/** How often streams are looked at that take nothing. */
+/** How often streams are looked at whose clients may take nothing, or not answer. */
 const watchMs = 1_000;
 
 /** What was sent in large messages leaves its buffers with the allocator: from so many bytes on they are given back. */
@@ -56,14 +56,15 @@ interface Door {
 
 type Call<Message> = ServerCall<Message, Buffer>;
 
-export class AdsService {
-  readonly #options: AdsServiceOptions;
-  readonly #streams = new Set<AdsStream>();
+export class AdsService<Report extends StreamReport> {
+  readonly #options: AdsServiceOptions<Report>;
+  readonly #host: StreamHost<Report>;
+  readonly #streams = new Set<AdsStream<Report>>();
   readonly #queue: PushQueue;
   readonly #views: ClientViews;
-  readonly #siblings = new Siblings<AdsStream>();
+  readonly #siblings = new Siblings<AdsStream<Report>>();
   readonly #admission: Admission;
-  readonly index: SubscriptionIndex<AdsStream>;
+  readonly index: SubscriptionIndex<AdsStream<Report>>;
   #isServing = false;
   /** Written to streams and not taken yet, but for those that take nothing. */
   #unreadBytes = 0;
@@ -71,12 +72,26 @@ export class AdsService {
   #sentBytes = 0;
   #watch: NodeJS.Timeout | undefined;
 
-  constructor(options: AdsServiceOptions) {
+  constructor(options: AdsServiceOptions<Report>) {
     this.#options = options;
     this.#queue = new PushQueue(options.clock);
     this.#views = new ClientViews(options.cache, options.domain);
     this.#admission = new Admission({ clock: options.clock, unreadBytes: () => this.#unreadBytes });
     this.index = new SubscriptionIndex(options.onUnused);
+    const { serverId, log, clock } = options;
+    this.#host = {
+      serverId,
+      log,
+      clock,
+      index: this.index,
+      onOddity: options.onOddity,
+      onUnread: (bytes) => this.#onUnread(bytes),
+      inTurn: (send) => this.#admission.add(send),
+      onOverdue: (late) => {
+        for (const each of this.#siblings.of(clientOf(late))) each.giveUpClusters();
+      },
+      onReady: (ready) => this.#queue.add([ready]),
+    };
   }
 
   /** Streams are refused with UNAVAILABLE before this: an empty answer would erase what agents have. */
@@ -85,7 +100,7 @@ export class AdsService {
     this.#watch = setInterval(() => this.#lookAfter(), watchMs).unref();
   }
 
-  get streams(): ReadonlySet<AdsStream> {
+  get streams(): ReadonlySet<AdsStream<Report>> {
     return this.#streams;
   }
 
@@ -94,14 +109,14 @@ export class AdsService {
   }
 
   /** Tells every stream that the change concerns, and answers these: to be pushed to when all is noted. */
-  note(change: SnapshotChange): ReadonlySet<AdsStream> {
+  note(change: SnapshotChange): ReadonlySet<AdsStream<Report>> {
     const concerned = this.index.concernedBy(change);
     for (const stream of concerned) stream.onChange(change);
     return concerned;
   }
 
   /** Sends these streams the newest state. */
-  push(streams: Iterable<AdsStream>): void {
+  push(streams: Iterable<AdsStream<Report>>): void {
     this.#queue.add(streams);
   }
 
@@ -121,7 +136,7 @@ export class AdsService {
   }
 
   #lookAfter(): void {
-    for (const stream of [...this.#streams]) stream.checkStandstill();
+    for (const stream of [...this.#streams]) stream.lookAfter();
     if (this.#unreadBytes > 0 || this.#admission.length > 0) return;
     forgetFullResponses();
     if (this.#sentBytes < worthGivingBack) return;
@@ -140,7 +155,7 @@ export class AdsService {
     door: Door,
     read: (message: Message) => Request,
   ): void {
-    let stream: AdsStream | undefined;
+    let stream: AdsStream<Report> | undefined;
     const handle = (message: Message) => {
       const { node } = message;
       if (node && stream && node.id !== stream.identity.id) stream.odd('changed-node');
@@ -166,36 +181,20 @@ export class AdsService {
     };
   }
 
-  #forget(stream: AdsStream): void {
+  #forget(stream: AdsStream<Report>): void {
     this.#streams.delete(stream);
     this.#queue.remove(stream);
     this.#siblings.leave(clientOf(stream), stream);
     stream.close();
   }
 
-  #open(call: AdsStreamOptions['call'], { protocol, typeUrl }: Door, node: Node | null): AdsStream {
+  #open(call: AdsStreamOptions<Report>['call'], { protocol, typeUrl }: Door, node: Node | null): AdsStream<Report> {
     if (!this.#isServing) throw new StatusError(status.UNAVAILABLE, 'the server is loading or shutting down');
     const identity = identityOf(node, typeUrl === '' ? protocol : undefined);
     if (identity === undefined) throw new StatusError(status.INVALID_ARGUMENT, nodeFault(node));
-    const { cache, serverId, log, clock, openReport } = this.#options;
-    const stream = new AdsStream({
-      call,
-      identity,
-      protocol,
-      typeUrl,
-      serverId,
-      log,
-      report: openReport(identity),
-      index: this.index,
-      clock,
-      onOddity: (what) => this.#options.onOddity(what),
-      onUnread: (bytes) => this.#onUnread(bytes),
-      inTurn: (send) => this.#admission.add(send),
-      onOverdue: (late) => {
-        for (const each of this.#siblings.of(clientOf(late))) each.giveUpClusters();
-      },
-      onReady: (ready) => this.#queue.add([ready]),
-    });
+    const { cache, openReport } = this.#options;
+    const report = openReport(identity);
+    const stream = new AdsStream({ call, identity, protocol, typeUrl, report }, this.#host);
     stream.start(
       identity.kind === 'agent'
         ? new AgentSession({
@@ -211,7 +210,7 @@ export class AdsService {
     return stream;
   }
 
-  #foreignSession(stream: AdsStream, { protocol, typeUrl }: Door): ForeignSession<AdsStream> {
+  #foreignSession(stream: AdsStream<Report>, { protocol, typeUrl }: Door): ForeignSession<AdsStream<Report>> {
     const { cache, log } = this.#options;
     const { identity } = stream;
     const { view, problems } = this.#views.viewOf(identity, typeUrl === '' ? undefined : protocol);
@@ -229,7 +228,7 @@ export class AdsService {
   }
 }
 
-function clientOf({ identity: { namespace, id } }: AdsStream): string {
+function clientOf({ identity: { namespace, id } }: Pick<AdsStream, 'identity'>): string {
   return `${namespace}/${id}`;
 }
 

@@ -27,55 +27,67 @@ const mostPatienceMs = 1_000;
 /** Who takes nothing for so long of what lies in wait is gone, or might as well be. */
 export const mostStandstillMs = 30_000;
 
-/** A foreign client that does not answer for this long is sent the routes without its word on the clusters. */
-const overdueMs = 5_000;
+/**
+ * A foreign client that does not answer for this long is sent the routes without its word on the clusters. Streams are looked at every
+ * second: that is 5 s at most.
+ */
+const overdueMs = 4_000;
 
 /** Where a stream's progress is written down. */
 export interface StreamReport {
   /** A mark with this revision; `touched`: the newest revision that changed something it brings. */
-  sent(revision: number, touched: number): void;
+  onSent(revision: number, touched: number): void;
   /** The stream is concerned by this state of the snapshot cache. */
-  noted(sequence: number): void;
+  onNoted(sequence: number): void;
   /** A revision changes something that the stream holds. */
-  touched(revision: number): void;
-  applied(applied: Extract<Effect, { is: 'applied' }>): void;
-  refused(refusal: Extract<Effect, { is: 'refused' }>): void;
-  names(names: readonly string[]): void;
+  onTouched(revision: number): void;
+  onApplied(applied: Extract<Effect, { is: 'applied' }>): void;
+  onRefused(refusal: Extract<Effect, { is: 'refused' }>): void;
+  onNames(names: readonly string[]): void;
   /** What the stream waits for; one of a few constants. */
-  waits(condition: { readonly name: string; readonly detail: string }): void;
-  closed(): void;
+  onWaits(condition: { readonly name: string; readonly detail: string }): void;
+  onClosed(): void;
 }
 
-export interface AdsStreamOptions {
+export interface AdsStreamOptions<Report extends StreamReport> {
   /** The part of a call that a stream writes to. */
   readonly call: Pick<ServerCall<unknown, unknown>, 'writeFramed' | 'end'>;
   readonly identity: StreamIdentity;
   readonly protocol: Protocol;
   /** The only type of the stream; '' for the aggregated service, which has all. */
   readonly typeUrl: string;
+  readonly report: Report;
+}
+
+/** What all streams of a server have in common. */
+export interface StreamHost<Report extends StreamReport> {
   readonly serverId: string;
   readonly log: Logger;
-  readonly report: StreamReport;
-  readonly index: SubscriptionIndex<AdsStream>;
+  readonly index: SubscriptionIndex<AdsStream<Report>>;
   /** Milliseconds, rising. */
   readonly clock: () => number;
-  readonly onOddity: (what: Oddity) => void;
+  onOddity(what: Oddity): void;
   /** How many more bytes lie in wait for the client, or fewer. */
-  readonly onUnread: (bytes: number) => void;
+  onUnread(bytes: number): void;
   /**
    * There is much to send: calls back when others have taken what they were sent, maybe at once. Answers how to take that back;
    * undefined when too many wait.
    */
-  readonly inTurn: (send: () => void) => (() => void) | undefined;
+  inTurn(send: () => void): (() => void) | undefined;
   /** The client is waited for no longer. */
-  readonly onOverdue: (stream: AdsStream) => void;
+  onOverdue(stream: AdsStream<Report>): void;
   /** It can be sent to again, and there may be something for it. */
-  readonly onReady: (stream: AdsStream) => void;
+  onReady(stream: AdsStream<Report>): void;
 }
 
-export class AdsStream implements Sibling {
-  readonly #options: AdsStreamOptions;
-  #session: AgentSession | ForeignSession<AdsStream> | undefined;
+export class AdsStream<Report extends StreamReport = StreamReport> implements Sibling {
+  readonly report: Report;
+  readonly identity: StreamIdentity;
+  readonly #call: AdsStreamOptions<Report>['call'];
+  readonly #protocol: Protocol;
+  readonly #typeUrl: string;
+  readonly #host: StreamHost<Report>;
+  #session: AgentSession | ForeignSession<AdsStream<Report>> | undefined;
   #unreadBytes = 0;
   /** When the client last took something, or began to have something to take. */
   #takenMs = 0;
@@ -83,33 +95,34 @@ export class AdsStream implements Sibling {
   #isHeldUp = false;
   /** It takes nothing: what lies in wait for it is not counted. */
   #isStandingStill = false;
+  /** Whether the index has it for everything. */
+  #holdsEverything = false;
   /** What of them has been told. */
-  readonly #oddities = new Set<Oddity>();
+  #oddities: Set<Oddity> | undefined;
   #leaveTurn: (() => void) | undefined;
-  readonly #overdue = new Patience(overdueMs, () => this.#onOverdue());
+  readonly #overdue: Patience;
   /** Apart from that: a client that answers all the time may still never ask for what something else waits for. */
-  readonly #unasked = new Patience(overdueMs, () => this.#onUnasked());
+  readonly #unasked: Patience;
 
-  constructor(options: AdsStreamOptions) {
-    this.#options = options;
+  constructor({ call, identity, protocol, typeUrl, report }: AdsStreamOptions<Report>, host: StreamHost<Report>) {
+    this.report = report;
+    this.identity = identity;
+    this.#call = call;
+    this.#protocol = protocol;
+    this.#typeUrl = typeUrl;
+    this.#host = host;
+    this.#overdue = new Patience(overdueMs, host.clock);
+    this.#unasked = new Patience(overdueMs, host.clock);
   }
 
-  start(session: AgentSession | ForeignSession<AdsStream>): void {
+  start(session: AgentSession | ForeignSession<AdsStream<Report>>): void {
     this.#session = session;
-    this.#options.index.holdEverything(this);
+    this.#holdEverything(true);
     this.#settle();
-  }
-
-  get report(): StreamReport {
-    return this.#options.report;
   }
 
   versions(): ReadonlyMap<string, ReadonlyMap<string, string>> {
     return this.#session?.versions() ?? new Map();
-  }
-
-  get identity(): StreamIdentity {
-    return this.#options.identity;
   }
 
   /** All that its client asked for or has, for people to look at. */
@@ -138,9 +151,11 @@ export class AdsStream implements Sibling {
       this.#refuse(status.INVALID_ARGUMENT, 'a request of an aggregated stream needs a type_url');
       return;
     }
-    const { typeUrl } = this.#options;
-    if (typeUrl !== '' && request.typeUrl !== typeUrl) {
-      this.#refuse(status.INVALID_ARGUMENT, `this service has ${typeUrl} alone, not ${request.typeUrl.slice(0, 200)}`);
+    if (this.#typeUrl !== '' && request.typeUrl !== this.#typeUrl) {
+      this.#refuse(
+        status.INVALID_ARGUMENT,
+        `this service has ${this.#typeUrl} alone, not ${request.typeUrl.slice(0, 200)}`,
+      );
       return;
     }
     const session = this.#session;
@@ -152,8 +167,12 @@ export class AdsStream implements Sibling {
 
   /** A fault in it ends this stream: with a change that it does not know of it would never be in step again. */
   onChange(change: SnapshotChange): void {
-    this.#options.report.noted(change.sequence);
-    this.#guarded(() => this.#session?.onChange(change));
+    this.report.onNoted(change.sequence);
+    try {
+      this.#session?.onChange(change);
+    } catch (error) {
+      this.#onFault(error);
+    }
   }
 
   /** Whether a revision changes something that the stream holds; it is then owed an answer about it. */
@@ -161,7 +180,7 @@ export class AdsStream implements Sibling {
     const session = this.#session;
     if (!session?.isTouchedBy(change)) return false;
     if (session instanceof AgentSession) session.owe();
-    this.#options.report.touched(change.revision);
+    this.report.onTouched(change.revision);
     return true;
   }
 
@@ -183,7 +202,7 @@ export class AdsStream implements Sibling {
   #flushInTurn(): void {
     if (this.#leaveTurn !== undefined) return;
     let isDone = false;
-    const leave = this.#options.inTurn(() => {
+    const leave = this.#host.inTurn(() => {
       isDone = true;
       this.#leaveTurn = undefined;
       this.#flushNow();
@@ -194,28 +213,32 @@ export class AdsStream implements Sibling {
   }
 
   #flushNow(): void {
-    this.#guarded(() => {
-      this.#perform(this.#session?.flush() ?? []);
-      this.#settle();
-    });
-  }
-
-  #guarded(act: () => void): void {
     try {
-      act();
+      if (this.#session !== undefined) this.#perform(this.#session.flush());
+      this.#settle();
     } catch (error) {
-      this.#options.log.error({ err: error }, 'an xDS stream could not be served');
-      this.#refuse(status.INTERNAL, 'the server failed on this stream; its log says why');
+      this.#onFault(error);
     }
   }
 
-  /** Looks after a client that has stopped to read: nobody waits for it any more, then it is let go. To be called every second. */
-  checkStandstill(): void {
-    if (this.#unreadBytes === 0) return;
-    const forMs = this.#options.clock() - this.#takenMs;
+  #onFault(error: unknown): void {
+    this.#host.log.error({ err: error }, 'an xDS stream could not be served');
+    this.#refuse(status.INTERNAL, 'the server failed on this stream; its log says why');
+  }
+
+  /** Looks after a client that does not answer, does not ask, or has stopped to read. To be called every second. */
+  lookAfter(): void {
+    if (this.#overdue.isOver()) this.#onOverdue();
+    if (this.#unasked.isOver()) this.#onUnasked();
+    if (this.#unreadBytes > 0) this.#checkStandstill();
+  }
+
+  /** Nobody waits for it any more, then it is let go. */
+  #checkStandstill(): void {
+    const forMs = this.#host.clock() - this.#takenMs;
     if (forMs >= mostPatienceMs && !this.#isStandingStill) {
       this.#isStandingStill = true;
-      this.#options.onUnread(-this.#unreadBytes);
+      this.#host.onUnread(-this.#unreadBytes);
     }
     if (forMs < mostStandstillMs) return;
     this.#refuse(
@@ -226,21 +249,19 @@ export class AdsStream implements Sibling {
 
   /** Ends it from this side, as planned. */
   end(): void {
-    this.#options.call.end();
+    this.#call.end();
     this.close();
   }
 
   /** It is over; forgets everything. */
   close(): void {
     if (!this.#session) return;
-    this.#overdue.waitFor(undefined);
-    this.#unasked.waitFor(undefined);
     this.#leaveTurn?.();
     this.#session.close();
     this.#session = undefined;
     this.#count(-this.#unreadBytes);
-    this.#options.index.releaseEverything(this);
-    this.#options.report.closed();
+    this.#holdEverything(false);
+    this.report.onClosed();
   }
 
   #perform(effects: readonly Effect[]): void {
@@ -250,14 +271,14 @@ export class AdsStream implements Sibling {
       switch (effect.is) {
         case 'send':
           this.#send(effect.response);
-          if (effect.mark) this.#options.report.sent(effect.mark.revision, effect.mark.touched);
-          else if (this.#session instanceof ForeignSession) this.#options.report.sent(this.#session.revision, 0);
+          if (effect.mark) this.report.onSent(effect.mark.revision, effect.mark.touched);
+          else if (this.#session instanceof ForeignSession) this.report.onSent(this.#session.revision, 0);
           break;
         case 'applied':
-          this.#options.report.applied(effect);
+          this.report.onApplied(effect);
           break;
         case 'refused':
-          this.#options.report.refused(effect);
+          this.report.onRefused(effect);
           break;
         case 'odd':
           this.odd(effect.what);
@@ -271,20 +292,21 @@ export class AdsStream implements Sibling {
 
   /** Counted each time, and told of once. */
   odd(what: Oddity): void {
-    const { log, identity, onOddity } = this.#options;
-    onOddity(what);
+    this.#host.onOddity(what);
+    this.#oddities ??= new Set();
     if (this.#oddities.has(what)) return;
     this.#oddities.add(what);
-    log.info({ client: identity.id, namespace: identity.namespace }, oddities[what]);
+    const { id, namespace } = this.identity;
+    this.#host.log.info({ client: id, namespace }, oddities[what]);
   }
 
   #send(response: Response): void {
-    const bytes = encodeResponse(response, this.#options.protocol, this.#options.serverId);
-    if (this.#unreadBytes === 0) this.#takenMs = this.#options.clock();
+    const bytes = encodeResponse(response, this.#protocol, this.#host.serverId);
+    if (this.#unreadBytes === 0) this.#takenMs = this.#host.clock();
     this.#count(bytes.length);
     for (let from = 0; from < bytes.length; from += pieceBytes) {
       const piece = bytes.subarray(from, from + pieceBytes);
-      this.#options.call.writeFramed(piece, () => this.#onTaken(piece.length));
+      this.#call.writeFramed(piece, () => this.#onTaken(piece.length));
     }
     if (this.#unreadBytes > mostUnreadBytes) {
       this.#refuse(status.RESOURCE_EXHAUSTED, 'the client does not read what it is sent');
@@ -292,26 +314,26 @@ export class AdsStream implements Sibling {
   }
 
   #onTaken(bytes: number): void {
-    this.#takenMs = this.#options.clock();
+    this.#takenMs = this.#host.clock();
     // Of a stream that is over nothing waits any more.
     if (this.#session === undefined) return;
     if (this.#isStandingStill) {
       this.#isStandingStill = false;
-      this.#options.onUnread(this.#unreadBytes);
+      this.#host.onUnread(this.#unreadBytes);
     }
     this.#count(-bytes);
     if (!this.#isHeldUp || this.#unreadBytes > enoughUnreadBytes) return;
     this.#isHeldUp = false;
-    this.#options.onReady(this);
+    this.#host.onReady(this);
   }
 
   #count(bytes: number): void {
     this.#unreadBytes += bytes;
-    if (!this.#isStandingStill) this.#options.onUnread(bytes);
+    if (!this.#isStandingStill) this.#host.onUnread(bytes);
   }
 
   #refuse(code: number, details: string): void {
-    this.#options.call.end(code, details);
+    this.#call.end(code, details);
     this.close();
   }
 
@@ -319,33 +341,41 @@ export class AdsStream implements Sibling {
   #settle(): void {
     const session = this.#session;
     if (!session) return;
-    const { index, report } = this.#options;
     if (session instanceof AgentSession) {
       // Until it has been answered it has to hear of every revision: that it is touched, or that the server has caught up.
-      if (session.phase === 'live') index.releaseEverything(this);
-      else index.holdEverything(this);
-      report.waits(conditions[session.phase]);
+      this.#holdEverything(session.phase !== 'live');
+      this.report.onWaits(conditions[session.phase]);
       const names = session.takeChangedNames();
-      if (names) report.names(names);
+      if (names) this.report.onNames(names);
       return;
     }
-    if (session.isWildcard) index.holdEverything(this);
-    else index.releaseEverything(this);
+    this.#holdEverything(session.isWildcard);
     // Anew for each answer that is waited for longest: a client that answers in time has always something under way.
     this.#overdue.waitFor(session.waitsFor);
     this.#unasked.waitFor(session.holdsFor);
   }
 
+  #holdEverything(isWanted: boolean): void {
+    if (isWanted === this.#holdsEverything) return;
+    this.#holdsEverything = isWanted;
+    if (isWanted) this.#host.index.holdEverything(this);
+    else this.#host.index.releaseEverything(this);
+  }
+
   #onOverdue(): void {
     const session = this.#session;
-    if (session instanceof ForeignSession) this.#guarded(() => this.#perform(session.onOverdue()));
-    this.#options.onOverdue(this);
+    try {
+      if (session instanceof ForeignSession) this.#perform(session.onOverdue());
+    } catch (error) {
+      this.#onFault(error);
+    }
+    this.#host.onOverdue(this);
     this.flush();
   }
 
   #onUnasked(): void {
     this.giveUpClusters();
-    this.#options.onOverdue(this);
+    this.#host.onOverdue(this);
     this.flush();
   }
 

@@ -7,8 +7,16 @@ import { DeltaDiscoveryResponse, DiscoveryResponse } from '../../proto/types.ts'
 import { frameMessage } from '../grpc/message-framing.ts';
 import type { Protocol, Response } from './session.ts';
 
+interface Kept {
+  readonly protocol: Protocol;
+  readonly nonce: string;
+  readonly version: string;
+  readonly serverId: string;
+  readonly message: Buffer;
+}
+
 /** By what is sent: the list that clients with the same names share (`full-responses.ts`), or a resource that is sent alone. */
-const kept = new WeakMap<object, Map<string, Buffer>>();
+const kept = new WeakMap<object, Kept[]>();
 /** Clients that are not in step with each other number their messages differently. */
 const mostKept = 16;
 
@@ -16,14 +24,18 @@ export function encodeResponse(response: Response, protocol: Protocol, serverId:
   const { nonce, version, resources, removed } = response;
   if (removed.length > 0 || resources.length === 0) return encode(response, protocol, serverId);
   const key = resources.length === 1 ? (resources[0] ?? resources) : resources;
-  const messages = kept.get(key) ?? new Map<string, Buffer>();
-  kept.set(key, messages);
-  const name = `${protocol} ${nonce} ${version} ${serverId}`;
-  const present = messages.get(name);
-  if (present !== undefined) return present;
+  let messages = kept.get(key);
+  if (messages === undefined) {
+    messages = [];
+    kept.set(key, messages);
+  }
+  for (const each of messages) {
+    const isEqual = each.nonce === nonce && each.version === version && each.protocol === protocol;
+    if (isEqual && each.serverId === serverId) return each.message;
+  }
   const message = encode(response, protocol, serverId);
-  if (messages.size >= mostKept) messages.clear();
-  messages.set(name, message);
+  if (messages.length >= mostKept) messages.length = 0;
+  messages.push({ protocol, nonce, version, serverId, message });
   return message;
 }
 

@@ -390,16 +390,16 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** Whether anything of the type, an empty answer or a removal included, waits to be sent. */
   #isBehind(subscription: Subscription<Member>): boolean {
-    if (this.#owed.has(subscription.typeUrl) || this.#order.hasNews(subscription)) return true;
-    for (const _ of this.#order.gone(subscription)) return true;
-    return false;
+    if (this.#owed.has(subscription.typeUrl)) return true;
+    if (!subscription.isBehind) return false;
+    return this.#order.hasNews(subscription) || this.#order.gone(subscription).length > 0;
   }
 
   #remove(subscription: Subscription<Member> | undefined): Response | undefined {
     if (!subscription?.isBehind || !this.#order.maySend(subscription)) return undefined;
     const { typeUrl } = subscription;
     if (this.#order.mayBeInUse(typeUrl)) return undefined;
-    const gone = [...this.#order.gone(subscription)];
+    const gone = this.#order.gone(subscription);
     if (gone.length === 0) return undefined;
     for (const name of gone) subscription.inStep(name);
     if (this.#options.protocol === 'delta') {

@@ -22,6 +22,8 @@ const waitsForClusters: ReadonlySet<string> = new Set([
   typeUrls.routeConfiguration,
 ]);
 
+const nothing: readonly string[] = [];
+
 export interface SendOrderOptions<Member> {
   readonly subscriptions: Subscriptions<Member>;
   readonly view: ClientView;
@@ -139,15 +141,18 @@ export class SendOrder<Member> {
    * What the client is to let go of. Of a service of which it refuses something it keeps what it has: what was to replace it, or
    * the routes that let go of it, it did not take.
    */
-  *gone(subscription: Subscription<Member>): Generator<string> {
+  gone(subscription: Subscription<Member>): readonly string[] {
+    if (!subscription.isBehind) return nothing;
     const { typeUrl } = subscription;
     const { view } = this.#options;
+    const names: string[] = [];
     let refusing: ReadonlySet<string> | undefined;
     for (const [name, held] of subscription.behind()) {
       if (held === undefined || view.resource(typeUrl, name) !== undefined) continue;
       refusing ??= this.#options.others?.ownersOfRefused() ?? this.ownersOfRefused();
-      if (!refusing.has(view.ownerOf(typeUrl, name))) yield name;
+      if (!refusing.has(view.ownerOf(typeUrl, name))) names.push(name);
     }
+    return names;
   }
 
   /** Services of which a listener, scope or route is refused. */

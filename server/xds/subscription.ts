@@ -8,6 +8,7 @@
  */
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView, ResourceChange } from '../snapshot/client-view.ts';
+import { FewEntries } from './few-entries.ts';
 import type { NameSet, NameSets } from './name-sets.ts';
 import { Refusals } from './refusals.ts';
 import type { Protocol, Request } from './session.ts';
@@ -40,7 +41,7 @@ export class Subscription<Member = unknown> {
   #wildcard = false;
   #names: NameSet<Member>;
   /** What the client has, where that is not what the view has; undefined: it has nothing. */
-  #behind: Map<string, Held | undefined> | undefined;
+  readonly #behind = new FewEntries<Held | undefined>();
   /** It has nothing of all that it covers. */
   #hasNothing = false;
   /** A response that changes nothing was refused, and none was sent since. */
@@ -84,11 +85,11 @@ export class Subscription<Member = unknown> {
 
   /** The names to look at: what the client has of them may differ from what the view has. */
   behind(): Iterable<[name: string, held: Held | undefined]> {
-    return this.#behind ?? [];
+    return this.#behind.entries();
   }
 
   get isBehind(): boolean {
-    return this.#hasNothing || (this.#behind?.size ?? 0) > 0;
+    return this.#hasNothing || this.#behind.size > 0;
   }
 
   /** The present resources that it covers. */
@@ -106,7 +107,7 @@ export class Subscription<Member = unknown> {
 
   /** What the client has under this name, or will have when it takes what is under way. */
   held(name: string): Held | undefined {
-    if (this.#behind?.has(name)) return this.#behind.get(name);
+    if (this.#behind.has(name)) return this.#behind.get(name);
     if (this.#hasNothing || !this.covers(name)) return undefined;
     const resource = this.#options.view.resource(this.typeUrl, name);
     return resource && { version: resource.version, resource };
@@ -121,38 +122,37 @@ export class Subscription<Member = unknown> {
   /** The view has changed. */
   onChange({ name, before, after }: ResourceChange): void {
     this.refusals.onChange(name, after);
-    if (this.#hasNothing || !this.covers(name) || this.#behind?.has(name)) return;
-    this.#setBehind(name, before && { version: before.version, resource: before });
+    if (this.#hasNothing || !this.covers(name) || this.#behind.has(name)) return;
+    this.#behind.set(name, before && { version: before.version, resource: before });
   }
 
   /** The client has of this name what the view has. */
   inStep(name: string): void {
-    this.#behind?.delete(name);
-    if (this.#behind?.size === 0) this.#behind = undefined;
+    this.#behind.delete(name);
   }
 
   /** The client has all that the view has of what it covers, or of names that are gone nothing. */
   allInStep(): void {
-    this.#behind = undefined;
+    this.#behind.clear();
     this.#hasNothing = false;
   }
 
   /** To be sent again, whatever the client has: all that it covers. */
   forceAll(): void {
-    this.#behind = undefined;
+    this.#behind.clear();
     this.#hasNothing = this.isConcerned;
   }
 
   /** To be sent again, whatever the client has. */
   force(name: string): void {
-    if (this.covers(name) && !this.#hasNothing) this.#setBehind(name, { version: null });
+    if (this.covers(name) && !this.#hasNothing) this.#behind.set(name, { version: null });
   }
 
   /** Written down name by name, to be sent in parts. */
   spellOut(): void {
     if (!this.#hasNothing) return;
     this.#hasNothing = false;
-    this.#behind = new Map();
+    this.#behind.clear();
     for (const { name } of this.covered()) this.#behind.set(name, undefined);
     if (this.#options.protocol === 'sotw') return;
     for (const name of this.#names.names) if (!this.#behind.has(name)) this.#behind.set(name, { version: null });
@@ -193,16 +193,11 @@ export class Subscription<Member = unknown> {
     if (this.#options.protocol === 'sotw') this.#replaceNames(request);
     else this.#changeNames(request);
     this.isFirst = false;
-    this.refusals.keepOnly((name) => this.covers(name));
+    if (!this.refusals.isEmpty) this.refusals.keepOnly((name) => this.covers(name));
   }
 
   close(): void {
     this.#options.sets.leave(this.#options.member, this.#names);
-  }
-
-  #setBehind(name: string, held: Held | undefined): void {
-    this.#behind ??= new Map();
-    this.#behind.set(name, held);
   }
 
   #change(added: readonly string[], dropped: readonly string[]): void {
@@ -245,16 +240,16 @@ export class Subscription<Member = unknown> {
       this.#hasNothing = this.isConcerned;
       return;
     }
-    for (const name of names) this.#setBehind(name, undefined);
+    for (const name of names) this.#behind.set(name, undefined);
     if (before === undefined) return;
     for (const { name } of this.#options.view.resources(this.typeUrl)) {
-      if (!before.has(name) && !this.#behind?.has(name)) this.#setBehind(name, undefined);
+      if (!before.has(name) && !this.#behind.has(name)) this.#behind.set(name, undefined);
     }
   }
 
   /** Before the names change: what it will cover beyond them it does not have. */
   get #hadNothing(): boolean {
-    return this.#behind === undefined && (this.#hasNothing || !this.isConcerned);
+    return this.#behind.size === 0 && (this.#hasNothing || !this.isConcerned);
   }
 
   /** Whether these are the names, and nothing is said of a wildcard. */
@@ -273,7 +268,7 @@ export class Subscription<Member = unknown> {
 
   #changeNames(request: Request): void {
     if (this.isFirst) this.#begin(request.subscribe, request.initialVersions);
-    else this.#subscribe([...new Set(request.subscribe)]);
+    else if (request.subscribe.length > 0) this.#subscribe([...new Set(request.subscribe)]);
     if (request.unsubscribe.length > 0) this.#unsubscribe([...new Set(request.unsubscribe)]);
   }
 
@@ -295,16 +290,15 @@ export class Subscription<Member = unknown> {
     this.spellOut();
     for (const [name, version] of presented) {
       const resource = this.#options.view.resource(this.typeUrl, name);
-      if (resource === undefined) this.#setBehind(name, { version });
+      if (resource === undefined) this.#behind.set(name, { version });
       else if (!this.covers(name)) continue;
       else if (resource.version === version) this.inStep(name);
-      else this.#setBehind(name, { version });
+      else this.#behind.set(name, { version });
     }
   }
 
   /** Asking again means: send it, even if you believe that I have it. */
   #subscribe(subscribe: readonly string[]): void {
-    if (subscribe.length === 0) return;
     const named = subscribe.filter((name) => name !== '*');
     const hadNothing = this.#hadNothing;
     const switchesOn = named.length < subscribe.length && !this.#wildcard;

@@ -1,5 +1,6 @@
 /** The responses of one type that a stream was sent, and what the client said of them. */
 import type { EncodedResource } from '../compile/encoded-resource.ts';
+import { FewEntries } from './few-entries.ts';
 import type { Protocol, Request } from './session.ts';
 
 /** A response that was sent, and the state it was cut from. */
@@ -28,14 +29,13 @@ export interface Verdict {
 
 /** Overdue responses of one type whose late verdict still counts. */
 const mostOverdue = 16;
-const none: ReadonlyMap<string, SentResponse> = new Map();
 
 export class Verdicts {
   readonly #protocol: Protocol;
   /** Nonce of the last response sent; '' before the first. */
   #nonceSent = '';
   /** Responses, by nonce, that were sent and have no verdict yet. State of the world allows one. */
-  #unanswered: Map<string, SentResponse> | undefined;
+  readonly #unanswered = new FewEntries<SentResponse>();
   /** Responses whose verdict is no longer waited for: it may still come. */
   #overdue: Map<string, SentResponse> | undefined;
 
@@ -45,12 +45,12 @@ export class Verdicts {
 
   /** How many responses are waited for. */
   get unanswered(): number {
-    return this.#unanswered?.size ?? 0;
+    return this.#unanswered.size;
   }
 
   /** Nonce of the response that is waited for longest. */
   get oldest(): string | undefined {
-    return this.#unanswered?.keys().next().value;
+    return this.#unanswered.first;
   }
 
   /** Whether every response has its verdict, those included that nobody waits for any more. */
@@ -65,27 +65,26 @@ export class Verdicts {
 
   /** Of resources whose newest version has no verdict yet. */
   namesUnderWay(): ReadonlySet<string> {
-    return new Set([...(this.#unanswered ?? none).values()].flatMap(({ changed }) => changed.map(({ name }) => name)));
+    return new Set([...this.#unanswered.entries()].flatMap(([, { changed }]) => changed.map(({ name }) => name)));
   }
 
   /** Whether the newest version of this resource has no verdict yet. */
   isUnderWay(name: string): boolean {
-    if (this.#unanswered === undefined) return false;
-    for (const { changed } of this.#unanswered.values()) if (changed.some((one) => one.name === name)) return true;
+    if (this.#unanswered.size === 0) return false;
+    for (const [, { changed }] of this.#unanswered.entries()) if (changed.some((one) => one.name === name)) return true;
     return false;
   }
 
   onSent(response: SentResponse): void {
     this.#nonceSent = response.nonce;
-    this.#unanswered ??= new Map();
     this.#unanswered.set(response.nonce, response);
   }
 
   /** No longer waits for the verdicts that have not come. */
   onOverdue(): void {
-    const overdue = [...(this.#overdue ?? none), ...(this.#unanswered ?? none)];
+    const overdue = [...(this.#overdue ?? []), ...this.#unanswered.entries()];
     this.#overdue = new Map(overdue.slice(-mostOverdue));
-    this.#unanswered = undefined;
+    this.#unanswered.clear();
   }
 
   /**
@@ -95,10 +94,9 @@ export class Verdicts {
   take({ nonce, error }: Request): Verdict {
     if (nonce === '') return { is: 'none', isStale: false };
     const isStale = this.#protocol === 'sotw' && nonce !== this.#nonceSent;
-    const response = this.#unanswered?.get(nonce) ?? this.#overdue?.get(nonce);
+    const response = this.#unanswered.get(nonce) ?? this.#overdue?.get(nonce);
     if (!response) return { is: 'none', isStale, ...(nonce === this.#nonceSent ? {} : { isUnknown: true }) };
-    this.#unanswered?.delete(nonce);
-    if (this.#unanswered?.size === 0) this.#unanswered = undefined;
+    this.#unanswered.delete(nonce);
     // In state of the world the answer to the newest response is the answer to all before it.
     if (this.#protocol === 'sotw' && !isStale) this.#overdue = undefined;
     this.#overdue?.delete(nonce);

@@ -21,9 +21,9 @@ describe('decoding with a memory', () => {
     expect(decoded).to.equal(1);
   });
 
-  it('does not keep what is short', () => {
-    for (let turn = 0; turn < 2; turn++) decode(Buffer.from('a'));
-    expect(decoded).to.equal(2);
+  it('keeps of what is short the last one alone', () => {
+    for (const letter of 'aabba') expect(decode(Buffer.from(letter)).text).to.equal(letter);
+    expect(decoded).to.equal(3);
   });
 
   it('forgets what was not met for long', () => {
@@ -31,24 +31,31 @@ describe('decoding with a memory', () => {
     expect(decoded).to.equal(10);
   });
 
-  it('is not deceived when the bytes change under it', () => {
-    const bytes = long('a');
-    decode(bytes);
-    bytes.fill('b');
-    expect(decode(bytes).text).to.equal(long('b').toString());
-  });
+  for (const length of [1, 2_000]) {
+    it(`is not deceived when the bytes change under it (${length})`, () => {
+      const bytes = Buffer.alloc(length, 'a');
+      decode(bytes);
+      bytes.fill('b');
+      expect(decode(bytes).text).to.equal('b'.repeat(length));
+    });
+  }
 
   it('keeps nothing of what cannot be decoded', () => {
     const failing = remembering(() => {
       throw new Error('no');
     });
-    for (let turn = 0; turn < 2; turn++) expect(() => failing(long('a'))).to.throw('no');
+    for (const bytes of [long('a'), long('a'), Buffer.from('a'), Buffer.from('a')]) {
+      expect(() => failing(bytes)).to.throw('no');
+    }
   });
 
   it('property: yields what decoding without a memory yields', () => {
     fc.assert(
       fc.property(fc.array(fc.constantFrom(...'abcdefghijkl'), { maxLength: 40 }), (letters) => {
-        for (const letter of letters) expect(decode(long(letter)).text).to.equal(long(letter).toString());
+        for (const letter of letters) {
+          for (const bytes of [long(letter), Buffer.from(letter)])
+            expect(decode(bytes).text).to.equal(bytes.toString());
+        }
       }),
     );
   });

@@ -4,7 +4,7 @@ import { Rush } from '../../../../server/registry/rush.ts';
 import { AgentDirectory } from '../../../../server/status/agent-directory.ts';
 import type { AgentRecord } from '../../../../server/status/agent-record.ts';
 import { Rollouts } from '../../../../server/status/rollouts.ts';
-import { createStreamReport } from '../../../../server/status/stream-report.ts';
+import { RecordedStream } from '../../../../server/status/stream-report.ts';
 import type { StreamIdentity } from '../../../../server/xds/identity.ts';
 import { MemoryStore } from '../../../support/memory-store.ts';
 
@@ -27,7 +27,7 @@ describe('the report of a stream', () => {
   });
 
   const open = (more: Partial<StreamIdentity> = {}) =>
-    createStreamReport(
+    new RecordedStream(
       {
         id: 'web-1',
         namespace: 'default',
@@ -73,12 +73,13 @@ describe('the report of a stream', () => {
   });
 
   it('writes down what is sent, applied and refused', async () => {
-    const { record, report } = open();
-    report.sent(3, 1);
-    report.sent(2, 4);
-    report.applied({ is: 'applied', revision: 2, sequence: 11, isRefusing: false });
-    report.refused({ is: 'refused', revision: 3, message: 'no', resources: [] });
-    report.names(['reviews.default']);
+    const stream = open();
+    const { record } = stream;
+    stream.onSent(3, 1);
+    stream.onSent(2, 4);
+    stream.onApplied({ is: 'applied', revision: 2, sequence: 11, isRefusing: false });
+    stream.onRefused({ is: 'refused', revision: 3, message: 'no', resources: [] });
+    stream.onNames(['reviews.default']);
     expect(record).to.deep.include({
       sent: 3,
       touched: 4,
@@ -104,9 +105,10 @@ describe('the report of a stream', () => {
     },
   ]) {
     it(name, () => {
-      const { record, report } = open();
-      report.refused({ is: 'refused', revision: 3, message: 'no', resources: [] });
-      report.applied({ is: 'applied', revision: applied, sequence: 1, isRefusing });
+      const stream = open();
+      const { record } = stream;
+      stream.onRefused({ is: 'refused', revision: 3, message: 'no', resources: [] });
+      stream.onApplied({ is: 'applied', revision: applied, sequence: 1, isRefusing });
       expect(record.nack !== undefined).to.equal(isKept);
     });
   }
@@ -114,9 +116,9 @@ describe('the report of a stream', () => {
   it('of a client with several streams is as far as the last one of those that are concerned', () => {
     const [clusters, routes, secrets] = [1, 2, 3].map(() => open({ userAgent: 'envoy', kind: 'envoy' }));
     const applies = (stream: typeof clusters, revision: number) =>
-      stream?.report.applied({ is: 'applied', revision, sequence: revision, isRefusing: false });
+      stream?.onApplied({ is: 'applied', revision, sequence: revision, isRefusing: false });
     for (const stream of [clusters, routes, secrets]) applies(stream, 1);
-    for (const stream of [clusters, routes]) stream?.report.touched(2);
+    for (const stream of [clusters, routes]) stream?.onTouched(2);
     applies(clusters, 2);
     expect(clusters?.record.applied).to.equal(1);
     applies(routes, 2);
@@ -126,13 +128,13 @@ describe('the report of a stream', () => {
   it('of a client with several streams uses a state when those that it concerns do, and refuses what one of them does', () => {
     const [listeners, endpoints] = [1, 2].map(() => open({ userAgent: 'envoy', kind: 'envoy' }));
     const applies = (stream: typeof listeners, sequence: number, isRefusing = false) =>
-      stream?.report.applied({ is: 'applied', revision: 5, sequence, isRefusing });
-    for (const stream of [listeners, endpoints]) stream?.report.noted(7);
+      stream?.onApplied({ is: 'applied', revision: 5, sequence, isRefusing });
+    for (const stream of [listeners, endpoints]) stream?.onNoted(7);
     applies(listeners, 7);
     expect(listeners?.record.appliedSequence).to.equal(0);
     applies(endpoints, 7);
     expect(listeners?.record.appliedSequence).to.equal(7);
-    endpoints?.report.refused({ is: 'refused', revision: 5, message: 'no', resources: [] });
+    endpoints?.onRefused({ is: 'refused', revision: 5, message: 'no', resources: [] });
     applies(listeners, 8);
     expect(listeners?.record.nack?.revision).to.equal(5);
     applies(endpoints, 8);
@@ -141,14 +143,15 @@ describe('the report of a stream', () => {
 
   it('of an agent leaves its record when the stream ends; its lease decides', async () => {
     const record = await hold();
-    open().report.closed();
+    open().onClosed();
     expect([directory.size, record.streams]).to.deep.equal([1, 0]);
   });
 
   it('of a client of another make takes its record with it', () => {
-    const { record, report } = open({ userAgent: 'envoy', kind: 'envoy' });
+    const stream = open({ userAgent: 'envoy', kind: 'envoy' });
+    const { record } = stream;
     expect([record.key, record.kind]).to.deep.equal(['envoy:default/web-1', 'envoy']);
-    report.closed();
+    stream.onClosed();
     expect(directory.size).to.equal(0);
   });
 

@@ -3,11 +3,12 @@ import pino from 'pino';
 import { typeUrls } from '../../../../proto/type-urls.ts';
 import { DeltaDiscoveryRequest } from '../../../../proto/types.ts';
 import { AdsService } from '../../../../server/xds/ads-service.ts';
+import type { StreamReport } from '../../../../server/xds/ads-stream.ts';
 import { FakeCall } from '../../../support/fake-call.ts';
 import { ModelMesh } from '../../../support/model-mesh.ts';
 
 describe('the discovery service', () => {
-  const open = (service: AdsService) => {
+  const open = (service: AdsService<StreamReport>) => {
     const call = new FakeCall<DeltaDiscoveryRequest, Buffer>();
     service.handlers().delta(call);
     const node = { id: 'envoy-1', userAgentName: 'envoy' };
@@ -28,14 +29,14 @@ describe('the discovery service', () => {
       onUnused: nothing,
       onOddity: nothing,
       openReport: () => ({
-        sent: nothing,
-        noted: nothing,
-        touched: nothing,
-        applied: nothing,
-        refused: nothing,
-        names: nothing,
-        waits: nothing,
-        closed: nothing,
+        onSent: nothing,
+        onNoted: nothing,
+        onTouched: nothing,
+        onApplied: nothing,
+        onRefused: nothing,
+        onNames: nothing,
+        onWaits: nothing,
+        onClosed: nothing,
       }),
     });
 

@@ -28,39 +28,39 @@ class World {
     const identity = identityOf({ ...node, id: 'slow' }, 'delta');
     if (identity === undefined) throw new Error('a node with an id has an identity');
     const note = (_object: object, message: string) => this.told.push(message);
-    this.stream = new AdsStream({
-      call: {
-        writeFramed: (bytes, take = nothing) => this.sent.push({ bytes, take }),
-        end: (code = 0, details = '') => this.errors.push(`${statusName(code)}: ${details}`),
+    const call = {
+      writeFramed: (bytes: Buffer, take = nothing) => this.sent.push({ bytes, take }),
+      end: (code = 0, details = '') => this.errors.push(`${statusName(code)}: ${details}`),
+    };
+    const report = {
+      onSent: nothing,
+      onNoted: nothing,
+      onTouched: nothing,
+      onApplied: nothing,
+      onRefused: nothing,
+      onNames: nothing,
+      onWaits: nothing,
+      onClosed: nothing,
+    };
+    this.stream = new AdsStream(
+      { call, identity, protocol: 'delta', typeUrl: '', report },
+      {
+        serverId: 'server-1',
+        log: Object.assign(pino({ level: 'silent' }), { info: note }),
+        index,
+        clock: () => this.nowMs,
+        onOddity: (what) => this.odd.push(what),
+        onUnread: (bytes) => {
+          this.unread += bytes;
+        },
+        inTurn: (send) => {
+          send();
+          return undefined;
+        },
+        onOverdue: nothing,
+        onReady: (stream) => stream.flush(),
       },
-      identity,
-      protocol: 'delta',
-      typeUrl: '',
-      serverId: 'server-1',
-      log: Object.assign(pino({ level: 'silent' }), { info: note }),
-      report: {
-        sent: nothing,
-        noted: nothing,
-        touched: nothing,
-        applied: nothing,
-        refused: nothing,
-        names: nothing,
-        waits: nothing,
-        closed: nothing,
-      },
-      index,
-      clock: () => this.nowMs,
-      onOddity: (what) => this.odd.push(what),
-      onUnread: (bytes) => {
-        this.unread += bytes;
-      },
-      inTurn: (send) => {
-        send();
-        return undefined;
-      },
-      onOverdue: nothing,
-      onReady: (stream) => stream.flush(),
-    });
+    );
     const { view, cache } = this.mesh;
     this.stream.start(
       new ForeignSession({
@@ -124,20 +124,29 @@ describe('a stream', () => {
 
   it('whose client takes nothing is waited for by nobody, then let go of', () => {
     world.nowMs = 1_000;
-    world.stream.checkStandstill();
+    world.stream.lookAfter();
     expect(world.unread).to.equal(0);
     expect(world.errors).to.deep.equal([]);
     world.nowMs = mostStandstillMs;
-    world.stream.checkStandstill();
+    world.stream.lookAfter();
     expect(world.errors).to.have.lengthOf(1);
     expect(world.errors[0]).to.match(/^RESOURCE_EXHAUSTED: the client has taken nothing for 30 s/);
     expect(world.unread).to.equal(0);
   });
 
+  it('whose client does not answer is waited for no longer than 5 s, once', () => {
+    for (const { take } of world.sent.splice(0)) take();
+    for (const ms of [3_999, 4_000, 10_000]) {
+      world.nowMs = ms;
+      world.stream.lookAfter();
+      expect(world.odd).to.deep.equal(ms < 4_000 ? [] : ['no-answer']);
+    }
+  });
+
   it('whose client takes something now and then goes on', () => {
     for (let second = 1; second < 100 && world.sent.length > 0; second++) {
       world.nowMs = second * 20_000;
-      world.stream.checkStandstill();
+      world.stream.lookAfter();
       world.sent.shift()?.take();
     }
     expect(world.errors).to.deep.equal([]);
