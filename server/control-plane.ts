@@ -88,7 +88,7 @@ export class ControlPlane {
   readonly #rush: Rush;
   readonly #barrier = new UseBarrier();
   readonly #audience: Audience = {
-    kinds: () => new Set([...this.ads.streams].map(({ identity }) => identity.kind)),
+    kinds: () => this.ads.kinds,
     holds: (kind, service) => this.ads.index.concernsSome(service, ({ identity }) => identity.kind === kind),
   };
   /** The revision that is being compiled: what changes now is its doing. */

@@ -11,6 +11,7 @@ import {
   Refusal,
   type Status,
 } from '../../proto/types.ts';
+import type { ClientKind } from '../compile/compiled-variant.ts';
 import type { ServerCall } from '../grpc/server-call.ts';
 import { StatusError, status } from '../grpc/status.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
@@ -60,6 +61,8 @@ export class AdsService<Report extends StreamReport> {
   readonly #options: AdsServiceOptions<Report>;
   readonly #host: StreamHost<Report>;
   readonly #streams = new Set<AdsStream<Report>>();
+  /** Kind of client -> how many of the streams are of it. */
+  readonly #kinds = new Map<ClientKind, number>();
   readonly #queue: PushQueue;
   readonly #views: ClientViews;
   readonly #siblings = new Siblings<AdsStream<Report>>();
@@ -102,6 +105,11 @@ export class AdsService<Report extends StreamReport> {
 
   get streams(): ReadonlySet<AdsStream<Report>> {
     return this.#streams;
+  }
+
+  /** Kinds of the clients that are connected. */
+  get kinds(): ReadonlySet<ClientKind> {
+    return new Set(this.#kinds.keys());
   }
 
   get queueLength(): number {
@@ -182,7 +190,7 @@ export class AdsService<Report extends StreamReport> {
   }
 
   #forget(stream: AdsStream<Report>): void {
-    this.#streams.delete(stream);
+    if (this.#streams.delete(stream)) this.#countKind(stream, -1);
     this.#queue.remove(stream);
     this.#siblings.leave(clientOf(stream), stream);
     stream.close();
@@ -207,7 +215,14 @@ export class AdsService<Report extends StreamReport> {
     );
     if (typeUrl !== '') this.#siblings.join(clientOf(stream), stream);
     this.#streams.add(stream);
+    this.#countKind(stream, 1);
     return stream;
+  }
+
+  #countKind({ identity: { kind } }: AdsStream<Report>, by: 1 | -1): void {
+    const count = (this.#kinds.get(kind) ?? 0) + by;
+    if (count === 0) this.#kinds.delete(kind);
+    else this.#kinds.set(kind, count);
   }
 
   #foreignSession(stream: AdsStream<Report>, { protocol, typeUrl }: Door): ForeignSession<AdsStream<Report>> {

@@ -8,10 +8,10 @@ import { FakeCall } from '../../../support/fake-call.ts';
 import { ModelMesh } from '../../../support/model-mesh.ts';
 
 describe('the discovery service', () => {
-  const open = (service: AdsService<StreamReport>) => {
+  const open = (service: AdsService<StreamReport>, userAgentName = 'envoy') => {
     const call = new FakeCall<DeltaDiscoveryRequest, Buffer>();
     service.handlers().delta(call);
-    const node = { id: 'envoy-1', userAgentName: 'envoy' };
+    const node = { id: 'client-1', userAgentName };
     const bytes = DeltaDiscoveryRequest.encode({ node, typeUrl: typeUrls.cluster });
     call.say(DeltaDiscoveryRequest.decode(bytes));
     return call;
@@ -53,5 +53,17 @@ describe('the discovery service', () => {
     const late = open(service);
     await nextTurn();
     expect(late.ends.map(({ code }) => code)).to.deep.equal(['UNAVAILABLE']);
+  });
+
+  it('knows of which kinds its clients are, while there are any', async () => {
+    const service = create();
+    service.start();
+    const calls = ['envoy', 'envoy', 'gRPC C-core'].map((userAgent) => open(service, userAgent));
+    await nextTurn();
+    for (const kinds of [['envoy', 'grpc'], ['envoy', 'grpc'], ['grpc'], []]) {
+      expect([...service.kinds].sort()).to.deep.equal(kinds);
+      calls.shift()?.leave();
+    }
+    service.close();
   });
 });
