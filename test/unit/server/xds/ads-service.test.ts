@@ -6,6 +6,7 @@ import { AdsService } from '../../../../server/xds/ads-service.ts';
 import type { StreamReport } from '../../../../server/xds/ads-stream.ts';
 import { FakeCall } from '../../../support/fake-call.ts';
 import { ModelMesh } from '../../../support/model-mesh.ts';
+import { unreadReport } from '../../../support/unread-report.ts';
 
 describe('the discovery service', () => {
   const open = (service: AdsService<StreamReport>, userAgentName = 'envoy') => {
@@ -28,16 +29,7 @@ describe('the discovery service', () => {
       clock: () => 0,
       onUnused: nothing,
       onOddity: nothing,
-      openReport: () => ({
-        onSent: nothing,
-        onNoted: nothing,
-        onTouched: nothing,
-        onApplied: nothing,
-        onRefused: nothing,
-        onNames: nothing,
-        onWaits: nothing,
-        onClosed: nothing,
-      }),
+      openReport: () => unreadReport,
     });
 
   it('R4 refuses streams with UNAVAILABLE before it has loaded, and after it has begun to end, without an answer', async () => {

@@ -9,6 +9,7 @@ import { identityOf } from '../../../../server/xds/identity.ts';
 import type { Request } from '../../../../server/xds/session.ts';
 import { SubscriptionIndex } from '../../../../server/xds/subscription-index.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
+import { unreadReport } from '../../../support/unread-report.ts';
 
 const nothing = () => {};
 
@@ -32,18 +33,8 @@ class World {
       writeFramed: (bytes: Buffer, take = nothing) => this.sent.push({ bytes, take }),
       end: (code = 0, details = '') => this.errors.push(`${statusName(code)}: ${details}`),
     };
-    const report = {
-      onSent: nothing,
-      onNoted: nothing,
-      onTouched: nothing,
-      onApplied: nothing,
-      onRefused: nothing,
-      onNames: nothing,
-      onWaits: nothing,
-      onClosed: nothing,
-    };
     this.stream = new AdsStream(
-      { call, identity, protocol: 'delta', typeUrl: '', report },
+      { call, identity, protocol: 'delta', typeUrl: '', report: unreadReport },
       {
         serverId: 'server-1',
         log: Object.assign(pino({ level: 'silent' }), { info: note }),
