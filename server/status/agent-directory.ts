@@ -59,8 +59,9 @@ export class AgentDirectory {
     const nowMs = this.#options.clock();
     for (const lease of leases) {
       const { id, namespace, service, keyHash, names } = lease.value;
-      const touched = names.length > 0 ? revision : 0;
-      const record = { ...createAgentRecord({ id, namespace, service, kind: 'agent' }, nowMs), names, touched };
+      const record = createAgentRecord({ id, namespace, service, kind: 'agent' }, nowMs);
+      record.names = names;
+      record.touched = names.length > 0 ? revision : 0;
       this.#leases.restore(lease);
       this.#entries.set(record.key, { record, keyHash, untilMs: nowMs + agentGraceMs });
       this.#absent.add(record);
