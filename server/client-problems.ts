@@ -4,6 +4,7 @@ import { defaultPorts } from '../model/service.ts';
 import type { ClientKind, ClientProblem } from './compile/compiled-variant.ts';
 import type { ServiceInput } from './compile/service-input.ts';
 import type { RuleIndex } from './rules/rule-index.ts';
+import type { ServiceSnapshot } from './snapshot/service-snapshot.ts';
 import type { SnapshotCache } from './snapshot/snapshot-cache.ts';
 import { problemsOf, problemsOfInput } from './snapshot/variants.ts';
 
@@ -32,14 +33,23 @@ export function problemsInForce(cache: SnapshotCache, audience: Audience): Servi
   );
 }
 
-/** Of the documents of one service, as they would stand. */
+export interface RulesInForce {
+  readonly audience: Audience;
+  readonly rules: RuleIndex;
+  readonly cache: SnapshotCache;
+  readonly domain: string;
+}
+
+/** Of the documents of one service, as they would stand; those in force have been compiled already. */
 export function problemsOfDocuments(
   key: string,
   documents: readonly Resource[],
-  { audience, rules, domain }: { readonly audience: Audience; readonly rules: RuleIndex; readonly domain: string },
+  { audience, rules, cache, domain }: RulesInForce,
 ): ClientProblem[] {
   const kinds = [...audience.kinds()].filter((kind) => audience.holds(kind, key));
   if (kinds.length === 0) return [];
+  const present = cache.service(key);
+  if (present && isMadeOf(present, documents)) return kinds.flatMap((kind) => problemsOf(present, kind));
   const [name = '', namespace = ''] = key.split('.');
   const document = documents.find((one) => one.kind === 'Service');
   const input: ServiceInput = {
@@ -55,4 +65,10 @@ export function problemsOfDocuments(
     portsOf: (service) => rules.ports(service),
   };
   return kinds.flatMap((kind) => problemsOfInput(input, kind));
+}
+
+/** Whether these very documents, and no others, are what the service was compiled from. */
+function isMadeOf({ input: { document, routes, policies } }: ServiceSnapshot, documents: readonly Resource[]): boolean {
+  const sources = new Set<Resource>([...(document ? [document] : []), ...routes, ...policies]);
+  return sources.size === documents.length && documents.every((each) => sources.has(each));
 }

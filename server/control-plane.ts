@@ -133,7 +133,12 @@ export class ControlPlane {
         subscribers: (service) => this.holders(service),
         clientProblems: (service, documents) => [
           ...hopProblems(documents, this.#instancesOf(service)),
-          ...problemsOfDocuments(service, documents, { audience: this.#audience, rules: this.rules.index, domain }),
+          ...problemsOfDocuments(service, documents, {
+            audience: this.#audience,
+            rules: this.rules.index,
+            cache: this.cache,
+            domain,
+          }),
         ],
       },
       onRevision: (record, services) => this.#publish(record, services),
