@@ -12,7 +12,7 @@ import { toStruct } from '../../proto/struct.ts';
 import { markName, typeUrls } from '../../proto/type-urls.ts';
 import { DeltaDiscoveryRequest, DiscoveryRequest } from '../../proto/types.ts';
 import { type GrpcStream, openStream } from './grpc-stream.ts';
-import { type ResponseHead, readHead } from './response-head.ts';
+import { prefixBytes, type Skimmed, Skimmer } from './skim.ts';
 
 type Mode = 'agents' | 'delta' | 'sotw' | 'floor';
 
@@ -33,15 +33,15 @@ const wantedNames: Readonly<Record<string, readonly string[]>> = {
 
 /** When each client had it, in the round that is under way. */
 let arrivals: number[] = [];
-/** What the first client was sent in it, for the floor to send the same. */
-let bytes: Buffer[] = [];
+/** What the first client was sent in it, as it came, for the floor to send the same. */
+let firstSent: Buffer[] = [];
 let received = 0;
 let waiting = 0;
 let onComplete = () => {};
 
 /** In state of the world each answer repeats all names: put together once. */
 const answers = new Map<string, Buffer>();
-function answerTo({ typeUrl, nonce }: ResponseHead): Buffer {
+function answerTo({ typeUrl, nonce }: Skimmed): Buffer {
   if (mode !== 'sotw') return DeltaDiscoveryRequest.encode({ typeUrl, responseNonce: nonce });
   const names = answers.get(typeUrl) ?? DiscoveryRequest.encode({ typeUrl, resourceNames: wantedNames[typeUrl] ?? [] });
   answers.set(typeUrl, names);
@@ -52,13 +52,15 @@ function open(index: number): void {
   const { streamAggregatedResources, deltaAggregatedResources } = aggregatedDiscoveryClient;
   const { path } = mode === 'sotw' ? streamAggregatedResources : deltaAggregatedResources;
   const seen = new Set<string>();
-  const stream = openStream(address, path, (message) => {
-    const head = readHead(message);
-    received += message.length;
-    if (index === 0) bytes.push(Buffer.from(message));
-    if (mode !== 'floor' || head.typeUrl === ending) stream.write(answerTo(head));
-    if (mode === 'delta' || mode === 'sotw') askNext(stream, head.typeUrl, seen);
-    if (head.typeUrl === ending) arrive();
+  const skimmer = new Skimmer((message) => {
+    received += message.size;
+    if (mode !== 'floor' || message.typeUrl === ending) stream.write(answerTo(message));
+    if (mode === 'delta' || mode === 'sotw') askNext(stream, message.typeUrl, seen);
+    if (message.typeUrl === ending) arrive();
+  });
+  const stream = openStream(address, path, (piece) => {
+    if (index === 0) firstSent.push(piece);
+    skimmer.read(piece);
   });
   begin(stream, index);
 }
@@ -115,12 +117,23 @@ interface Round {
   readonly bytes: readonly string[];
 }
 
+/** Each as base64, without what gRPC puts before it. */
+function messagesIn(stream: Buffer): string[] {
+  const messages: string[] = [];
+  for (let at = 0; at < stream.length; ) {
+    const begin = at + prefixBytes;
+    at = begin + stream.readUInt32BE(begin - 4);
+    messages.push(stream.toString('base64', begin, at));
+  }
+  return messages;
+}
+
 function expectRound(): Promise<Round> {
   arrivals = [];
-  bytes = [];
+  firstSent = [];
   waiting = count;
   return new Promise((resolve) => {
-    onComplete = () => resolve({ arrivals, bytes: bytes.map((raw) => raw.toString('base64')) });
+    onComplete = () => resolve({ arrivals, bytes: messagesIn(Buffer.concat(firstSent)) });
   });
 }
 
