@@ -20,6 +20,8 @@ export interface ServiceChange {
 export interface NotedChange extends ServiceChange {
   /** Type URL and name; of a change of instances the names alone, by which addresses came or went. */
   readonly changed: readonly (readonly [typeUrl: string, name: string])[];
+  /** Of a change of rules: all that led to the service before it, or do after it, addresses aside. */
+  readonly names: readonly string[];
 }
 
 export interface SnapshotChange {
@@ -122,7 +124,11 @@ export class SnapshotCache {
 function noteChange(change: ServiceChange): NotedChange {
   const { before, after, isRuleChange } = change;
   const addresses = changedAddresses(before, after).map((name): [string, string] => [typeUrls.name, name]);
-  return { ...change, changed: [...(isRuleChange ? changedResources(before, after) : []), ...addresses] };
+  return {
+    ...change,
+    changed: [...(isRuleChange ? changedResources(before, after) : []), ...addresses],
+    names: isRuleChange ? [...new Set([...namesOf(before), ...namesOf(after)])] : [],
+  };
 }
 
 /** An alias may be the name of a service that came later: a service has its own name, whoever came first. */

@@ -18,6 +18,9 @@ import { Withheld } from './withheld.ts';
 /** A gRPC status: the client broke a rule. */
 const INVALID_ARGUMENT = 3;
 
+/** What is removed goes last, and what depends on it before it. */
+const removeOrder = [...sendOrder].reverse();
+
 /** An agent asks for what its application calls; more is a fault, and would cost this server memory. */
 export const mostNames = 20_000;
 
@@ -149,33 +152,36 @@ export class AgentSession implements Session {
   }
 
   onChange(change: SnapshotChange): void {
-    for (const { key, before, after, isRuleChange, changed } of change.services) {
+    for (const { key, before, after, isRuleChange, changed, names } of change.services) {
       this.#work.services.add(key);
       for (const [typeUrl, name] of changed) {
         if (typeUrl === typeUrls.name && this.#names.has(name)) this.#work.names.add(name);
       }
       if (!isRuleChange) continue;
-      for (const name of this.#names) {
-        if (before?.addresses.has(name) || after?.addresses.has(name)) this.#work.names.add(name);
-      }
-      for (const { name } of [...resourcesOf(before, typeUrls.name), ...resourcesOf(after, typeUrls.name)]) {
-        if (this.#names.has(name)) this.#work.names.add(name);
-      }
+      for (const name of names) if (this.#names.has(name)) this.#work.names.add(name);
+      if (before) this.#noteNamesIn(before.addresses);
+      if (after && after.addresses !== before?.addresses) this.#noteNamesIn(after.addresses);
     }
+  }
+
+  #noteNamesIn(addresses: ReadonlySet<string>): void {
+    const [fewer, others] = addresses.size < this.#names.size ? [addresses, this.#names] : [this.#names, addresses];
+    for (const name of fewer) if (others.has(name)) this.#work.names.add(name);
   }
 
   /** Whether the agent holds, or has asked for, something that these changes of rules give another form. */
   isTouchedBy({ services }: SnapshotChange): boolean {
     return services.some(
-      ({ isRuleChange, changed }) => isRuleChange && changed.some(([typeUrl, name]) => this.#concerns(typeUrl, name)),
+      ({ key, isRuleChange, changed }) =>
+        isRuleChange && changed.some(([typeUrl, name]) => this.#concerns(typeUrl, name, key)),
     );
   }
 
-  #concerns(typeUrl: string, name: string): boolean {
+  #concerns(typeUrl: string, name: string, owner: string): boolean {
     if (typeUrl === typeUrls.name && this.#names.has(name)) return true;
     // Before its first batch it has what it came with.
     if (this.#phase !== 'live') return this.#holdings.versionsOf(typeUrl).has(name);
-    return this.#holdings.isNeeded(typeUrl, name);
+    return this.#holdings.isNeeded(typeUrl, name, owner);
   }
 
   /** The agent counts for this revision: it gets a mark for it, also if nothing that it holds differs. */
@@ -285,16 +291,16 @@ export class AgentSession implements Session {
   }
 
   #respond({ changed, removed }: Difference): Response[] {
-    const additions = sendOrder.flatMap((typeUrl) => {
+    const responses: Response[] = [];
+    for (const typeUrl of sendOrder) {
       const resources = changed.get(typeUrl);
-      return resources ? [this.#response(typeUrl, { resources })] : [];
-    });
-    // What is removed goes last, and what depends on it before it.
-    const removals = [...sendOrder].reverse().flatMap((typeUrl) => {
+      if (resources) responses.push(this.#response(typeUrl, { resources }));
+    }
+    for (const typeUrl of removeOrder) {
       const names = removed.get(typeUrl);
-      return names ? [this.#response(typeUrl, { removed: names })] : [];
-    });
-    return [...additions, ...removals];
+      if (names) responses.push(this.#response(typeUrl, { removed: names }));
+    }
+    return responses;
   }
 
   #mark(revision: number): Response {

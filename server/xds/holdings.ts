@@ -6,8 +6,9 @@
 import { typeUrls } from '../../proto/type-urls.ts';
 import { inboundListenerName } from '../compile/compile.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
-import { resourceOf, resourcesOf, type ServiceSnapshot } from '../snapshot/service-snapshot.ts';
+import { resourceOf, type ServiceSnapshot } from '../snapshot/service-snapshot.ts';
 import { ownerOf } from '../snapshot/snapshot-cache.ts';
+import { closureOf, resourcesIn, stepBetween } from './closure.ts';
 import { Journal } from './journal.ts';
 import type { Interest } from './session.ts';
 
@@ -80,9 +81,10 @@ export class Holdings {
     return this.#names.has(name);
   }
 
-  isNeeded(typeUrl: string, name: string): boolean {
+  /** `owner`: the service to which the resource belongs. */
+  isNeeded(typeUrl: string, name: string, owner: string): boolean {
     if (typeUrl === typeUrls.listener) return name === this.#listener;
-    const snapshot = this.#services.get(ownerOf(typeUrl, name))?.snapshot;
+    const snapshot = this.#services.get(owner)?.snapshot;
     if (typeUrl === typeUrls.routeConfiguration) return resourceOf(snapshot, typeUrl, name) !== undefined;
     return snapshot?.references.includes(name) === true || this.#borrowed.has(name);
   }
@@ -127,16 +129,18 @@ export class Holdings {
   updateService(key: string, view: HoldingsView): void {
     const held = this.#services.get(key);
     const next = view.service(key);
-    if (held && next && held.snapshot !== next) {
-      this.#journal.set(this.#services, key, { uses: held.uses, snapshot: next });
-      if (!haveSameClosure(held.snapshot, next)) {
-        this.#countClosure(next, 1);
-        this.#countClosure(held.snapshot, -1);
-      }
+    if (!held || !next || held.snapshot === next) {
+      for (const [typeUrl, name] of resourcesIn(next)) this.#touch(typeUrl, name);
+      return;
     }
-    for (const typeUrl of [typeUrls.cluster, typeUrls.endpoint, typeUrls.routeConfiguration, typeUrls.listener]) {
-      for (const { name } of resourcesOf(next, typeUrl)) this.#touch(typeUrl, name);
+    this.#journal.set(this.#services, key, { uses: held.uses, snapshot: next });
+    const { names, isSameClosure } = stepBetween(held.snapshot, next);
+    if (!isSameClosure) {
+      this.#countClosure(next, 1);
+      this.#countClosure(held.snapshot, -1);
     }
+    // All else is as the agent was sent it with the snapshot before, or refused it.
+    for (const [typeUrl, name] of names) this.#touch(typeUrl, name);
   }
 
   /** The agent goes on with routes of this service that it came with: changes of its instances concern it. */
@@ -195,8 +199,8 @@ export class Holdings {
   #compare(typeUrl: string, name: string, view: HoldingsView, isAsked: boolean, difference: Difference): void {
     const versions = this.#versions.get(typeUrl);
     if (!versions) return;
-    const isNeeded = typeUrl === typeUrls.name ? this.#names.has(name) : this.isNeeded(typeUrl, name);
     const owner = typeUrl === typeUrls.name ? (this.#names.get(name) ?? '') : ownerOf(typeUrl, name);
+    const isNeeded = typeUrl === typeUrls.name ? this.#names.has(name) : this.isNeeded(typeUrl, name, owner);
     const resource = resourceOf(view.service(owner), typeUrl, name) ?? view.newest(typeUrl, name);
     if (isNeeded && resource) {
       if ((versions.get(name) === resource.version && !isAsked) || view.isRefused(resource)) return;
@@ -210,7 +214,8 @@ export class Holdings {
   }
 
   #isUnknown(typeUrl: string, name: string): boolean {
-    const isNeeded = typeUrl === typeUrls.name ? this.#names.has(name) : this.isNeeded(typeUrl, name);
+    const isNeeded =
+      typeUrl === typeUrls.name ? this.#names.has(name) : this.isNeeded(typeUrl, name, ownerOf(typeUrl, name));
     return !isNeeded && this.#versions.get(typeUrl)?.has(name) === true;
   }
 
@@ -267,21 +272,6 @@ export class Holdings {
     const names = this.#touched.get(typeUrl) ?? new Set<string>();
     this.#touched.set(typeUrl, names.add(name));
   }
-}
-
-/** What a service's routes need: the route configurations, the clusters they name, and the endpoints of those. */
-function* closureOf(snapshot: ServiceSnapshot): Generator<[typeUrl: string, name: string]> {
-  for (const { name } of resourcesOf(snapshot, typeUrls.routeConfiguration)) yield [typeUrls.routeConfiguration, name];
-  for (const name of snapshot.references) {
-    yield [typeUrls.cluster, name];
-    yield [typeUrls.endpoint, name];
-  }
-}
-
-/** Most changes are of weights and matches: what is needed stays the same. */
-function haveSameClosure(a: ServiceSnapshot, b: ServiceSnapshot): boolean {
-  const routesOf = ({ resources }: ServiceSnapshot) => [...(resources.get(typeUrls.routeConfiguration)?.keys() ?? [])];
-  return a.references.join() === b.references.join() && routesOf(a).join() === routesOf(b).join();
 }
 
 /** One text for type and name. */
