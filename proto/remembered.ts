@@ -16,8 +16,11 @@ interface Remembered<Message> {
 
 /** Decodes as `decode` does; the same bytes may yield the very same message, which nobody may change. */
 export function remembering<Message>(decode: (bytes: Buffer) => Message): (bytes: Buffer) => Message {
-  // A copy: the bytes lie in a larger buffer, which would live on with them.
-  const remember = (bytes: Buffer): Remembered<Message> => ({ message: decode(bytes), bytes: Buffer.from(bytes) });
+  // A copy: the bytes lie in a larger buffer, which would live on with them. Decoded from it, too: fields of bytes are views into it.
+  const remember = (original: Buffer): Remembered<Message> => {
+    const bytes = Buffer.from(original);
+    return { message: decode(bytes), bytes };
+  };
   let lastShort: Remembered<Message> | undefined;
   /** The one that was met last comes first. */
   const known: Remembered<Message>[] = [];

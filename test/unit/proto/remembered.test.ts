@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { remembering } from '../../../proto/remembered.ts';
+import { Any } from '../../../proto/types.ts';
 
 const long = (letter: string) => Buffer.from(letter.repeat(2_000));
 
@@ -37,6 +38,20 @@ describe('decoding with a memory', () => {
       decode(bytes);
       bytes.fill('b');
       expect(decode(bytes).text).to.equal('b'.repeat(length));
+    });
+  }
+
+  for (const { name, length } of [
+    { name: 'short', length: 10 },
+    { name: 'long', length: 2_000 },
+  ]) {
+    it(`holds bytes of its own: what was read into the same place since is not seen in them (${name})`, () => {
+      const ofAny = remembering((bytes) => Any.decode(bytes));
+      const value = Buffer.alloc(length, 'a');
+      const bytes = Any.encode({ type_url: 'x', value });
+      const decoded = ofAny(bytes);
+      bytes.fill('b');
+      expect(Buffer.from(decoded.value)).to.deep.equal(value);
     });
   }
 
