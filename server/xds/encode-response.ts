@@ -30,8 +30,9 @@ export function encodeResponse(response: Response, protocol: Protocol, serverId:
     kept.set(key, messages);
   }
   for (const each of messages) {
-    const isEqual = each.nonce === nonce && each.version === version && each.protocol === protocol;
-    if (isEqual && each.serverId === serverId) return each.message;
+    const isEqual =
+      each.nonce === nonce && each.version === version && each.protocol === protocol && each.serverId === serverId;
+    if (isEqual) return each.message;
   }
   const message = encode(response, protocol, serverId);
   if (messages.length >= mostKept) messages.length = 0;
