@@ -157,7 +157,7 @@ export class ControlPlane {
       serverId,
       log,
       clock,
-      openReport: (identity) => new RecordedStream(identity, reports),
+      openReport: (identity) => RecordedStream.open(identity, reports),
       onUnused: () => this.#rebuild.onRelease(),
       onOddity: (what) => observer.onOddity(what),
     });

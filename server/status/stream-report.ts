@@ -32,12 +32,16 @@ export class RecordedStream implements StreamReport, StreamPart {
   isRefusing = false;
   readonly #context: ReportContext;
 
-  constructor(identity: StreamIdentity, context: ReportContext) {
+  private constructor(record: AgentRecord, context: ReportContext) {
+    this.record = record;
+    this.#context = context;
+  }
+
+  /** A stream has come: its client is connected now. */
+  static open(identity: StreamIdentity, context: ReportContext): RecordedStream {
     const { id, namespace, service, userAgent, version, presented } = identity;
     const isOwn = identity.kind === 'agent';
     const record = context.directory.join({ id, namespace, service, kind: isOwn ? 'agent' : foreignKind(userAgent) });
-    this.record = record;
-    this.#context = context;
     record.version ||= version;
     if (isOwn) {
       // What it presents is what it uses, whatever its earlier self did. What this server never had it cannot judge.
@@ -47,7 +51,9 @@ export class RecordedStream implements StreamReport, StreamPart {
       record.hasAnswered = false;
     }
     context.directory.changed(record);
-    if (!isOwn) record.parts.add(this);
+    const stream = new RecordedStream(record, context);
+    if (!isOwn) record.parts.add(stream);
+    return stream;
   }
 
   onSent(revision: number, touched: number): void {

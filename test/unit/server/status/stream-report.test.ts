@@ -27,7 +27,7 @@ describe('the report of a stream', () => {
   });
 
   const open = (more: Partial<StreamIdentity> = {}) =>
-    new RecordedStream(
+    RecordedStream.open(
       {
         id: 'web-1',
         namespace: 'default',
