@@ -15,6 +15,9 @@ import { NodeResources, serviceOfListener } from './node-resources.ts';
 import type { ServiceSnapshot } from './service-snapshot.ts';
 import { ownerOf, rankClaimants, type SnapshotCache, type SnapshotChange } from './snapshot-cache.ts';
 
+/** Of one type. What a change brings is sent to a thousand streams one after the other; a client may ask for far more names. */
+const mostAnswers = 100;
+
 interface Moment extends MeshState {
   /** Clusters that services in the scope send to, of services outside of it. */
   readonly referred: () => ReadonlySet<string>;
@@ -36,15 +39,9 @@ export class EnvoyView implements ClientView {
   readonly #own: NodeResources;
   /** Undefined: all of the namespace. */
   readonly #listed: ReadonlySet<string> | undefined;
-  /** What was asked for last, and the state it was answered from: a change is sent to a thousand streams one after the other. */
-  #latest:
-    | {
-        readonly sequence: number;
-        readonly typeUrl: string;
-        readonly name: string;
-        readonly resource: EncodedResource | undefined;
-      }
-    | undefined;
+  /** Type -> name -> answer, of one sequence. Not the last answer alone: of a new service each stream is sent several in turn. */
+  readonly #answers = new Map<string, Map<string, EncodedResource | undefined>>();
+  #answeredSequence: number | undefined;
   readonly #changes = new WeakMap<SnapshotChange, readonly ResourceChange[]>();
 
   /** `domain`: the suffix of full names. */
@@ -69,12 +66,23 @@ export class EnvoyView implements ClientView {
   }
 
   resource(typeUrl: string, name: string): EncodedResource | undefined {
-    const { sequence } = this.#cache;
-    const latest = this.#latest;
-    if (latest?.sequence === sequence && latest.name === name && latest.typeUrl === typeUrl) return latest.resource;
+    const answers = this.#answersOf(typeUrl);
+    const known = answers.get(name);
+    if (known !== undefined || answers.has(name)) return known;
     const resource = this.#find(typeUrl, name, this.#at(this.#cache));
-    this.#latest = { sequence, typeUrl, name, resource };
+    if (answers.size < mostAnswers) answers.set(name, resource);
     return resource;
+  }
+
+  #answersOf(typeUrl: string): Map<string, EncodedResource | undefined> {
+    const { sequence } = this.#cache;
+    if (this.#answeredSequence !== sequence) this.#answers.clear();
+    this.#answeredSequence = sequence;
+    const present = this.#answers.get(typeUrl);
+    if (present !== undefined) return present;
+    const answers = new Map<string, EncodedResource | undefined>();
+    this.#answers.set(typeUrl, answers);
+    return answers;
   }
 
   *resources(typeUrl: string): Generator<EncodedResource> {

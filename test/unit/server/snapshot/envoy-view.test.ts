@@ -115,6 +115,25 @@ describe('the mesh as an Envoy is served it', () => {
     expect(told).to.have.members(['-d.other', '-d.other:80']);
   });
 
+  it('tells a cluster from its endpoints, which are called the same', () => {
+    const view = viewOf();
+    const found = [typeUrls.cluster, typeUrls.endpoint, typeUrls.routeConfiguration, typeUrls.cluster].map(
+      (typeUrl) => view.resource(typeUrl, 'a.default|http|')?.typeUrl,
+    );
+    expect(found).to.deep.equal([typeUrls.cluster, typeUrls.endpoint, undefined, typeUrls.cluster]);
+  });
+
+  it('finds what a name stands for now, whatever it stood for when it was last asked for', () => {
+    const view = viewOf();
+    const version = (name: string) => view.resource(typeUrls.routeConfiguration, name)?.version;
+    const before = version('a.default:80');
+    mesh.apply(route('a', 'b'));
+    expect(version('a.default:80')).to.be.a('string').and.not.equal(before);
+    expect(version('d.default:80')).to.equal(undefined);
+    mesh.put(instanceOf('d', 'd-1'));
+    expect(version('d.default:80')).to.be.a('string');
+  });
+
   it('makes a listener of its own once for each compilation of its service', () => {
     const upstreams = ['a', 'b'].map((name, n) => ({ service: `${name}.default`, port: undefined, at: at(n + 1) }));
     const view = viewOf({ upstreams, inbound: { at: at(3), app: at(4) } });
