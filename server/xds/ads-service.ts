@@ -90,9 +90,6 @@ export class AdsService<Report extends StreamReport> {
       onOddity: options.onOddity,
       onUnread: (bytes) => this.#onUnread(bytes),
       inTurn: (send) => this.#admission.add(send),
-      onOverdue: (late) => {
-        for (const each of this.#siblings.of(clientOf(late))) each.giveUpClusters();
-      },
       onReady: (ready) => this.#queue.add([ready]),
     };
   }
@@ -144,7 +141,11 @@ export class AdsService<Report extends StreamReport> {
   }
 
   #lookAfter(): void {
-    for (const stream of [...this.#streams]) stream.lookAfter();
+    const late = [...this.#streams].filter((stream) => stream.lookAfter());
+    const others = late.flatMap((stream) => this.#siblings.of(clientOf(stream)));
+    for (const each of others) each.giveUpClusters();
+    // Added all together: the queue sends in slices to many, and at once to one that comes alone.
+    this.#queue.add([...late, ...others]);
     if (this.#unreadBytes > 0 || this.#admission.length > 0) return;
     forgetFullResponses();
     if (this.#sentBytes < worthGivingBack) return;

@@ -28,10 +28,10 @@ const mostPatienceMs = 1_000;
 export const mostStandstillMs = 30_000;
 
 /**
- * A foreign client that does not answer for this long is sent the routes without its word on the clusters. Streams are looked at every
- * second: that is 5 s at most.
+ * A foreign client that does not answer for this long is sent the routes without its word on the clusters. A gRPC C core without calls
+ * answers every 5 s only, and is as good a client as any. Streams are looked at every second: that is 6 to 7 s.
  */
-const overdueMs = 4_000;
+const overdueMs = 6_000;
 
 /** Where a stream's progress is written down. */
 export interface StreamReport {
@@ -74,10 +74,16 @@ export interface StreamHost<Report extends StreamReport> {
    * undefined when too many wait.
    */
   inTurn(send: () => void): (() => void) | undefined;
-  /** The client is waited for no longer. */
-  onOverdue(stream: AdsStream<Report>): void;
   /** It can be sent to again, and there may be something for it. */
   onReady(stream: AdsStream<Report>): void;
+}
+
+/** What a stream waits for, and no longer than it should. */
+interface Waits {
+  /** For answers to what was sent. */
+  readonly overdue: Patience;
+  /** Apart from that: a client that answers all the time may still never ask for what something else waits for. */
+  readonly unasked: Patience;
 }
 
 export class AdsStream<Report extends StreamReport = StreamReport> implements Sibling {
@@ -100,9 +106,8 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   /** What of them has been told. */
   #oddities: Set<Oddity> | undefined;
   #leaveTurn: (() => void) | undefined;
-  readonly #overdue: Patience;
-  /** Apart from that: a client that answers all the time may still never ask for what something else waits for. */
-  readonly #unasked: Patience;
+  /** Of foreign clients alone: agents are never gone on without. */
+  #waits: Waits | undefined;
 
   constructor({ call, identity, protocol, typeUrl, report }: AdsStreamOptions<Report>, host: StreamHost<Report>) {
     this.report = report;
@@ -111,12 +116,14 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     this.#protocol = protocol;
     this.#typeUrl = typeUrl;
     this.#host = host;
-    this.#overdue = new Patience(overdueMs, host.clock);
-    this.#unasked = new Patience(overdueMs, host.clock);
   }
 
   start(session: AgentSession | ForeignSession<AdsStream<Report>>): void {
     this.#session = session;
+    if (session instanceof ForeignSession) {
+      const { clock } = this.#host;
+      this.#waits = { overdue: new Patience(overdueMs, clock), unasked: new Patience(overdueMs, clock) };
+    }
     this.#holdEverything(true);
     this.#settle();
   }
@@ -165,14 +172,10 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     else this.flush();
   }
 
-  /** A fault in it ends this stream: with a change that it does not know of it would never be in step again. */
+  /** With a change that it does not know of it would never be in step again. */
   onChange(change: SnapshotChange): void {
     this.report.onNoted(change.sequence);
-    try {
-      this.#session?.onChange(change);
-    } catch (error) {
-      this.#onFault(error);
-    }
+    this.#guarded(() => this.#session?.onChange(change));
   }
 
   /** Whether a revision changes something that the stream holds; it is then owed an answer about it. */
@@ -184,7 +187,6 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     return true;
   }
 
-  /** A fault in one session ends that stream, and nobody else's. */
   flush(): void {
     const session = this.#session;
     if (session === undefined) return;
@@ -200,37 +202,50 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
 
   /** However often it is asked for meanwhile: it has one turn. */
   #flushInTurn(): void {
-    if (this.#leaveTurn !== undefined) return;
     let isDone = false;
-    const leave = this.#host.inTurn(() => {
-      isDone = true;
-      this.#leaveTurn = undefined;
-      this.#flushNow();
-    });
-    if (isDone) return;
-    this.#leaveTurn = leave;
-    if (leave === undefined) this.#flushNow();
+    if (this.#leaveTurn === undefined) {
+      const leave = this.#host.inTurn(() => {
+        isDone = true;
+        this.#leaveTurn = undefined;
+        this.#flushNow();
+      });
+      if (isDone) return;
+      if (leave === undefined) return this.#flushNow();
+      this.#leaveTurn = leave;
+    }
+    // What was answered until then is no longer waited for.
+    this.#settle();
   }
 
   #flushNow(): void {
-    try {
+    this.#guarded(() => {
       if (this.#session !== undefined) this.#perform(this.#session.flush());
       this.#settle();
+    });
+  }
+
+  /** A fault in one session ends that stream, and nobody else's. */
+  #guarded(act: () => void): void {
+    try {
+      act();
     } catch (error) {
-      this.#onFault(error);
+      this.#host.log.error({ err: error }, 'an xDS stream could not be served');
+      this.#refuse(status.INTERNAL, 'the server failed on this stream; its log says why');
     }
   }
 
-  #onFault(error: unknown): void {
-    this.#host.log.error({ err: error }, 'an xDS stream could not be served');
-    this.#refuse(status.INTERNAL, 'the server failed on this stream; its log says why');
-  }
-
-  /** Looks after a client that does not answer, does not ask, or has stopped to read. To be called every second. */
-  lookAfter(): void {
-    if (this.#overdue.isOver()) this.#onOverdue();
-    if (this.#unasked.isOver()) this.#onUnasked();
+  /**
+   * Looks after a client that does not answer, does not ask, or has stopped to read. To be called every second. Answers whether something
+   * is waited for no longer: the stream is then to be flushed, and its client's others are to give up, too.
+   */
+  lookAfter(): boolean {
+    const isOverdue = this.#waits?.overdue.isOver() === true;
+    if (isOverdue) this.#onOverdue();
+    // That may have ended the stream, and all that it waits for.
+    const isUnasked = this.#waits?.unasked.isOver() === true;
+    if (isUnasked) this.giveUpClusters();
     if (this.#unreadBytes > 0) this.#checkStandstill();
+    return (isOverdue || isUnasked) && this.#session !== undefined;
   }
 
   /** Nobody waits for it any more, then it is let go. */
@@ -259,6 +274,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     this.#leaveTurn?.();
     this.#session.close();
     this.#session = undefined;
+    this.#waits = undefined;
     this.#count(-this.#unreadBytes);
     this.#holdEverything(false);
     this.report.onClosed();
@@ -351,8 +367,8 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     }
     this.#holdEverything(session.isWildcard);
     // Anew for each answer that is waited for longest: a client that answers in time has always something under way.
-    this.#overdue.waitFor(session.waitsFor);
-    this.#unasked.waitFor(session.holdsFor);
+    this.#waits?.overdue.waitFor(session.waitsFor);
+    this.#waits?.unasked.waitFor(session.holdsFor);
   }
 
   #holdEverything(isWanted: boolean): void {
@@ -363,20 +379,9 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   }
 
   #onOverdue(): void {
-    const session = this.#session;
-    try {
-      if (session instanceof ForeignSession) this.#perform(session.onOverdue());
-    } catch (error) {
-      this.#onFault(error);
-    }
-    this.#host.onOverdue(this);
-    this.flush();
-  }
-
-  #onUnasked(): void {
-    this.giveUpClusters();
-    this.#host.onOverdue(this);
-    this.flush();
+    this.#guarded(() => {
+      if (this.#session instanceof ForeignSession) this.#perform(this.#session.onOverdue());
+    });
   }
 
   /** Its clusters are waited for no longer, whatever they wait for themselves. */

@@ -28,7 +28,7 @@ export interface Response {
  * - `changed-node`: it calls itself something else than in its first message, which counts;
  * - `unknown-nonce`: it answers a response that it was not sent, or has answered before;
  * - `unknown-type`: it asks for a type that this server does not have, and is never answered;
- * - `no-answer`: it does not answer in 4 to 5 s, and is no longer waited for.
+ * - `no-answer`: it does not answer in about 6 s, and is no longer waited for.
  */
 export type Oddity = 'changed-node' | 'unknown-nonce' | 'unknown-type' | 'no-answer';
 

@@ -22,7 +22,10 @@ class World {
   readonly errors: string[] = [];
   readonly odd: string[] = [];
   readonly told: string[] = [];
+  /** Large answers wait in it for their turn, which never comes; undefined: it is their turn at once. */
+  turns: (() => void)[] | undefined;
   readonly stream: AdsStream;
+  readonly session: ForeignSession<AdsStream>;
 
   constructor() {
     const index = new SubscriptionIndex<AdsStream>(nothing);
@@ -45,24 +48,23 @@ class World {
           this.unread += bytes;
         },
         inTurn: (send) => {
-          send();
-          return undefined;
+          if (this.turns === undefined) send();
+          else this.turns.push(send);
+          return nothing;
         },
-        onOverdue: nothing,
         onReady: (stream) => stream.flush(),
       },
     );
     const { view, cache } = this.mesh;
-    this.stream.start(
-      new ForeignSession({
-        cache,
-        view,
-        member: this.stream,
-        setsOf: (typeUrl) => index.namesOf(view, typeUrl),
-        protocol: 'delta',
-        allowsLegacyWildcard: true,
-      }),
-    );
+    this.session = new ForeignSession({
+      cache,
+      view,
+      member: this.stream,
+      setsOf: (typeUrl) => index.namesOf(view, typeUrl),
+      protocol: 'delta',
+      allowsLegacyWildcard: true,
+    });
+    this.stream.start(this.session);
     this.mesh.onChange((change) => {
       this.stream.onChange(change);
       this.stream.flush();
@@ -76,9 +78,23 @@ class World {
 
   /** The names that the newest message brings. */
   get newest(): string[] {
-    const { bytes } = this.sent.at(-1) ?? { bytes: Buffer.alloc(0) };
+    return this.messages.at(-1)?.resources.map(({ name }) => name) ?? [];
+  }
+
+  get messages(): DeltaDiscoveryResponse[] {
     // Behind the prefix of gRPC.
-    return DeltaDiscoveryResponse.decode(bytes.subarray(5)).resources.map(({ name }) => name);
+    return this.sent.map(({ bytes }) => DeltaDiscoveryResponse.decode(bytes.subarray(5)));
+  }
+
+  /** The client acknowledges the newest message of the type. */
+  answer(typeUrl: string): void {
+    const nonce = this.messages.findLast((message) => message.typeUrl === typeUrl)?.nonce ?? 'none';
+    this.request({ typeUrl, nonce });
+  }
+
+  lookAt(ms: number): boolean {
+    this.nowMs = ms;
+    return this.stream.lookAfter();
   }
 }
 
@@ -125,12 +141,12 @@ describe('a stream', () => {
     expect(world.unread).to.equal(0);
   });
 
-  it('whose client does not answer is waited for no longer than 5 s, once', () => {
+  it('whose client does not answer is waited for 6 s long, once', () => {
     for (const { take } of world.sent.splice(0)) take();
-    for (const ms of [3_999, 4_000, 10_000]) {
+    for (const ms of [5_999, 6_000, 20_000]) {
       world.nowMs = ms;
       world.stream.lookAfter();
-      expect(world.odd).to.deep.equal(ms < 4_000 ? [] : ['no-answer']);
+      expect(world.odd).to.deep.equal(ms < 6_000 ? [] : ['no-answer']);
     }
   });
 
@@ -183,5 +199,95 @@ describe('a stream', () => {
   it('with an absurd name ends with a sentence', () => {
     world.request({ subscribe: ['x'.repeat(2_000)] });
     expect(world.errors).to.deep.equal(['INVALID_ARGUMENT: a name of a resource has 1024 characters at most']);
+  });
+});
+
+describe('a stream that waits', () => {
+  const routes = typeUrls.routeConfiguration;
+  let world: World;
+
+  beforeEach(() => {
+    world = new World();
+    world.mesh.put(instanceOf('a', 'i1'));
+  });
+
+  afterEach(() => world.stream.close());
+
+  /** The clusters have no answer: the routes wait for it. */
+  const withoutAnswer = () => {
+    world.request({ typeUrl: typeUrls.cluster, subscribe: ['*'] });
+    world.request({ typeUrl: routes, subscribe: ['a.default:80'] });
+  };
+
+  /** The client never asks for the endpoints of a cluster that is new to it: the routes wait for them. */
+  const withoutQuestion = () => {
+    world.request({ typeUrl: typeUrls.cluster, subscribe: ['*'] });
+    world.request({ typeUrl: typeUrls.endpoint, subscribe: ['a.default|http|'] });
+    for (const typeUrl of [typeUrls.cluster, typeUrls.endpoint]) world.answer(typeUrl);
+    world.mesh.put(instanceOf('b', 'i1'));
+    world.answer(typeUrls.cluster);
+    world.request({ typeUrl: routes, subscribe: ['b.default:80'] });
+    expect([world.session.waitsFor, world.session.holdsFor]).to.deep.equal([undefined, 'endpoints of b.default|http|']);
+  };
+
+  /** It waits for an answer about other endpoints, too. */
+  const withoutEither = () => {
+    withoutQuestion();
+    world.mesh.put(instanceOf('a', 'i2'));
+    expect(world.session.waitsFor).to.equal('4');
+  };
+
+  it('for an answer says when it waits no longer, and sends when it is flushed', () => {
+    withoutAnswer();
+    const before = world.sent.length;
+    expect([5_999, 6_000, 7_000].map((ms) => world.lookAt(ms))).to.deep.equal([false, true, false]);
+    expect(world.odd).to.deep.equal(['no-answer']);
+    expect(world.sent.length).to.equal(before);
+    world.stream.flush();
+    expect(world.newest).to.deep.equal(['a.default:80']);
+  });
+
+  it('for a client that answers what it can, but never asks, says when it waits no longer', () => {
+    withoutQuestion();
+    world.nowMs = 5_000;
+    world.mesh.put(instanceOf('a', 'i2'));
+    world.answer(typeUrls.endpoint);
+    const before = world.sent.length;
+    expect([5_999, 6_000, 7_000].map((ms) => world.lookAt(ms))).to.deep.equal([false, true, false]);
+    expect(world.sent.length).to.equal(before);
+    world.stream.flush();
+    expect(world.newest).to.deep.equal(['b.default:80']);
+    expect(world.odd).to.deep.equal([]);
+  });
+
+  it('for its turn does not wait for what was answered meanwhile', () => {
+    world.request({ typeUrl: typeUrls.cluster, subscribe: ['*'] });
+    world.turns = [];
+    world.request({ typeUrl: routes, subscribe: ['a.default:80'] });
+    world.answer(typeUrls.cluster);
+    expect(world.turns).to.have.lengthOf(1);
+    expect(world.lookAt(6_000)).to.equal(false);
+    expect(world.odd).to.deep.equal([]);
+  });
+
+  it('waits for nothing once it is over', () => {
+    withoutEither();
+    world.stream.close();
+    expect(world.lookAt(6_000)).to.equal(false);
+    expect(world.odd).to.deep.equal([]);
+  });
+
+  it('ends at a fault while it gives up, and then has nothing more to give up', () => {
+    withoutEither();
+    let givenUp = 0;
+    Object.assign(world.session, {
+      onOverdue: () => {
+        throw new Error('a fault of this server');
+      },
+      giveUpClusters: () => givenUp++,
+    });
+    expect(world.lookAt(6_000)).to.equal(false);
+    expect(world.errors).to.deep.equal(['INTERNAL: the server failed on this stream; its log says why']);
+    expect(givenUp).to.equal(0);
   });
 });
