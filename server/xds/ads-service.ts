@@ -23,6 +23,8 @@ import { ForeignSession } from './foreign-session.ts';
 import { forgetFullResponses } from './full-responses.ts';
 import { identityOf, longestText, nodeFault, type StreamIdentity } from './identity.ts';
 import { PushQueue } from './push-queue.ts';
+import { Rests } from './rest.ts';
+import { RestingSession } from './resting-session.ts';
 import type { Oddity, Protocol, RefusedResource, Request } from './session.ts';
 import { Siblings } from './siblings.ts';
 import { SubscriptionIndex } from './subscription-index.ts';
@@ -65,6 +67,7 @@ export class AdsService<Report extends StreamReport> {
   readonly #kinds = new Map<ClientKind, number>();
   readonly #queue: PushQueue;
   readonly #views: ClientViews;
+  readonly #rests = new Rests();
   readonly #siblings = new Siblings<AdsStream<Report>>();
   readonly #admission: Admission;
   readonly index: SubscriptionIndex<AdsStream<Report>>;
@@ -226,13 +229,13 @@ export class AdsService<Report extends StreamReport> {
     else this.#kinds.set(kind, count);
   }
 
-  #foreignSession(stream: AdsStream<Report>, { protocol, typeUrl }: Door): ForeignSession<AdsStream<Report>> {
+  #foreignSession(stream: AdsStream<Report>, { protocol, typeUrl }: Door): RestingSession<AdsStream<Report>> {
     const { cache, log } = this.#options;
     const { identity } = stream;
     const { view, problems } = this.#views.viewOf(identity, typeUrl === '' ? undefined : protocol);
     const { id, namespace } = identity;
     for (const problem of problems) log.warn({ node: id, namespace, problem }, 'a client says what cannot be used');
-    return new ForeignSession({
+    const session = new ForeignSession({
       cache,
       view,
       ...(typeUrl !== '' && { others: this.#siblings.others(clientOf(stream), stream) }),
@@ -241,6 +244,7 @@ export class AdsService<Report extends StreamReport> {
       protocol,
       allowsLegacyWildcard: identity.kind !== 'grpc',
     });
+    return new RestingSession({ session, cache, rests: this.#rests });
   }
 }
 

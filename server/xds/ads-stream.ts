@@ -5,9 +5,9 @@ import { status } from '../grpc/status.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
-import { ForeignSession } from './foreign-session.ts';
 import type { StreamIdentity } from './identity.ts';
 import { Patience } from './patience.ts';
+import { RestingSession } from './resting-session.ts';
 import type { Effect, HeldResource, Oddity, Protocol, Request, Response } from './session.ts';
 import type { Sibling } from './siblings.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
@@ -93,7 +93,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   readonly #protocol: Protocol;
   readonly #typeUrl: string;
   readonly #host: StreamHost<Report>;
-  #session: AgentSession | ForeignSession<AdsStream<Report>> | undefined;
+  #session: AgentSession | RestingSession<AdsStream<Report>> | undefined;
   #unreadBytes = 0;
   /** When the client last took something, or began to have something to take. */
   #takenMs = 0;
@@ -118,9 +118,9 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     this.#host = host;
   }
 
-  start(session: AgentSession | ForeignSession<AdsStream<Report>>): void {
+  start(session: AgentSession | RestingSession<AdsStream<Report>>): void {
     this.#session = session;
-    if (session instanceof ForeignSession) {
+    if (session instanceof RestingSession) {
       const { clock } = this.#host;
       this.#waits = { overdue: new Patience(overdueMs, clock), unasked: new Patience(overdueMs, clock) };
     }
@@ -138,19 +138,19 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   }
 
   areClustersUnderWay(has: (cluster: string) => boolean): boolean {
-    return this.#session instanceof ForeignSession && this.#session.areClustersUnderWay(has);
+    return this.#session instanceof RestingSession && this.#session.areClustersUnderWay(has);
   }
 
   hasTaken(typeUrl: string, name: string): boolean {
-    return this.#session instanceof ForeignSession && this.#session.hasTaken(typeUrl, name);
+    return this.#session instanceof RestingSession && this.#session.hasTaken(typeUrl, name);
   }
 
   refuses(typeUrl: string, name: string): boolean {
-    return this.#session instanceof ForeignSession && this.#session.refuses(typeUrl, name);
+    return this.#session instanceof RestingSession && this.#session.refuses(typeUrl, name);
   }
 
   ownersOfRefused(): ReadonlySet<string> {
-    return this.#session instanceof ForeignSession ? this.#session.ownersOfRefused() : new Set();
+    return this.#session instanceof RestingSession ? this.#session.ownersOfRefused() : new Set();
   }
 
   onRequest(request: Request): void {
@@ -193,7 +193,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     if (this.#unreadBytes > enoughUnreadBytes) {
       this.#isHeldUp = true;
       this.#settle();
-    } else if (session instanceof ForeignSession && session.hasMuchToSend) {
+    } else if (session instanceof RestingSession && session.hasMuchToSend) {
       this.#flushInTurn();
     } else {
       this.#flushNow();
@@ -288,7 +288,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
         case 'send':
           this.#send(effect.response);
           if (effect.mark) this.report.onSent(effect.mark.revision, effect.mark.touched);
-          else if (this.#session instanceof ForeignSession) this.report.onSent(this.#session.revision, 0);
+          else if (this.#session instanceof RestingSession) this.report.onSent(this.#session.revision, 0);
           break;
         case 'applied':
           this.report.onApplied(effect);
@@ -380,13 +380,13 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
 
   #onOverdue(): void {
     this.#guarded(() => {
-      if (this.#session instanceof ForeignSession) this.#perform(this.#session.onOverdue());
+      if (this.#session instanceof RestingSession) this.#perform(this.#session.onOverdue());
     });
   }
 
   /** Its clusters are waited for no longer, whatever they wait for themselves. */
   giveUpClusters(): void {
-    if (this.#session instanceof ForeignSession) this.#session.giveUpClusters();
+    if (this.#session instanceof RestingSession) this.#session.giveUpClusters();
   }
 }
 

@@ -34,6 +34,10 @@ export class ClusterNews {
     this.#added.add(name);
   }
 
+  get hasAdded(): boolean {
+    return this.#added.size > 0;
+  }
+
   /** The first of the new clusters that waits for its endpoints; those that `isDone` do not wait any more. */
   firstAdded(isDone: (name: string) => boolean): string | undefined {
     for (const name of this.#added) {

@@ -12,12 +12,13 @@ import { contentVersion, fullResponses, isTooMuch, isWholeSet } from './full-res
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
 import { refusedResources } from './refusals.ts';
+import type { Asked } from './rest.ts';
 import { SendOrder } from './send-order.ts';
 import type { Effect, HeldResource, Protocol, Request, Response, Session } from './session.ts';
 import type { OtherStreams } from './siblings.ts';
 import { Subscription } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
-import type { Verdict } from './verdicts.ts';
+import type { SentResponse, Verdict } from './verdicts.ts';
 
 const INVALID_ARGUMENT = 3;
 
@@ -42,6 +43,19 @@ export interface ForeignSessionOptions<Member> {
   readonly member: Member;
   /** Where the names of a type are kept. */
   readonly setsOf: (typeUrl: string) => NameSets<Member>;
+}
+
+/** Where a stream stands that has been sent all that it asked for, of which nothing is owed, refused or held back. */
+export interface Standing {
+  /** That was last looked at. */
+  readonly state: State;
+  readonly reported: State | undefined;
+  /** Number of the last response. */
+  readonly nonce: number;
+  /** The only response without an answer. */
+  readonly underWay: { readonly typeUrl: string; readonly sent: SentResponse } | undefined;
+  /** The last response, when it has its answer and was the last of several that nobody else knows of. */
+  readonly answered?: Standing['underWay'];
 }
 
 export class ForeignSession<Member = unknown> implements Session {
@@ -112,9 +126,47 @@ export class ForeignSession<Member = unknown> implements Session {
     this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
     this.#order.begin();
     // Most often an acknowledgement is all there was.
-    const sends = this.#hasToSend() ? this.#takeSends() : [];
+    const isQuiet = !this.#hasToSend();
+    if (isQuiet) this.#order.forgetTaken();
+    const sends = isQuiet ? [] : this.#takeSends();
     const applied = this.#progress();
     return applied === undefined ? sends : [...sends, applied];
+  }
+
+  get view(): ClientView {
+    return this.#options.view;
+  }
+
+  get asked(): readonly Asked[] {
+    return this.#subscriptions.inOrder;
+  }
+
+  /** Undefined when there is more to it than that. */
+  get standing(): Standing | undefined {
+    const { protocol, others } = this.#options;
+    if (protocol !== 'delta' || others !== undefined || this.#owed.size > 0) return undefined;
+    if (!this.#order.isAsUsual) return undefined;
+    let underWay: Standing['underWay'];
+    for (const { typeUrl, isFirst, isBehind, isRefusing, refusals, verdicts } of this.#subscriptions.inOrder) {
+      if (isFirst || isBehind || isRefusing || !refusals.isEmpty) return undefined;
+      if (verdicts.isSettled) continue;
+      const sent = verdicts.onlyOne;
+      if (sent === undefined || underWay !== undefined) return undefined;
+      underWay = { typeUrl, sent };
+    }
+    return { state: this.#flushed, reported: this.#reported, nonce: this.#nonce, underWay };
+  }
+
+  /** Goes on from where somebody else has brought the stream. */
+  resume({ state, reported, nonce, underWay, answered }: Standing): void {
+    this.#flushed = state;
+    this.#reported = reported;
+    this.#nonce = nonce;
+    this.#hasAskedForMore = false;
+    if (answered !== undefined) this.#subscriptions.get(answered.typeUrl)?.verdicts.onAnswered(answered.sent.nonce);
+    if (underWay === undefined) return;
+    this.#subscriptions.get(underWay.typeUrl)?.onSent(underWay.sent);
+    this.#checkpoints.onSent(state, nonce);
   }
 
   /** What was waited for longest has not come in time: `flush` goes on without it. */
@@ -232,7 +284,11 @@ export class ForeignSession<Member = unknown> implements Session {
   /** Said once of each state, when the client has taken all of it that it asked for: after what this step sends. */
   #progress(): Effect | undefined {
     const { revision, sequence } = this.#flushed;
-    if (this.#reported?.revision === revision && this.#reported.sequence === sequence) return undefined;
+    if (this.#reported?.revision === revision && this.#reported.sequence === sequence) {
+      // None before it is told of any more.
+      this.#checkpoints.clear();
+      return undefined;
+    }
     const state = this.#stateReached();
     if (state === undefined) return undefined;
     let isRefusing = false;

@@ -51,6 +51,19 @@ export class SendOrder<Member> {
     this.#holdsFor = undefined;
   }
 
+  /** No new cluster waits for its endpoints, and none goes on without them. */
+  get isAsUsual(): boolean {
+    return !this.#isClusterWaitOver && !this.news.hasAdded;
+  }
+
+  /** New clusters whose endpoints the client has are new no longer. Of one stream among several nobody here knows that. */
+  forgetTaken(): void {
+    const { subscriptions, others } = this.#options;
+    if (!this.news.hasAdded || others !== undefined) return;
+    const clusters = subscriptions.get(typeUrls.cluster);
+    if (clusters !== undefined) this.#lackingEndpoints(clusters, (name) => this.#hasEndpoints(name));
+  }
+
   /** Routes wait for clusters on another stream of the client. */
   get isHeld(): boolean {
     return this.#isHeld;

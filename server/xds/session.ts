@@ -96,13 +96,13 @@ export interface HeldResource {
 }
 
 export interface Session {
-  onRequest(request: Request): Effect[];
+  onRequest(request: Request): readonly Effect[];
   /** Only notes what has changed; `flush` sends it. */
   onChange(change: SnapshotChange): void;
   /** What can be sent now, from the newest state. */
-  flush(): Effect[];
+  flush(): readonly Effect[];
   /** An answer is overdue: go on without it where that is safe. */
-  onOverdue(): Effect[];
+  onOverdue(): readonly Effect[];
   /** All that the client asked for or has, for people to look at. */
   resources(): Iterable<HeldResource>;
 }

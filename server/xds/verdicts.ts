@@ -58,6 +58,13 @@ export class Verdicts {
     return this.unanswered + (this.#overdue?.size ?? 0) === 0;
   }
 
+  /** The response that is waited for, when it is the only one. */
+  get onlyOne(): SentResponse | undefined {
+    const { first, size } = this.#unanswered;
+    const isOnly = size === 1 && (this.#overdue?.size ?? 0) === 0;
+    return isOnly && first !== undefined ? this.#unanswered.get(first) : undefined;
+  }
+
   /** Nonce of the oldest response without a verdict, those included that nobody waits for any more. */
   get oldestOfAll(): string | undefined {
     return this.#overdue?.keys().next().value ?? this.oldest;
@@ -78,6 +85,11 @@ export class Verdicts {
   onSent(response: SentResponse): void {
     this.#nonceSent = response.nonce;
     this.#unanswered.set(response.nonce, response);
+  }
+
+  /** The last response sent had this nonce, and has its verdict. */
+  onAnswered(nonce: string): void {
+    this.#nonceSent = nonce;
   }
 
   /** No longer waits for the verdicts that have not come. */

@@ -6,6 +6,8 @@ import { statusName } from '../../../../server/grpc/status.ts';
 import { AdsStream, mostStandstillMs } from '../../../../server/xds/ads-stream.ts';
 import { ForeignSession } from '../../../../server/xds/foreign-session.ts';
 import { identityOf } from '../../../../server/xds/identity.ts';
+import { Rests } from '../../../../server/xds/rest.ts';
+import { RestingSession } from '../../../../server/xds/resting-session.ts';
 import type { Request } from '../../../../server/xds/session.ts';
 import { SubscriptionIndex } from '../../../../server/xds/subscription-index.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
@@ -25,7 +27,7 @@ class World {
   /** Large answers wait in it for their turn, which never comes; undefined: it is their turn at once. */
   turns: (() => void)[] | undefined;
   readonly stream: AdsStream;
-  readonly session: ForeignSession<AdsStream>;
+  readonly session: RestingSession<AdsStream>;
 
   constructor() {
     const index = new SubscriptionIndex<AdsStream>(nothing);
@@ -56,7 +58,7 @@ class World {
       },
     );
     const { view, cache } = this.mesh;
-    this.session = new ForeignSession({
+    const session = new ForeignSession<AdsStream>({
       cache,
       view,
       member: this.stream,
@@ -64,6 +66,7 @@ class World {
       protocol: 'delta',
       allowsLegacyWildcard: true,
     });
+    this.session = new RestingSession({ session, cache, rests: new Rests() });
     this.stream.start(this.session);
     this.mesh.onChange((change) => {
       this.stream.onChange(change);
