@@ -154,7 +154,7 @@ describe('a session that rests', () => {
         for (const one of deeds) pairs.perform(one);
         pairs.end();
       }),
-      { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 300) },
+      { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 100) },
     );
   });
 });
