@@ -4,25 +4,22 @@
  * last (xds.md 1.5, 1.6, 1.9). No I/O here.
  */
 import { typeUrls } from '../../proto/type-urls.ts';
-import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { Checkpoints, type State } from './checkpoints.ts';
-import { contentVersion, fullResponses, isTooMuch, isWholeSet } from './full-responses.ts';
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
 import { refusedResources } from './refusals.ts';
+import { Responder } from './responder.ts';
 import type { Asked } from './rest.ts';
 import { SendOrder } from './send-order.ts';
-import type { Effect, HeldResource, Protocol, Request, Response, Session } from './session.ts';
+import type { Effect, HeldResource, Protocol, Request, Session } from './session.ts';
 import type { OtherStreams } from './siblings.ts';
 import { Subscription } from './subscription.ts';
 import { Subscriptions } from './subscriptions.ts';
 import type { SentResponse, Verdict } from './verdicts.ts';
 
 const INVALID_ARGUMENT = 3;
-
-const none: readonly Response[] = [];
 
 /** More names than this on one stream are a fault of the client, and would cost this server memory. */
 const mostNames = 100_000;
@@ -54,19 +51,15 @@ export interface Standing {
   readonly nonce: number;
   /** The only response without an answer. */
   readonly underWay: { readonly typeUrl: string; readonly sent: SentResponse } | undefined;
-  /** The last response, when it has its answer and was the last of several that nobody else knows of. */
-  readonly answered?: Standing['underWay'];
+  /** The last response, when it has its answer: that may be said again. */
+  readonly answered?: { readonly typeUrl: string; readonly nonce: string } | undefined;
 }
 
 export class ForeignSession<Member = unknown> implements Session {
   readonly #options: ForeignSessionOptions<Member>;
   readonly #subscriptions: Subscriptions<Member>;
   readonly #order: SendOrder<Member>;
-  /** Types that must be answered even if nothing of them differs. */
-  readonly #owed = new Set<string>();
-  #nonce = 0;
-  /** The state that was last looked at. */
-  #flushed: State = { revision: 0, sequence: 0 };
+  readonly #responder: Responder<Member>;
   /** The state that was last reported as applied; none since a refusal. */
   #reported: State | undefined;
   readonly #checkpoints = new Checkpoints();
@@ -80,6 +73,14 @@ export class ForeignSession<Member = unknown> implements Session {
     const { view, protocol, others } = options;
     this.#subscriptions = new Subscriptions(view.typeUrls);
     this.#order = new SendOrder({ subscriptions: this.#subscriptions, view, protocol, others });
+    const isAlone = others === undefined;
+    this.#responder = new Responder({
+      subscriptions: this.#subscriptions,
+      order: this.#order,
+      view,
+      protocol,
+      isAlone,
+    });
   }
 
   /** Takes in what the client says; `flush` answers it. */
@@ -101,9 +102,10 @@ export class ForeignSession<Member = unknown> implements Session {
     // It belongs to the states that it is to reach. Endpoints do not: routes wait for those that are new.
     const hasMore = isFirst || subscription.names.size > namesBefore;
     if (hasMore && request.typeUrl !== typeUrls.endpoint) this.#hasAskedForMore = true;
-    if (isFirst && request.typeUrl === typeUrls.endpoint) this.#forceEndpoints(this.#order.news.takeChanged());
+    if (isFirst && request.typeUrl === typeUrls.endpoint)
+      this.#responder.forceEndpoints(this.#order.news.takeChanged());
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
-    if (isFirst && subscription.isWildcard) this.#owed.add(request.typeUrl);
+    if (isFirst && subscription.isWildcard) this.#responder.owe(request.typeUrl);
     return refusals;
   }
 
@@ -119,16 +121,13 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** Of the state from which it was sent last. */
   get revision(): number {
-    return this.#flushed.revision;
+    return this.#responder.state.revision;
   }
 
   flush(): Effect[] {
-    this.#flushed = { revision: this.#options.cache.revision, sequence: this.#options.cache.sequence };
+    const { revision, sequence } = this.#options.cache;
     this.#order.begin();
-    // Most often an acknowledgement is all there was.
-    const isQuiet = !this.#hasToSend();
-    if (isQuiet) this.#order.forgetTaken();
-    const sends = isQuiet ? [] : this.#takeSends();
+    const sends = this.#responder.takeSends({ revision, sequence });
     const applied = this.#progress();
     return applied === undefined ? sends : [...sends, applied];
   }
@@ -137,14 +136,15 @@ export class ForeignSession<Member = unknown> implements Session {
     return this.#options.view;
   }
 
+  /** Type by type, in the order in which they are sent. */
   get asked(): readonly Asked[] {
     return this.#subscriptions.inOrder;
   }
 
-  /** Undefined when there is more to it than that. */
+  /** Undefined when there is more to it, or somebody else has a say: the client has other streams, or each answer repeats the names. */
   get standing(): Standing | undefined {
     const { protocol, others } = this.#options;
-    if (protocol !== 'delta' || others !== undefined || this.#owed.size > 0) return undefined;
+    if (protocol !== 'delta' || others !== undefined || this.#responder.owesAnswer) return undefined;
     if (!this.#order.isAsUsual) return undefined;
     let underWay: Standing['underWay'];
     for (const { typeUrl, isFirst, isBehind, isRefusing, refusals, verdicts } of this.#subscriptions.inOrder) {
@@ -154,16 +154,16 @@ export class ForeignSession<Member = unknown> implements Session {
       if (sent === undefined || underWay !== undefined) return undefined;
       underWay = { typeUrl, sent };
     }
-    return { state: this.#flushed, reported: this.#reported, nonce: this.#nonce, underWay };
+    const { state, nonce } = this.#responder;
+    return { state, reported: this.#reported, nonce, underWay };
   }
 
   /** Goes on from where somebody else has brought the stream. */
   resume({ state, reported, nonce, underWay, answered }: Standing): void {
-    this.#flushed = state;
+    this.#responder.goOn(state, nonce);
     this.#reported = reported;
-    this.#nonce = nonce;
     this.#hasAskedForMore = false;
-    if (answered !== undefined) this.#subscriptions.get(answered.typeUrl)?.verdicts.onAnswered(answered.sent.nonce);
+    if (answered !== undefined) this.#subscriptions.get(answered.typeUrl)?.verdicts.onAnswered(answered.nonce);
     if (underWay === undefined) return;
     this.#subscriptions.get(underWay.typeUrl)?.onSent(underWay.sent);
     this.#checkpoints.onSent(state, nonce);
@@ -283,7 +283,7 @@ export class ForeignSession<Member = unknown> implements Session {
 
   /** Said once of each state, when the client has taken all of it that it asked for: after what this step sends. */
   #progress(): Effect | undefined {
-    const { revision, sequence } = this.#flushed;
+    const { revision, sequence } = this.#responder.state;
     if (this.#reported?.revision === revision && this.#reported.sequence === sequence) {
       // None before it is told of any more.
       this.#checkpoints.clear();
@@ -302,184 +302,30 @@ export class ForeignSession<Member = unknown> implements Session {
   /** The present state, or one before it that was not told of; undefined: none. */
   #stateReached(): State | undefined {
     let isSettled = this.#subscriptions.inOrder.length > 0;
-    for (const one of this.#subscriptions.inOrder) isSettled &&= one.isAnswered && !this.#isBehind(one);
+    for (const one of this.#subscriptions.inOrder) isSettled &&= one.isAnswered && !this.#responder.isBehind(one);
     if (isSettled) {
       this.#checkpoints.clear();
       this.#hasAskedForMore = false;
-      return this.#flushed;
+      return this.#responder.state;
     }
     // Without what is taken away, which may go later.
     let isSent = this.#subscriptions.inOrder.length > 0;
     let oldest = Number.POSITIVE_INFINITY;
     for (const one of this.#subscriptions.inOrder) {
-      isSent &&= !this.#owed.has(one.typeUrl) && !this.#order.hasNews(one);
+      isSent &&= !this.#responder.owes(one) && !this.#order.hasNews(one);
       if (!one.isAnswered) oldest = Math.min(oldest, Number(one.verdicts.oldestOfAll));
     }
-    if (this.#hasAskedForMore) this.#checkpoints.onMoreSent(isSent ? this.#nonce : undefined);
+    const { state, nonce } = this.#responder;
+    if (this.#hasAskedForMore) this.#checkpoints.onMoreSent(isSent ? nonce : undefined);
     this.#hasAskedForMore = false;
-    if (isSent) this.#checkpoints.onSent(this.#flushed, this.#nonce);
+    if (isSent) this.#checkpoints.onSent(state, nonce);
     return this.#checkpoints.passed(oldest);
-  }
-
-  #hasToSend(): boolean {
-    if (this.#owed.size > 0) return true;
-    for (const { isBehind } of this.#subscriptions.inOrder) if (isBehind) return true;
-    return false;
-  }
-
-  #takeSends(): Effect[] {
-    const sends: Effect[] = [];
-    for (const subscription of this.#subscriptions.inOrder) {
-      for (const response of this.#respond(subscription)) sends.push({ is: 'send', response });
-    }
-    if (!this.#order.mayRemove()) return sends;
-    for (let index = this.#subscriptions.inOrder.length - 1; index >= 0; index--) {
-      const response = this.#remove(this.#subscriptions.inOrder[index]);
-      if (response !== undefined) sends.push({ is: 'send', response });
-    }
-    return sends;
   }
 
   #nameCount(): number {
     let count = 0;
     for (const { names } of this.#subscriptions.inOrder) count += names.size;
     return count;
-  }
-
-  #respond(subscription: Subscription<Member>): readonly Response[] {
-    const isDue = subscription.isBehind || this.#owed.has(subscription.typeUrl);
-    if (!isDue || !this.#order.maySend(subscription)) return none;
-    return subscription.hasNothing ? this.#respondFully(subscription) : this.#respondWithNews(subscription);
-  }
-
-  /** The client has nothing: what clients with the same names get is put together once for all of them. */
-  #respondFully(subscription: Subscription<Member>): readonly Response[] {
-    const { view, protocol } = this.#options;
-    const full = fullResponses(view, subscription, protocol, this.#flushed.sequence);
-    if (full === undefined) {
-      subscription.spellOut();
-      return this.#respondWithNews(subscription);
-    }
-    const { resources, absent, version } = full;
-    subscription.allInStep();
-    const isOwed = this.#owed.delete(subscription.typeUrl);
-    if (resources.length + absent.length === 0 && !isOwed) return [];
-    if (subscription.typeUrl === typeUrls.cluster) this.#forceEndpoints('all');
-    return [this.#response(subscription, { resources, removed: absent, version, changed: resources })];
-  }
-
-  #respondWithNews(subscription: Subscription<Member>): Response[] {
-    const { typeUrl } = subscription;
-    const { changed, absent, isPart } = this.#takeNews(subscription);
-    if (changed.length + absent.length === 0 && !this.#owed.has(typeUrl)) return [];
-    this.#owed.delete(typeUrl);
-    const replaced = this.#isWhole(typeUrl) ? heldOf(subscription, changed) : undefined;
-    if (typeUrl === typeUrls.cluster) this.#order.noteAdded(subscription, changed);
-    for (const { name } of changed) subscription.inStep(name);
-    for (const name of absent) subscription.inStep(name);
-    if (typeUrl === typeUrls.cluster) this.#forceEndpoints(namesOf(changed));
-    const resources = this.#isWhole(typeUrl) ? this.#wholeSet(subscription) : changed;
-    const version = contentVersion(resources);
-    const response = this.#response(subscription, { resources, removed: absent, version, changed, replaced });
-    // In delta the rest may follow at once; in state of the world it waits for its turn.
-    return isPart && this.#order.maySend(subscription)
-      ? [response, ...this.#respondWithNews(subscription)]
-      : [response];
-  }
-
-  /** What to send of what the client is behind with, as much as one message takes; forgets what has become equal again. */
-  #takeNews(subscription: Subscription<Member>) {
-    const { view, protocol } = this.#options;
-    const changed: EncodedResource[] = [];
-    const absent: string[] = [];
-    let bytes = 0;
-    let isPart = false;
-    for (const [name, held] of [...subscription.behind()]) {
-      const resource = view.resource(subscription.typeUrl, name);
-      if (resource === undefined) {
-        // Said once, in delta: there is nothing under a name that was asked for. What is gone goes last.
-        if (held?.version === null && protocol === 'delta') absent.push(name);
-        else if (held === undefined || held.version === null) subscription.inStep(name);
-      } else if (!subscription.covers(name) || held?.version === resource.version) {
-        subscription.inStep(name);
-      } else if (this.#order.mayReplace(subscription, resource, held)) {
-        isPart = !this.#isWhole(subscription.typeUrl) && isTooMuch(bytes, resource);
-        if (isPart) break;
-        bytes += resource.size;
-        changed.push(resource);
-      }
-    }
-    return { changed, absent, isPart };
-  }
-
-  /** Of these clusters. A stream with clusters alone never asks for any. */
-  #forceEndpoints(clusters: 'all' | Iterable<string>): void {
-    const endpoints = this.#subscriptions.get(typeUrls.endpoint);
-    if (endpoints === undefined) {
-      if (this.#options.others === undefined) this.#order.news.changed(clusters);
-    } else if (clusters === 'all') {
-      endpoints.forceAll();
-    } else {
-      for (const name of clusters) endpoints.force(name);
-    }
-  }
-
-  #isWhole(typeUrl: string): boolean {
-    return this.#options.protocol === 'sotw' && isWholeSet.has(typeUrl);
-  }
-
-  /** All that the client shall have now: what is gone too, until the routes have let go of it. */
-  #wholeSet(subscription: Subscription<Member>): EncodedResource[] {
-    const { refusals } = subscription;
-    const behind = new Map(subscription.behind());
-    // What is still behind, after what is sent now, is held back: the client keeps what it has.
-    const present = [...subscription.covered()].flatMap((resource) =>
-      resource.routes === ''
-        ? (refusals.inPlaceOf(resource) ?? [])
-        : (behind.get(resource.name)?.resource ?? refusals.inPlaceOf(resource) ?? []),
-    );
-    const gone = [...subscription.behind()].flatMap(([name, held]) =>
-      this.#options.view.resource(subscription.typeUrl, name) === undefined ? (held?.resource ?? []) : [],
-    );
-    return [...present, ...gone];
-  }
-
-  /** Whether anything of the type, an empty answer or a removal included, waits to be sent. */
-  #isBehind(subscription: Subscription<Member>): boolean {
-    if (this.#owed.has(subscription.typeUrl)) return true;
-    if (!subscription.isBehind) return false;
-    return this.#order.hasNews(subscription) || this.#order.gone(subscription).length > 0;
-  }
-
-  #remove(subscription: Subscription<Member> | undefined): Response | undefined {
-    if (!subscription?.isBehind || !this.#order.maySend(subscription)) return undefined;
-    const { typeUrl } = subscription;
-    if (this.#order.mayBeInUse(typeUrl)) return undefined;
-    const gone = this.#order.gone(subscription);
-    if (gone.length === 0) return undefined;
-    for (const name of gone) subscription.inStep(name);
-    if (this.#options.protocol === 'delta') {
-      return this.#response(subscription, { resources: [], removed: gone, version: '', changed: [] });
-    }
-    // State of the world says so by leaving out; endpoints and routes that nobody names need no word.
-    if (!isWholeSet.has(typeUrl)) return undefined;
-    const resources = this.#wholeSet(subscription);
-    const version = contentVersion(resources);
-    return this.#response(subscription, { resources, removed: [], version, changed: [] });
-  }
-
-  #response(
-    subscription: Subscription<Member>,
-    parts: Pick<Response, 'resources' | 'removed' | 'version'> & {
-      readonly changed: readonly EncodedResource[];
-      readonly replaced?: ReadonlyMap<string, EncodedResource> | undefined;
-    },
-  ): Response {
-    const { changed, replaced, ...content } = parts;
-    const nonce = String(++this.#nonce);
-    const isWhole = this.#isWhole(subscription.typeUrl);
-    subscription.onSent({ nonce, changed, replaced, isWhole, ...this.#flushed });
-    return { typeUrl: subscription.typeUrl, nonce, ...content };
   }
 }
 
@@ -492,21 +338,4 @@ function faultsOf({ subscribe, initialVersions }: Request): Effect | undefined {
   if (!subscribe.some(isAbsurd) && !Object.keys(initialVersions).some(isAbsurd)) return undefined;
   const message = `a name of a resource has ${longestName} characters at most`;
   return { is: 'close', code: INVALID_ARGUMENT, message };
-}
-
-function namesOf(resources: readonly EncodedResource[]): string[] {
-  return resources.map(({ name }) => name);
-}
-
-/** What the client has in place of these, as far as this server sent it. */
-function heldOf(
-  subscription: Subscription<unknown>,
-  resources: readonly EncodedResource[],
-): ReadonlyMap<string, EncodedResource> {
-  return new Map(
-    resources.flatMap(({ name }): [string, EncodedResource][] => {
-      const resource = subscription.held(name)?.resource;
-      return resource === undefined ? [] : [[name, resource]];
-    }),
-  );
 }

@@ -172,8 +172,7 @@ export class RestingSession<Member = unknown> implements Session {
       state: this.#state,
       reported: this.#reported,
       nonce: this.#nonce,
-      underWay: this.#isUnderWay ? this.#lastSent : undefined,
-      answered: this.#isUnderWay ? undefined : this.#lastSent,
+      ...this.#lastSent,
     });
     this.#rest = undefined;
     this.#noted = undefined;
@@ -183,10 +182,12 @@ export class RestingSession<Member = unknown> implements Session {
     return this.#session;
   }
 
-  get #lastSent(): Standing['underWay'] {
-    if (this.#last === undefined) return undefined;
+  get #lastSent(): Pick<Standing, 'underWay' | 'answered'> {
+    if (this.#last === undefined) return { underWay: undefined };
     const { step, nonce } = this.#last;
-    return { typeUrl: step.response.typeUrl, sent: { ...step.sent, nonce } };
+    const { typeUrl } = step.response;
+    if (this.#isUnderWay) return { underWay: { typeUrl, sent: { ...step.sent, nonce } } };
+    return { underWay: undefined, answered: { typeUrl, nonce } };
   }
 }
 
