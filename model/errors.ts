@@ -62,6 +62,12 @@ export const errorCodes = {
     text: (service: string, id: string) =>
       `instance "${id}" of service "${service}" is held by its agent; stop or drain the agent`,
   },
+  NAME_IS_ALIAS: {
+    http: 409,
+    grpc: grpc.ALREADY_EXISTS,
+    text: (service: string, owner: string) =>
+      `"${service}" is an alias of the service "${owner}": no instance can be registered under it`,
+  },
   AGENT_NOT_FOUND: { http: 404, grpc: grpc.NOT_FOUND, text: (id: string) => `no agent with the id "${id}"` },
   REVISION_NOT_FOUND: {
     http: 404,

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { apiVersion, metadata } from './metadata.ts';
 import { dnsLabel, dnsName, labels } from './name-schemas.ts';
+import { must } from './sentences.ts';
 import { always, keyField, lowerCased, unique } from './unique.ts';
 
 const port = z.strictObject({
@@ -23,6 +24,14 @@ const subset = z.strictObject({
     .refine((map) => Object.keys(map).length > 0, 'needs at least one label; without any it would be all instances'),
 });
 
+/** What nobody looks up in a mesh, so that it would lead there by accident alone (RFC 6761, RFC 1035, RFC 3596). */
+const alias = dnsName
+  .refine(
+    (name) => !/(?:^|\.)localhost$/.test(name),
+    must('must not be "localhost" or below it: that is the machine of whoever asks'),
+  )
+  .refine((name) => !/(?:^|\.)(?:in-addr|ip6)\.arpa$/.test(name), must('must not be the name of an address (.arpa)'));
+
 const spec = z.strictObject({
   ports: z
     .array(port)
@@ -37,7 +46,7 @@ const spec = z.strictObject({
     .default([])
     .describe('Instances by label. A subset that is not declared is the instances with that label version.'),
   aliases: z
-    .array(dnsName)
+    .array(alias)
     .superRefine(unique('alias', lowerCased), always)
     .default([])
     .describe('Further DNS names; one without a dot is a name in the namespace.'),

@@ -1,8 +1,11 @@
 /** What clients that are connected cannot do of the rules, by who holds what: for whoever reads status, and for whoever applies. */
+
+import { formatPath } from '../model/problem.ts';
 import type { Resource } from '../model/resource.ts';
-import { defaultPorts } from '../model/service.ts';
-import type { ClientKind, ClientProblem } from './compile/compiled-variant.ts';
+import { defaultPorts, type Service } from '../model/service.ts';
+import { type ClientKind, type ClientProblem, documentName } from './compile/compiled-variant.ts';
 import type { ServiceInput } from './compile/service-input.ts';
+import { instancesWith } from './rules/alias-claims.ts';
 import type { RuleIndex } from './rules/rule-index.ts';
 import type { ServiceSnapshot } from './snapshot/service-snapshot.ts';
 import type { SnapshotCache } from './snapshot/snapshot-cache.ts';
@@ -31,6 +34,22 @@ export function problemsInForce(cache: SnapshotCache, audience: Audience): Servi
       return problems.map((problem) => ({ ...problem, service: snapshot.key }));
     }),
   );
+}
+
+/** Aliases that do not lead to their service, since another one has the name and instances: a rollback may bring that about. */
+export function aliasProblems(
+  document: Service | undefined,
+  hasInstances: (service: string) => boolean,
+): ClientProblem[] {
+  if (document === undefined) return [];
+  return document.spec.aliases.flatMap((alias, index): ClientProblem[] => {
+    const other = instancesWith(alias, document, { hasInstances });
+    if (other === undefined) return [];
+    const sentence = `alias "${alias}" is the name of the service "${other}", which has instances: it leads there until these are gone`;
+    return [
+      { kind: 'agent', document: documentName(document), path: formatPath(['spec', 'aliases', index]), sentence },
+    ];
+  });
 }
 
 export interface RulesInForce {

@@ -8,7 +8,13 @@ import type { RevisionRecord } from '../model/revision.ts';
 import type { Logger } from '../process/log.ts';
 import { typeUrls } from '../proto/type-urls.ts';
 import { AgentService } from './agents/agent-service.ts';
-import { type Audience, problemsInForce, problemsOfDocuments, type ServiceProblem } from './client-problems.ts';
+import {
+  type Audience,
+  aliasProblems,
+  problemsInForce,
+  problemsOfDocuments,
+  type ServiceProblem,
+} from './client-problems.ts';
 import { hopProblems } from './compile/hops.ts';
 import { LoadReportService } from './load-reports/load-report-service.ts';
 import { LoadTable } from './load-reports/load-table.ts';
@@ -119,6 +125,7 @@ export class ControlPlane {
       log,
       clock,
       rush: this.#rush,
+      aliasOwner: (service) => this.rules.index.aliasOwner(service),
       onChange: (record, isGone) => {
         this.#rebuild.onInstance(`${record.service}.${record.namespace}`);
         observer.onInstance(record, isGone);
@@ -129,6 +136,7 @@ export class ControlPlane {
       store,
       wallClock,
       surroundings: {
+        domain,
         hasInstance: (service, labels) => hasInstance(service, labels, this),
         subscribers: (service) => this.holders(service),
         clientProblems: (service, documents) => [
@@ -225,7 +233,13 @@ export class ControlPlane {
         ? []
         : hopProblems([document, ...routes], instances).map((problem) => ({ ...problem, service: key })),
     );
-    return [...ofHops, ...problemsInForce(this.cache, this.#audience)];
+    const ofAliases = [...this.cache.services()].flatMap(({ key, input: { document } }) =>
+      aliasProblems(document, (service) => hasInstance(service, {}, this)).map((problem) => ({
+        ...problem,
+        service: key,
+      })),
+    );
+    return [...ofHops, ...ofAliases, ...problemsInForce(this.cache, this.#audience)];
   }
 
   #instancesOf(service: string): InstanceRecord[] {

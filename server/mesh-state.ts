@@ -35,6 +35,7 @@ export function createMeshState(parts: Parts): MeshState {
     namedSubsets: (key) => rules.index.namedSubsets(key),
     virtualIps: (key) => virtualIps.of(key),
     isNamed: (key) => rules.index.isNamed(key),
+    isAlias: (key) => rules.index.aliasOwner(key) !== undefined,
     instances: (key) => registry.instances(key).map(({ record }) => record),
     isHeld: (key) => countHolders(key, { ...parts, streamsHolding: parts.streamsAskingFor }) > 0,
   };

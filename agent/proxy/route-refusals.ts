@@ -30,9 +30,9 @@ export function unknownService(host: string, lookup: NotFound): Refusal {
   return { reason: 'no-route', sentence: `"${host}" is no service of the mesh` };
 }
 
-export function noSuchPort({ name, ports }: ServiceView, port: number): Refusal {
+export function noSuchPort({ service, ports }: ServiceView, port: number): Refusal {
   const known = [...ports.keys()].join(', ');
-  return { reason: 'no-route', sentence: `${name} has no port ${port}; it has ${known}` };
+  return { reason: 'no-route', sentence: `${service} has no port ${port}; it has ${known}` };
 }
 
 /** `table`: its name; `target`: as it stands in the request. */

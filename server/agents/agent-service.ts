@@ -106,6 +106,8 @@ export class AgentService {
   async #admit(call: Call, registration: Registration): Promise<AgentStream> {
     await this.#makeWay(registration);
     const { directory, registry, meshId, serverId, revision } = this.#options;
+    // Before anything is known of an agent that is refused.
+    if (registration.instance) registry.assertNameIsFree(registration.instance);
     const record = await directory.hold(registration);
     record.version = registration.version;
     record.asked = registration.names;

@@ -29,6 +29,8 @@ export interface RegistryOptions {
   /** Milliseconds, rising. */
   readonly clock: () => number;
   readonly rush: Rush;
+  /** The service of which this one's name, "shop.default", is an alias. */
+  readonly aliasOwner: (service: string) => string | undefined;
   /** Called after each change that callers of the service may see. */
   readonly onChange: (record: InstanceRecord, gone: boolean) => void;
 }
@@ -78,7 +80,7 @@ export class Registry {
 
   /**
    * Registers, or replaces what was registered under the same id. `isHeld`: a stream vouches for it from now on. Without
-   * one, throws INSTANCE_HELD when a stream does: it would be lost although its agent lives.
+   * one, throws INSTANCE_HELD when a stream does: it would be lost although its agent lives. Throws NAME_IS_ALIAS.
    */
   async register(record: InstanceRecord, isHeld: boolean): Promise<RegisteredInstance & { readonly created: boolean }> {
     const nowMs = this.#options.clock();
@@ -87,11 +89,22 @@ export class Registry {
     if (!isHeld && present?.liveness.is === 'held') {
       throw new MeshError('INSTANCE_HELD', [serviceKey(record.namespace, record.service), record.id]);
     }
+    this.assertNameIsFree(record);
     const liveness = isHeld ? held : counting(nowMs, record.ttlMs);
     this.#add({ record, liveness, lastSeenMs: nowMs, stateWhenAlive: record.state });
     if (!present || JSON.stringify(present.record) !== JSON.stringify(record)) this.#options.onChange(record, false);
     await this.#leases.claim(key, record);
     return { record, lastSeenMs: nowMs, created: present === undefined };
+  }
+
+  /**
+   * Throws NAME_IS_ALIAS when the instance would be the first of a service whose name leads to another one: it would take that
+   * one's requests away. Those of a service that is there stay welcome, whatever has become an alias since.
+   */
+  assertNameIsFree({ namespace, service }: InstanceRef): void {
+    const key = serviceKey(namespace, service);
+    const owner = this.#byService.has(key) ? undefined : this.#options.aliasOwner(key);
+    if (owner !== undefined) throw new MeshError('NAME_IS_ALIAS', [key, owner]);
   }
 
   /** A sign of life. Throws INSTANCE_NOT_FOUND when it is gone: it has to register again. */

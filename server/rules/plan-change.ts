@@ -7,10 +7,13 @@ import { canonicalJson, type Resource, type ResourceId, resourceIdKey, resourceK
 import type { ResourceChange } from '../../model/revision.ts';
 import type { Backend, Mirror, Route } from '../../model/route.ts';
 import { defaultPorts, type ServicePort } from '../../model/service.ts';
+import { aliasFaults } from './alias-claims.ts';
 import { aliasesOf, ownService, type RuleIndex, servicesOf } from './rule-index.ts';
 
 /** What the rules must know of the rest of the mesh. */
 export interface Surroundings {
+  /** Of the mesh: `mesh.local`. */
+  readonly domain: string;
   /** Whether the service has an instance with all these labels; a lost one counts. */
   hasInstance(service: string, labels: Readonly<Record<string, string>>): boolean;
   /** How many agents and clients hold the configuration of the service. */
@@ -67,16 +70,17 @@ export function planChange(
   const empty = changes.flatMap(({ after }) =>
     after?.kind === 'Route' ? emptyTargets(after, written.get(resourceKey(after)), merged, surroundings) : [],
   );
-  const refusesEmpty = (problem: EmptyTarget) => !isRollback && !problem.isAllowed;
+  const refuses = ({ isAllowed }: Judged) => !isRollback && !isAllowed;
+  const judged = [...empty, ...misleadingAliases(changes, { written, merged, surroundings })];
   return {
     changes,
     problems: [
       ...conflictProblems(findConflicts(merged), documents),
       ...(isRollback ? [] : stillNamed(changes, merged)),
-      ...empty.filter(refusesEmpty).map(({ problem }) => problem),
+      ...judged.filter(refuses).map(({ problem }) => problem),
     ],
     warnings: [
-      ...empty.filter((item) => !refusesEmpty(item)).map(({ problem }) => problem),
+      ...judged.filter((item) => !refuses(item)).map(({ problem }) => problem),
       ...removedPorts(changes, written, surroundings),
     ],
     clientWarnings: () => clientProblems(changes, written, merged, surroundings),
@@ -159,9 +163,36 @@ function stillNamed(changes: readonly ResourceChange[], merged: readonly Resourc
   });
 }
 
-interface EmptyTarget {
+/** A problem, and whether it is only warned of. */
+interface Judged {
   readonly problem: Problem;
   readonly isAllowed: boolean;
+}
+
+interface ChangedRules {
+  readonly written: ReadonlyMap<string, LocatedResource>;
+  readonly merged: readonly Resource[];
+  readonly surroundings: Surroundings;
+}
+
+/** Aliases that would take a name from somebody else, or lose to him. What documents say of it is a conflict already. */
+function misleadingAliases(
+  changes: readonly ResourceChange[],
+  { written, merged, surroundings }: ChangedRules,
+): Judged[] {
+  const named = new Set(merged.flatMap(servicesOf));
+  const names = {
+    domain: surroundings.domain,
+    hasInstances: (service: string) => !named.has(service) && surroundings.hasInstance(service, {}),
+  };
+  return changes.flatMap(({ before, after }) => {
+    if (after?.kind !== 'Service') return [];
+    const key = resourceKey(after);
+    return aliasFaults(before, after, names).map(({ path, message, isAllowed }) => ({
+      problem: problemAt(written.get(key), path, message, key),
+      isAllowed,
+    }));
+  });
 }
 
 /** Backends and mirrors that have a share and no instance. Nobody waits for the answer to a copy: these only warn. */
@@ -170,7 +201,7 @@ function emptyTargets(
   located: LocatedResource | undefined,
   merged: readonly Resource[],
   surroundings: Surroundings,
-): EmptyTarget[] {
+): Judged[] {
   const services = new Map(merged.map((resource) => [ownService(resource), resource] as const).filter(isService));
   const emptyOf = ({ service = route.spec.service, subset }: Backend | Mirror): string | undefined => {
     const key = serviceKey(route.metadata.namespace, service);
@@ -179,7 +210,7 @@ function emptyTargets(
     if (surroundings.hasInstance(key, labels)) return undefined;
     return subset === undefined ? `service "${key}"` : `subset "${subset}" of service "${key}"`;
   };
-  const targetOf = (path: Path, message: string, isAllowed: boolean): EmptyTarget => ({
+  const targetOf = (path: Path, message: string, isAllowed: boolean): Judged => ({
     problem: problemAt(located, path, message, resourceKey(route)),
     isAllowed,
   });

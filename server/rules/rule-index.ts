@@ -101,6 +101,13 @@ export class RuleIndex {
     return [...(this.#aliases.get(name)?.values() ?? [])];
   }
 
+  /** The key of another service that has this service's name for an alias. */
+  aliasOwner(key: string): string | undefined {
+    return this.withAlias(key)
+      .map(ownService)
+      .find((owner) => owner !== key);
+  }
+
   /** Every service that a document is or speaks of. */
   services(): Set<string> {
     return new Set([...this.#documents.values()].flatMap(({ resource }) => servicesOf(resource)));

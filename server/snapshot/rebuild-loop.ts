@@ -32,6 +32,8 @@ export interface MeshState {
   virtualIps(key: string): readonly string[];
   /** Whether a rule speaks of the service. */
   isNamed(key: string): boolean;
+  /** Whether another service has its name for an alias. */
+  isAlias(key: string): boolean;
   instances(key: string): readonly InstanceRecord[];
   /** Whether an agent or client holds the service, or did when it was last here. */
   isHeld(key: string): boolean;
@@ -66,7 +68,9 @@ export class RebuildLoop {
 
   /** A revision that concerns these services. They are committed together, whatever else is under way. */
   onRevision(services: Iterable<string>, revision: number): void {
-    const changes = [...services].flatMap((key) => this.#compile(key, revision) ?? []);
+    // What stands for its holders alone makes way for a service that claims its name.
+    const yielding = [...this.#borrowed].filter((key) => this.#state.isAlias(key));
+    const changes = [...new Set([...services, ...yielding])].flatMap((key) => this.#compile(key, revision) ?? []);
     this.#cache.commit(changes, revision);
   }
 
@@ -143,7 +147,7 @@ export class RebuildLoop {
     const ref = parseServiceKey(key);
     const kept = this.#portsToKeep(key, before);
     const isBorrowed = kept.length > 0 || !this.#hasBasis(key);
-    const exists = ref && (!isBorrowed || this.#state.isHeld(key));
+    const exists = ref && (!isBorrowed || this.#mayBorrow(key));
     if (exists && isBorrowed) this.#borrowed.add(key);
     else this.#borrowed.delete(key);
     if (!exists) return before && { key, before, after: undefined, isRuleChange: true };
@@ -192,6 +196,11 @@ export class RebuildLoop {
     const declared = this.#state.ports(key);
     const undeclared = before?.ports.filter(({ port }) => !declared.some((present) => present.port === port)) ?? [];
     return undeclared.length > 0 && this.#state.isHeld(key) ? undeclared : [];
+  }
+
+  /** Whoever holds the name of a service that is gone is led by it to the one that has it for an alias. */
+  #mayBorrow(key: string): boolean {
+    return this.#state.isHeld(key) && (this.#hasBasis(key) || !this.#state.isAlias(key));
   }
 
   /** Without one an implicit service stays only while somebody holds it. */

@@ -62,6 +62,7 @@ export class ModelMesh {
         virtualIps: () => [],
         namedSubsets: (key) => this.#rules.namedSubsets(key),
         isNamed: (key) => this.#rules.isNamed(key),
+        isAlias: (key) => this.#rules.aliasOwner(key) !== undefined,
         instances: (key) =>
           [...this.#instances.values()].filter(({ service, namespace }) => `${service}.${namespace}` === key),
         isHeld: (key) => this.heldServices.has(key),

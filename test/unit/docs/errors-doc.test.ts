@@ -21,6 +21,7 @@ const examples: { [Code in ErrorCode]: ErrorDetails<Code> } = {
   SERVICE_NOT_FOUND: ['reviews.default'],
   INSTANCE_NOT_FOUND: ['reviews.default', 'reviews-1'],
   INSTANCE_HELD: ['reviews.default', 'reviews-1'],
+  NAME_IS_ALIAS: ['shop.default', 'reviews.default'],
   AGENT_NOT_FOUND: ['web-1'],
   REVISION_NOT_FOUND: [7],
   ROUTE_PATH_NOT_FOUND: ['/api/v2'],

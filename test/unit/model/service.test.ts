@@ -96,6 +96,16 @@ describe('a Service', () => {
       want: ['spec.subsets[1].name: subset "v1" stands here a second time; first at [0]'],
     },
     {
+      name: 'with aliases that mean the machine itself or an address',
+      spec: { aliases: ['LocalHost', 'db.localhost', '1.0.240.240.in-addr.arpa', 'ip6.arpa', 'localhost.example'] },
+      want: [
+        'spec.aliases[0]: must not be "localhost" or below it: that is the machine of whoever asks; found "localhost"',
+        'spec.aliases[1]: must not be "localhost" or below it: that is the machine of whoever asks; found "db.localhost"',
+        'spec.aliases[2]: must not be the name of an address (.arpa); found "1.0.240.240.in-addr.arpa"',
+        'spec.aliases[3]: must not be the name of an address (.arpa); found "ip6.arpa"',
+      ],
+    },
+    {
       name: 'with one alias in two cases',
       spec: { aliases: ['a.Example', 'A.example'] },
       want: ['spec.aliases[1]: alias "a.example" stands here a second time; first at [0]'],

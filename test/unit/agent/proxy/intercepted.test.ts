@@ -145,7 +145,7 @@ describe('connections that packet rules bring to the outbound', () => {
   it('are refused with a reason at a port that the service does not have', async () => {
     world.directory.swap(await reviews({ [v1]: 1 }));
     const outbound = await outboundFor({ ...vip, port: 81 });
-    expect(reasonOf(await ask(outbound, '/')).sentence).to.equal('240.240.0.7 has no port 81; it has 9080');
+    expect(reasonOf(await ask(outbound, '/')).sentence).to.equal('reviews.default has no port 81; it has 9080');
   });
 
   it('take their turns by connection where the service speaks no HTTP', async () => {

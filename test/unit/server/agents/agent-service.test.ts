@@ -54,6 +54,16 @@ describe("the agents' service", () => {
       expect([registered(), record()?.id]).to.deep.equal([undefined, 'r1']);
     });
 
+    it('refuses an agent whose service has the name of an alias, and keeps nothing of it', async () => {
+      world.registryWorld.aliases.set('reviews.default', 'ratings.default');
+      const { code, details } = await world.connect().send({ hello }).ended;
+      expect([code, details]).to.deep.equal([
+        'ALREADY_EXISTS',
+        '"reviews.default" is an alias of the service "ratings.default": no instance can be registered under it',
+      ]);
+      expect([registered(), record()]).to.deep.equal([undefined, undefined]);
+    });
+
     it('has the leases in the store when it welcomes the agent', async () => {
       await world.connect().hello(hello);
       expect([...world.registryWorld.shared.leases.keys()].sort()).to.deep.equal([

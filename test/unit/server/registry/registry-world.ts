@@ -16,6 +16,8 @@ export class RegistryWorld {
   readonly rush: Rush;
   /** What callers were told: "r1 passing", "r1 gone". */
   readonly told: string[] = [];
+  /** Name of a service -> the service of which it is an alias. */
+  readonly aliases = new Map<string, string>();
   #nowMs = 1_000_000;
 
   constructor(shared = new MemoryStore()) {
@@ -27,6 +29,7 @@ export class RegistryWorld {
       log: pino({ level: 'silent' }),
       clock,
       rush: this.rush,
+      aliasOwner: (service) => this.aliases.get(service),
       onChange: ({ id, state }, isGone) => this.told.push(`${id} ${isGone ? 'gone' : state}`),
     });
   }

@@ -147,6 +147,25 @@ describe('the registry', () => {
     });
   });
 
+  describe('of an instance of which the service has the name of an alias', () => {
+    const register = (id: string) => world.registry.register(instance(id), false);
+
+    it('refuses it, naming both services, and keeps nothing of it', async () => {
+      world.aliases.set('reviews.default', 'ratings.default');
+      const fault = await register('r1').catch((error: unknown) => error);
+      expect(fault).to.deep.include({ code: 'NAME_IS_ALIAS' });
+      expect(String(fault)).to.contain('"reviews.default"').and.to.contain('"ratings.default"');
+      expect(world.registry.size).to.equal(0);
+    });
+
+    it('takes it when the service has instances already: what is there stays', async () => {
+      await register('r1');
+      world.aliases.set('reviews.default', 'ratings.default');
+      await Promise.all([register('r1'), register('r2')]);
+      expect(world.registry.size).to.equal(2);
+    });
+  });
+
   describe('states', () => {
     const steps: readonly { name: string; from: InstanceState; say: InstanceState; want: InstanceState }[] = [
       { name: 'an application that answers is passing', from: 'starting', say: 'passing', want: 'passing' },

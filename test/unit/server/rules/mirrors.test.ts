@@ -11,6 +11,7 @@ const locate = () => ({ line: 1, column: 1 });
 function plan(document: object, rules = new RuleIndex()) {
   const put = [{ resource: resourceOf(document), file: 'a.yaml', locate }];
   const surroundings = {
+    domain: 'mesh.local',
     hasInstance: (key: string, labels: object) => key === 'reviews.default' && Object.keys(labels).length === 0,
     subscribers: () => 0,
     clientProblems: () => [],
@@ -51,7 +52,7 @@ describe('a mirror', () => {
     const { problems } = planChange(
       { put: [], remove },
       rules,
-      { hasInstance: () => true, subscribers: () => 0, clientProblems: () => [] },
+      { domain: 'mesh.local', hasInstance: () => true, subscribers: () => 0, clientProblems: () => [] },
       false,
     );
     expect(problems.map(({ message }) => message)).to.deep.equal([

@@ -6,7 +6,7 @@ import { type Resource, resourceKey } from '../../../../model/resource.ts';
 import { planChange } from '../../../../server/rules/plan-change.ts';
 import { RuleIndex } from '../../../../server/rules/rule-index.ts';
 
-const surroundings = { hasInstance: () => true, subscribers: () => 0, clientProblems: () => [] };
+const surroundings = { domain: 'mesh.local', hasInstance: () => false, subscribers: () => 0, clientProblems: () => [] };
 
 const name = fc.constantFrom('a', 'b', 'c', 'd');
 const port = fc.constantFrom('http', 'grpc');
@@ -23,7 +23,7 @@ const document = fc.oneof(
     .record({ name, service: name, port: fc.option(port), target: fc.option(name) })
     .map(
       (route) =>
-        `kind: Route\nmetadata: { name: ${route.name} }\nspec:\n  service: ${route.service}\n${
+        `kind: Route\nmetadata: { name: ${route.name} }\nspec:\n  allowEmpty: true\n  service: ${route.service}\n${
           route.port === null ? '' : `  port: ${route.port}\n`
         }  rules: [ { backends: [ { ${route.target === null ? 'subset: v1' : `service: ${route.target}`} } ] } ]`,
     ),

@@ -22,6 +22,7 @@ export class RulesWorld {
     const book = new RuleBook({
       store,
       surroundings: {
+        domain: 'mesh.local',
         hasInstance: (service, labels) => this.instances.get(service)?.some((own) => matches(own, labels)) ?? false,
         subscribers: (service) => this.subscribers.get(service) ?? 0,
         clientProblems: () => [],

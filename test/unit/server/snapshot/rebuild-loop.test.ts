@@ -198,6 +198,29 @@ describe('the rebuild loop', () => {
       expect(world.routes('reviews.default')).to.equal(undefined);
     });
 
+    it('but not when its name is an alias of another service, which subscriptions are led to at once', () => {
+      world.put('ratings', 'r1');
+      world.held.add('ratings.default');
+      world.turn();
+      world.apply(service('reviews', '{ aliases: [ratings] }'));
+      expect(world.cache.ownerOfName('ratings.default')).to.equal('ratings.default');
+      world.remove('ratings', 'r1');
+      world.turn();
+      expect(world.cache.ownerOfName('ratings.default')).to.equal('reviews.default');
+    });
+
+    it('until a revision makes its name an alias of another service', () => {
+      world.put('ratings', 'r1');
+      world.held.add('ratings.default');
+      world.turn();
+      world.remove('ratings', 'r1');
+      world.turn();
+      expect(world.cache.ownerOfName('ratings.default')).to.equal('ratings.default');
+      world.apply(service('reviews', '{ aliases: [ratings] }'));
+      expect(world.told.at(-1)).to.equal('1: reviews.default ratings.default');
+      expect(world.cache.ownerOfName('ratings.default')).to.equal('reviews.default');
+    });
+
     it('that is back with an instance, though its last subscriber goes', () => {
       world.put('reviews', 'r1');
       world.held.add('reviews.default');

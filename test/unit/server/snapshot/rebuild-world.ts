@@ -40,6 +40,7 @@ export class RebuildWorld {
         virtualIps: (key) => this.virtualIps.get(key) ?? [],
         namedSubsets: (key) => rules.namedSubsets(key),
         isNamed: (key) => rules.isNamed(key),
+        isAlias: (key) => rules.aliasOwner(key) !== undefined,
         instances: (key) => [...this.#instances.values()].filter((each) => `${each.service}.${each.namespace}` === key),
         isHeld: (key) => this.held.has(key),
       },
