@@ -6,26 +6,12 @@ import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AgentSession } from './agent-session.ts';
 import { encodeResponse } from './encode-response.ts';
 import type { StreamIdentity } from './identity.ts';
+import { mostStandstillMs, Outbox } from './outbox.ts';
 import { Patience } from './patience.ts';
 import { RestingSession } from './resting-session.ts';
 import type { Effect, HeldResource, Oddity, Protocol, Request, Response } from './session.ts';
 import type { Sibling } from './siblings.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
-
-/** A client that asks for more and more, and reads nothing, is let go when this much lies in wait for it. */
-const mostUnreadBytes = 64 * 1024 * 1024;
-
-/** A client for which more than this lies in wait is sent nothing new until it has taken it: then the newest state. */
-const enoughUnreadBytes = 1024 * 1024;
-
-/** What is larger is written in pieces: over a slow line a client that takes some of it is not taken for one that takes nothing. */
-const pieceBytes = 128 * 1024;
-
-/** Who takes nothing for so long is not waited for before others are sent to. */
-const mostPatienceMs = 1_000;
-
-/** Who takes nothing for so long of what lies in wait is gone, or might as well be. */
-export const mostStandstillMs = 30_000;
 
 /**
  * A foreign client that does not answer for this long is sent the routes without its word on the clusters. A gRPC C core without calls
@@ -94,13 +80,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   readonly #typeUrl: string;
   readonly #host: StreamHost<Report>;
   #session: AgentSession | RestingSession<AdsStream<Report>> | undefined;
-  #unreadBytes = 0;
-  /** When the client last took something, or began to have something to take. */
-  #takenMs = 0;
-  /** It would have been sent something, had it not so much to take already. */
-  #isHeldUp = false;
-  /** It takes nothing: what lies in wait for it is not counted. */
-  #isStandingStill = false;
+  readonly #outbox: Outbox;
   /** Whether the index has it for everything. */
   #holdsEverything = false;
   /** What of them has been told. */
@@ -116,6 +96,13 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     this.#protocol = protocol;
     this.#typeUrl = typeUrl;
     this.#host = host;
+    const { clock } = host;
+    this.#outbox = new Outbox({
+      call,
+      clock,
+      onUnread: (bytes) => host.onUnread(bytes),
+      onRoom: () => host.onReady(this),
+    });
   }
 
   start(session: AgentSession | RestingSession<AdsStream<Report>>): void {
@@ -190,8 +177,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   flush(): void {
     const session = this.#session;
     if (session === undefined) return;
-    if (this.#unreadBytes > enoughUnreadBytes) {
-      this.#isHeldUp = true;
+    if (this.#outbox.isFull()) {
       this.#settle();
     } else if (session instanceof RestingSession && session.hasMuchToSend) {
       this.#flushInTurn();
@@ -244,22 +230,13 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     // That may have ended the stream, and all that it waits for.
     const isUnasked = this.#waits?.unasked.isOver() === true;
     if (isUnasked) this.giveUpClusters();
-    if (this.#unreadBytes > 0) this.#checkStandstill();
-    return (isOverdue || isUnasked) && this.#session !== undefined;
-  }
-
-  /** Nobody waits for it any more, then it is let go. */
-  #checkStandstill(): void {
-    const forMs = this.#host.clock() - this.#takenMs;
-    if (forMs >= mostPatienceMs && !this.#isStandingStill) {
-      this.#isStandingStill = true;
-      this.#host.onUnread(-this.#unreadBytes);
+    if (this.#outbox.isAbandoned()) {
+      this.#refuse(
+        status.RESOURCE_EXHAUSTED,
+        `the client has taken nothing for ${mostStandstillMs / 1_000} s of what it was sent`,
+      );
     }
-    if (forMs < mostStandstillMs) return;
-    this.#refuse(
-      status.RESOURCE_EXHAUSTED,
-      `the client has taken nothing for ${mostStandstillMs / 1_000} s of what it was sent`,
-    );
+    return (isOverdue || isUnasked) && this.#session !== undefined;
   }
 
   /** Ends it from this side, as planned. */
@@ -275,7 +252,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     this.#session.close();
     this.#session = undefined;
     this.#waits = undefined;
-    this.#count(-this.#unreadBytes);
+    this.#outbox.close();
     this.#holdEverything(false);
     this.report.onClosed();
   }
@@ -304,6 +281,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
           break;
       }
     }
+    this.#outbox.release();
   }
 
   /** Counted each time, and told of once. */
@@ -317,38 +295,14 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   }
 
   #send(response: Response): void {
-    const bytes = encodeResponse(response, this.#protocol, this.#host.serverId);
-    if (this.#unreadBytes === 0) this.#takenMs = this.#host.clock();
-    this.#count(bytes.length);
-    for (let from = 0; from < bytes.length; from += pieceBytes) {
-      const piece = bytes.subarray(from, from + pieceBytes);
-      this.#call.writeFramed(piece, () => this.#onTaken(piece.length));
-    }
-    if (this.#unreadBytes > mostUnreadBytes) {
+    this.#outbox.add(encodeResponse(response, this.#protocol, this.#host.serverId));
+    if (this.#outbox.isOverfull) {
       this.#refuse(status.RESOURCE_EXHAUSTED, 'the client does not read what it is sent');
     }
   }
 
-  #onTaken(bytes: number): void {
-    this.#takenMs = this.#host.clock();
-    // Of a stream that is over nothing waits any more.
-    if (this.#session === undefined) return;
-    if (this.#isStandingStill) {
-      this.#isStandingStill = false;
-      this.#host.onUnread(this.#unreadBytes);
-    }
-    this.#count(-bytes);
-    if (!this.#isHeldUp || this.#unreadBytes > enoughUnreadBytes) return;
-    this.#isHeldUp = false;
-    this.#host.onReady(this);
-  }
-
-  #count(bytes: number): void {
-    this.#unreadBytes += bytes;
-    if (!this.#isStandingStill) this.#host.onUnread(bytes);
-  }
-
   #refuse(code: number, details: string): void {
+    this.#outbox.release();
     this.#call.end(code, details);
     this.close();
   }
