@@ -17,6 +17,8 @@ const endSignals = ['SIGTERM', 'SIGINT'] as const;
 const passedSignals = ['SIGHUP', 'SIGUSR2'] as const;
 /** An application that does not end when asked is made to. */
 const childEndMs = 10_000;
+/** From the first packet of a connection that is redirected to the one that lets it be accepted: a way to its caller and back. */
+const arrivalMs = 200;
 /** Longer than cutting off takes. */
 const atOnceMs = 2 * cutOffMs;
 
@@ -43,7 +45,7 @@ export async function runAgent(settings: AgentSettings, command: readonly string
   const hasCommand = command.length > 0;
   return untilEnd(agent, {
     log,
-    removeRules: async () => rules?.remove(),
+    rules: () => rules,
     signals: hasCommand ? endSignals : [...endSignals, 'SIGHUP'],
     ...(hasCommand && { startApplication: () => startApplication(command, settings, log) }),
   });
@@ -74,22 +76,22 @@ export async function runSharedAgent(settings: SharedSettings, { file, read }: S
   const watch = watchFile(file, { clock: systemClock, onChange: reload });
   const agent = await starting.catch((cause: unknown) => cannotStart(cause, log));
   if (typeof agent === 'number') return agent;
-  const code = await untilEnd(agent, { log, removeRules: () => agent.removeRules(), signals: endSignals });
+  const code = await untilEnd(agent, { log, rules: () => agent.rules, signals: endSignals });
   watch.close();
   return code;
 }
 
 interface Life {
   readonly log: Logger;
-  /** Does nothing the second time. */
-  readonly removeRules: () => Promise<void>;
+  /** Its packet rules, if it has any by then. */
+  readonly rules: () => PacketRules | undefined;
   /** By which it is ended. */
   readonly signals: readonly NodeJS.Signals[];
   /** Called once the agent is ready. */
   readonly startApplication?: () => Child;
 }
 
-async function untilEnd(agent: Running, { log, removeRules, signals, startApplication }: Life): Promise<number> {
+async function untilEnd(agent: Running, { log, rules, signals, startApplication }: Life): Promise<number> {
   // What nginx and others take for it. Also without a log: to Node it means to open its debugger to everybody on the machine.
   process.on('SIGUSR1', () => agent.reopenAccessLog());
 
@@ -98,7 +100,7 @@ async function untilEnd(agent: Running, { log, removeRules, signals, startApplic
   const signalled = nextSignal(signals, async (code) => {
     end.isAtOnce = true;
     child?.signal('SIGKILL');
-    const [requests] = await Promise.all([agent.cutOff(), removeRules()]);
+    const [requests] = await Promise.all([agent.cutOff(), rules()?.remove()]);
     log.warn({ code, requests }, 'ended at once, by a second signal; requests were cut off');
   });
   await Promise.race([agent.ready, signalled]);
@@ -109,17 +111,30 @@ async function untilEnd(agent: Running, { log, removeRules, signals, startApplic
 
   const signal = await Promise.race([signalled, ...(child === undefined ? [] : [child.ended.then(() => undefined)])]);
   await agent.drain();
+  // No port closes before the rules have gone that lead to it.
+  await withArrivals(rules()?.leaveCallers());
   await agent.closeInbound();
   // What an application that ended by itself left behind is asked in its place.
   const code =
     child === undefined ? 0 : await child.end(signal ?? 'SIGTERM', { clock: systemClock, graceMs: childEndMs });
-  // Who dials from now on reaches whom he dials.
-  await removeRules();
+  // Until now the application may have had something to finish, for which it calls others.
+  await withArrivals(rules()?.leaveAll());
   await agent.close();
+  // Not before there are no connections that need them.
+  await rules()?.remove();
   // Whatever was waited for is over because it was cut off: the signal's own exit code is on its way.
   if (end.isAtOnce) return new Promise(() => {});
   log.info({ code }, 'ended');
   return code;
+}
+
+/** When rules have changed, what they had brought before has had the time to arrive. */
+async function withArrivals(change: Promise<void> | undefined): Promise<void> {
+  if (change === undefined) return;
+  await change;
+  await new Promise<void>((resolve) => {
+    systemClock.after(arrivalMs, resolve);
+  });
 }
 
 function cannotStart(cause: unknown, log: Logger): number {

@@ -1,6 +1,10 @@
-/** The packet rules of a running agent: in place before it says that it is ready, gone when it ends. */
+/**
+ * The packet rules of a running agent: in place before it says that it is ready, gone when it ends. They go by steps: no port may close
+ * while a rule leads to it, and connections that were brought here need the kernel's translation as long as they live.
+ */
 
 import { isIP } from 'node:net';
+import { setTimeout } from 'node:timers/promises';
 import { formatHostPort, isLoopback } from '../process/host-port.ts';
 import { hasIpv6Loopback } from '../process/ipv6-loopback.ts';
 import type { Logger } from '../process/log.ts';
@@ -8,9 +12,10 @@ import { resolvConfText } from '../process/resolv-conf.ts';
 import { type RunProgram, runProgram } from '../process/run-program.ts';
 import type { CoreAddresses } from './agent-core.ts';
 import type { AgentSettings, EntrySettings } from './agent-settings.ts';
-import { type Backend, installRules, removeRules } from './interception/interception.ts';
+import { type Backend, installRules, type Removal, releaseRules, removeRules } from './interception/interception.ts';
 import { type Interception, type InterceptionInput, interceptionSchema } from './interception/rules/description.ts';
 import { nameServersToTake } from './interception/rules/name-servers.ts';
+import { withoutCallers } from './interception/rules/rule-set.ts';
 import { holdRules } from './rule-holder.ts';
 import type { RunningAgent } from './start.ts';
 
@@ -21,6 +26,12 @@ export interface PacketRules {
    * then nothing has changed. Does nothing when they are in place, or all have been removed for good.
    */
   put(described: Interception | undefined): Promise<void>;
+  /** From now on nothing is brought here; connections that were go on. What `put` says puts an end to that. */
+  release(): Promise<void>;
+  /** From now on who dials this host reaches whom he dials, for good; the rest stays as it is. Says to the log what cannot be done. */
+  leaveCallers(): Promise<void>;
+  /** The same for all: `release`, for good. */
+  leaveAll(): Promise<void>;
   /** For good. Does nothing the second time; what cannot be removed is told of, and does not keep the agent from ending. */
   remove(): Promise<void>;
 }
@@ -33,33 +44,62 @@ export function packetRules(
 ): PacketRules {
   /** '': none. */
   let present = '';
+  /** Of these rules those that are there are what is left. */
+  let last: Interception | undefined;
   let letGo: (() => void) | undefined;
+  let isEnding = false;
   let isOver = false;
   /** One change after the other. */
-  let last: Promise<void> = Promise.resolve();
+  let lastChange: Promise<void> = Promise.resolve();
   const inTurn = (change: () => Promise<void>) => {
-    const done = last.then(change);
-    last = done.catch(() => {});
+    const done = lastChange.then(change);
+    lastChange = done.catch(() => {});
     return done;
   };
+  const release = async () => {
+    const wanted = `released ${JSON.stringify(last)}`;
+    if (isOver || last === undefined || present === wanted) return;
+    await releaseRules(last, { backend, run });
+    present = wanted;
+    log.info({ backend }, 'packet rules lead here no more');
+  };
+  /** The end does not wait for what cannot be done. */
+  const tried = (change: () => Promise<void>) =>
+    inTurn(async () => {
+      isEnding = true;
+      await change().catch((cause: unknown) => log.warn({ err: cause }, 'packet rules still lead here'));
+    });
   return {
     backend,
     put: (described) =>
       inTurn(async () => {
         const wanted = described === undefined ? '' : JSON.stringify(described);
-        if (isOver || wanted === present) return;
+        if (isEnding || wanted === present) return;
         letGo ??= await hold();
         if (described === undefined) await removeRules({ backends: [backend], run });
         else await installRules(described, { backend, run });
         present = wanted;
+        last = described;
         log.info({ backend }, described === undefined ? 'packet rules are removed' : 'packet rules are in place');
       }),
+    release: () => inTurn(release),
+    leaveCallers: () =>
+      tried(async () => {
+        if (isOver || last === undefined || present !== JSON.stringify(last)) return;
+        const remaining = withoutCallers(last);
+        if (JSON.stringify(remaining) === present) return;
+        await installRules(remaining, { backend, run });
+        present = JSON.stringify(remaining);
+        log.info({ backend }, 'packet rules bring no callers any more');
+      }),
+    leaveAll: () => tried(release),
     remove: () =>
       inTurn(async () => {
         if (isOver) return;
         isOver = true;
+        isEnding = true;
         try {
-          if (present !== '') await removeRules({ backends: [backend], run });
+          if (present !== '') await removeAtLast({ backends: [backend], run });
         } catch (cause) {
           const sentence = `packet rules are left behind; remove them with: sluice intercept uninstall --backend ${backend}`;
           log.error({ err: cause }, sentence);
@@ -67,6 +107,20 @@ export function packetRules(
         letGo?.();
       }),
   };
+}
+
+/** What keeps it from being done may be over soon: no descriptor is left, or others change rules. */
+const triesAfterMs = [100, 500];
+
+async function removeAtLast(removal: Removal): Promise<void> {
+  for (const waitMs of triesAfterMs) {
+    try {
+      return await removeRules(removal);
+    } catch {
+      await setTimeout(waitMs);
+    }
+  }
+  await removeRules(removal);
 }
 
 /** Rejects when the kernel cannot be told: then no rule is there. */

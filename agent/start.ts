@@ -21,7 +21,7 @@ export interface RunningAgent extends Running {
 
 /**
  * Rejects with a sentence when the state directory cannot be had or a port cannot be listened on; then nothing runs. `prepare`: what has
- * to be done besides before it is ready; it does not run either when that rejects.
+ * to be done besides before it is known to the control plane; it does not run either when that rejects.
  */
 export async function startAgent(
   settings: AgentSettings,
@@ -40,8 +40,9 @@ export async function startAgent(
   try {
     admin = await startAdmin({ listen: settings.admin, agents });
     addresses = { ...core.addresses, admin: admin.address };
-    core.connect();
+    // Nobody hears of an agent that does not start.
     await prepare(addresses);
+    core.connect();
   } catch (cause) {
     await close();
     throw cause;

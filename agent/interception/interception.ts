@@ -9,7 +9,7 @@ import type { IpFamily } from './rules/cidr.ts';
 import type { Interception } from './rules/description.ts';
 import { ownChains, printIptables } from './rules/iptables-text.ts';
 import { printNftables } from './rules/nftables-text.ts';
-import { createRuleSet, type RuleSet } from './rules/rule-set.ts';
+import { createReleasedRuleSet, createRuleSet, type RuleSet } from './rules/rule-set.ts';
 import { InterceptionError } from './tools.ts';
 import { addRoutes, checkRoutes, printRoutes, removeRoutes, removeRoutesBut } from './vip-routes.ts';
 
@@ -44,7 +44,18 @@ const deeds: Record<Backend, BackendDeeds> = {
  * Rejects with an `InterceptionError`, and then nothing has changed.
  */
 export async function installRules(described: Interception, { backend, run }: Interceptor): Promise<void> {
-  const ruleSet = createRuleSet(described);
+  await install(createRuleSet(described), { backend, run });
+}
+
+/**
+ * Takes nothing any more, while connections that were brought to the agent go on; `removeRules` follows when these have ended.
+ * Rejects with an `InterceptionError`, and then nothing has changed.
+ */
+export async function releaseRules(described: Interception, interceptor: Interceptor): Promise<void> {
+  await install(createReleasedRuleSet(described), interceptor);
+}
+
+async function install(ruleSet: RuleSet, { backend, run }: Interceptor): Promise<void> {
   await refuseOther(backend, run);
   // Before the rules, so that a refusal of either leaves what was there.
   const added = await addRoutes(run, ruleSet.routes);
@@ -55,7 +66,10 @@ export async function installRules(described: Interception, { backend, run }: In
   await removeRoutesBut(run, ruleSet.routes);
 }
 
-/** Leaves what others have made as it is. Does nothing when nothing of ours is there. Without backends the routes alone. */
+/**
+ * Leaves what others have made as it is. Does nothing when nothing of ours is there. Without backends the routes alone. Connections that
+ * were brought to the agent end: where nothing else asks for connections, the kernel translates their packets no more.
+ */
 export async function removeRules({ backends: of, run }: Removal): Promise<void> {
   for (const backend of of) await deeds[backend].remove(run);
   await removeRoutesBut(run, []);

@@ -78,8 +78,9 @@ const lacksModule =
 
 const modules: Readonly<Record<string, string>> = {
   nft: 'nf_tables, nft_chain_nat, nft_redir, nft_ct, nft_fib_inet',
-  'iptables-restore': 'iptable_nat, iptable_raw, xt_REDIRECT, xt_CT, xt_owner, xt_addrtype',
-  'ip6tables-restore': 'ip6table_nat, ip6table_raw, xt_REDIRECT, xt_CT, xt_owner, xt_addrtype; or give --ipv4-only',
+  'iptables-restore': 'iptable_nat, iptable_raw, xt_REDIRECT, xt_CT, xt_conntrack, xt_owner, xt_addrtype',
+  'ip6tables-restore':
+    'ip6table_nat, ip6table_raw, xt_REDIRECT, xt_CT, xt_conntrack, xt_owner, xt_addrtype; or give --ipv4-only',
 };
 
 /** The first lines that say something, as one. */

@@ -28,6 +28,8 @@ export interface LeavingOptions {
   readonly clock: Clock;
   /** Callers of entries know that these are no more. */
   readonly onTold: () => Promise<void>;
+  /** Some have ended. */
+  readonly onEnded: () => Promise<void>;
 }
 
 export class LeavingEntries {
@@ -94,6 +96,9 @@ export class LeavingEntries {
     };
     group.ended = time(group)
       .then(() => Promise.all(entries.map(end)))
-      .then(() => void this.#groups.delete(group));
+      .then(() => {
+        this.#groups.delete(group);
+        return this.#options.onEnded();
+      });
   }
 }

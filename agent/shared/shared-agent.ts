@@ -38,7 +38,11 @@ export class SharedAgent implements Running {
   private constructor(settings: SharedSettings, context: AgentContext) {
     this.#settings = settings;
     this.#context = context;
-    this.#leaving = new LeavingEntries({ ...context, onTold: () => this.#leadNoMore() });
+    this.#leaving = new LeavingEntries({
+      ...context,
+      onTold: () => this.#leadNoMore(),
+      onEnded: () => this.#leadNoMore(),
+    });
   }
 
   /** Rejects with a sentence when one of the entries, the admin port or the packet rules cannot be had; then nothing runs. */
@@ -96,9 +100,9 @@ export class SharedAgent implements Running {
     await Promise.all(this.#cores.map((core) => core.closeInbound()));
   }
 
-  /** Does nothing without any. */
-  async removeRules(): Promise<void> {
-    await this.#rules?.remove();
+  /** None until an entry wants some. */
+  get rules(): PacketRules | undefined {
+    return this.#rules;
   }
 
   async close(): Promise<void> {
@@ -273,14 +277,20 @@ export class SharedAgent implements Running {
     const { describeEntries, packetRules } = await import('../packet-rules.ts');
     if (backend !== undefined) this.#rules ??= packetRules(backend, this.#context.log);
     const taken = entries.map(({ settings, core }) => ({ settings, addresses: core.addresses }));
-    await this.#rules?.put(describeEntries(taken, this.adminAddress.port));
+    const described = describeEntries(taken, this.adminAddress.port);
+    // Those that are about to end have connections yet.
+    if (described === undefined && this.#leaving.all.length > 0) await this.#rules?.release();
+    else await this.#rules?.put(described);
   }
 
-  /** Who dials from now on what has been an entry reaches whom he dials. */
-  async #leadNoMore(): Promise<void> {
-    await this.#putRules([...this.#entries.values(), ...this.#leaving.known]).catch((cause: unknown) => {
-      this.#context.log.error(`packet rules still lead to entries that are no more: ${sentenceOf(cause)}`);
-    });
+  /** Who dials from now on what has been an entry reaches whom he dials. After a change that is under way: it knows more. */
+  #leadNoMore(): Promise<void> {
+    this.#lastChange = this.#lastChange
+      .then(() => this.#putRules([...this.#entries.values(), ...this.#leaving.known]))
+      .catch((cause: unknown) => {
+        this.#context.log.error(`packet rules still lead to entries that are no more: ${sentenceOf(cause)}`);
+      });
+    return this.#lastChange;
   }
 }
 

@@ -99,12 +99,24 @@ for (const backend of ['nftables', 'iptables'] as const) {
       });
 
       it('are left to it when another agent wants them', async () => {
-        const flags = ['--service', 'other', '--server', '10.78.0.2:15010', '--admin', '127.0.0.1:0'];
+        const flags = [
+          '--service',
+          'other',
+          '--id',
+          'other-1',
+          '--server',
+          '10.78.0.2:15010',
+          '--admin',
+          '127.0.0.1:0',
+        ];
         const state = ['--state-dir', processes.makeFolder('state-other'), '--outbound', '127.0.0.1:0'];
         const command = [...sluice, 'agent', ...flags, ...state, '--intercept', backend, '--dns', '127.0.0.1:0'];
         const other = processes.start(caller.inside(command), { name: 'other agent' });
         expect((await other.ended).code).to.equal(1);
         expect(other.stderr + other.stdout).to.match(/are those of another agent \(process \d+\)/);
+        // Nobody was told to wait for it.
+        const agents = JSON.parse(await printed(callee, ['curl', '--silent', 'http://127.0.0.1:7070/api/v1/agents']));
+        expect(agents.items.map(({ id }: { id: string }) => id)).to.not.include('other-1');
       });
 
       it('get the split of the service by the address of an instance', async () => {

@@ -6,6 +6,7 @@ import {
   checkRules,
   type Interceptor,
   installRules,
+  releaseRules,
   removeRules,
 } from '../../agent/interception/interception.ts';
 import { type InterceptionInput, interceptionSchema } from '../../agent/interception/rules/description.ts';
@@ -383,6 +384,63 @@ for (const { name, backend, needs, renamed } of tools) {
       }
       await replacing;
       expect(answers).to.deep.equal(new Set(['host:15001 for 10.77.0.2:80']));
+    });
+
+    describe('open connections of a host without any other rules', () => {
+      const outward = [
+        { to: '10.76.0.2', port: 80 },
+        { to: 'fd76::2', port: 80 },
+      ];
+      const inward = [
+        { to: '10.76.0.1', port: 8080 },
+        { to: 'fd76::1', port: 8080 },
+      ];
+      const straight = ['far:80', 'far:80', 'bare:8080', 'bare:8080'];
+      const brought = [
+        'bare:15001 for 10.76.0.2:80',
+        'bare:15001 for [fd76::2]:80',
+        'bare:15006 for 10.76.0.1:8080',
+        'bare:15006 for [fd76::1]:8080',
+      ];
+      let bare: NetworkNamespace;
+      let far: NetworkNamespace;
+
+      /** From here and to here; asked, they say who answers. */
+      const holdAll = async () => {
+        const [out, incoming] = await Promise.all([bare.hold(outward), far.hold(inward)]);
+        return async () => (await Promise.all([out.ask(), incoming.ask()])).flat();
+      };
+
+      before(async () => {
+        [bare, far] = [network.add('bare'), network.add('far')];
+        network.connect(
+          { of: bare, addresses: ['10.76.0.1/24', 'fd76::1/64'] },
+          { of: far, addresses: ['10.76.0.2/24', 'fd76::2/64'] },
+        );
+        await bare.serve('bare', ['kept/8080', 'kept/15006', ...onLoopback('kept/15001')]);
+        await far.serve('far', ['kept/80']);
+      });
+
+      it('go on when rules come, are replaced, are left and go', async () => {
+        const older = await holdAll();
+        expect(await older()).to.deep.equal(straight);
+        await install(described, bare);
+        expect(await older()).to.deep.equal(straight);
+        const taken = await holdAll();
+        expect(await taken()).to.deep.equal(brought);
+        await install({ ...described, ownPorts: [15_000, 20_000] }, bare);
+        expect(await older()).to.deep.equal(straight);
+        expect(await taken()).to.deep.equal(brought);
+        await releaseRules(interceptionSchema.parse(described), interceptorOf(bare));
+        const newer = await holdAll();
+        expect(await newer()).to.deep.equal(straight);
+        expect(await older()).to.deep.equal(straight);
+        expect(await taken()).to.deep.equal(brought);
+        await remove(bare);
+        expect(await newer()).to.deep.equal(straight);
+        expect(await older()).to.deep.equal(straight);
+        expect(bare.dump()).to.not.match(/sluice|redirect|established/i);
+      });
     });
 
     it('is listed as it was installed, whatever the description (property)', async () => {

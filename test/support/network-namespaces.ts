@@ -30,8 +30,16 @@ export interface Dialled {
   readonly from?: number;
 }
 
+export interface HeldConnections {
+  /** What each was answered now, or the name of its error. */
+  ask(): Promise<string[]>;
+  /** Closes them. */
+  end(): Promise<void>;
+}
+
 const cgroups = '/sys/fs/cgroup';
 const probe = join(top, 'test/support/network/probe.py');
+const holder = join(top, 'test/support/network/held.py');
 // By its path: a version manager's python3 in root's home is nothing for other users.
 const python = '/usr/bin/python3';
 
@@ -109,6 +117,23 @@ export class NetworkNamespace {
     if (result?.code !== 0) throw new Error(`probe.py: ${result?.stderr}`);
     const answers: string[] = JSON.parse(result.stdout);
     return answers;
+  }
+
+  /** Connections that an application keeps open, to servers of the protocol `kept`. It ends with the processes. */
+  async hold(all: readonly Pick<Dialled, 'to' | 'port' | 'uid' | 'source'>[]): Promise<HeldConnections> {
+    const started = this.#processes.start(this.inside([python, holder]));
+    started.write(`${JSON.stringify(all)}\n`);
+    await started.says(/^held\n/);
+    return {
+      async ask() {
+        const before = started.stdout.length;
+        started.write('\n');
+        const line = await started.until('answer', () => /^(\[.*)\n/.exec(started.stdout.slice(before))?.[1]);
+        const answers: string[] = JSON.parse(line);
+        return answers;
+      },
+      end: async () => void (await started.end()),
+    };
   }
 
   /** Everything that packet rules and routes are here. Counters and dates are left out. */

@@ -133,6 +133,8 @@ function matchWords(match: Match): string[] {
     ...(gid === undefined ? [] : [`-m owner --gid-owner ${gid}`]),
     ...(cgroup === undefined ? [] : [`-m cgroup --path ${cgroup}`]),
     ...(match.isForThisHost === undefined ? [] : ['-m addrtype --dst-type LOCAL']),
+    ...(match.isEstablished === undefined ? [] : ['-m conntrack --ctstate ESTABLISHED']),
+    ...(match.isLater === undefined ? [] : [`-m ${protocol} ! --tcp-flags FIN,SYN,RST,ACK SYN`]),
     ...(sourcePort === undefined ? [] : [`-m ${protocol} --sport ${sourcePort}`]),
     ...(destinationPort === undefined ? [] : [`-m ${protocol} --dport ${destinationPort}`]),
   ];

@@ -61,6 +61,7 @@ function normalized(line: string): string {
     .replace(/\bfib daddr type 2\b/, 'fib daddr type local')
     .replace(/\bnfproto 2\b/, 'nfproto ipv4')
     .replace(/\bnfproto 10\b/, 'nfproto ipv6')
+    .replace(laterPattern, laterWords)
     .replace(/\bpriority raw;/, 'priority -300;')
     .replace(/\bpriority dstnat - 5;/, 'priority -105;');
 }
@@ -91,10 +92,17 @@ function matchWords(match: Match): string[] {
     ...(source === undefined ? [] : [address('saddr', source)]),
     ...(destination === undefined ? [] : [address('daddr', destination)]),
     ...(match.isForThisHost === undefined ? [] : ['fib daddr type local']),
-    // A port says the protocol already.
-    ...(ports.length > 0 || protocol === undefined ? ports : [`meta l4proto ${protocol}`]),
+    ...(match.isEstablished === undefined ? [] : ['ct state established']),
+    ...(match.isLater === undefined ? [] : [laterWords]),
+    // A port says the protocol already, and so do flags.
+    ...(ports.length > 0 || match.isLater || protocol === undefined ? ports : [`meta l4proto ${protocol}`]),
   ];
 }
+
+const laterWords = 'tcp flags & (fin | syn | rst | ack) != syn';
+/** The same in other versions of nft, and in numbers. */
+const laterPattern =
+  /\btcp flags (?:!= (?:syn|0x0?2) \/ (?:fin,syn,rst,ack|0x0?1,0x0?2,0x0?4,0x10)|& (?:\(0x0?1 \| 0x0?2 \| 0x0?4 \| 0x10\)|0x17) != (?:syn|0x0?2))/;
 
 function verdictWords(verdict: Verdict): string {
   switch (verdict.is) {

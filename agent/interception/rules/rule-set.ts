@@ -19,6 +19,10 @@ export interface Match {
   /** The packet is for an address of this host: not forwarded, not broadcast. */
   readonly isForThisHost?: true;
   readonly inInterface?: 'lo';
+  /** Of TCP: not the packet that begins a connection. */
+  readonly isLater?: true;
+  /** Of a connection that the kernel knows already. */
+  readonly isEstablished?: true;
 }
 
 export type Verdict =
@@ -77,6 +81,29 @@ export function createRuleSet(described: Interception): RuleSet {
 }
 
 /**
+ * What stays of these rules while the agent ends what it has: nothing is taken any more, and connections that were go on. The kernel
+ * translates their packets, and sees their ends, only as long as there is a rule that asks for connections.
+ */
+export function createReleasedRuleSet(described: Interception): RuleSet {
+  const { families, chains, routes } = createRuleSet(described);
+  const answering = chains
+    .filter(({ name }) => name === 'track-output')
+    .map(({ name, rules }) => ({ name, rules: rules.filter(({ why }) => why === answers) }));
+  const output: Chain = { name: 'output', rules: [leave('open connections go on', { isEstablished: true })] };
+  return { families, chains: [...answering, output], routes };
+}
+
+/** Of these rules those that take what this host sends. */
+export function withoutCallers(described: Interception): Interception {
+  const { inbound, applications } = described;
+  return {
+    ...described,
+    inbound: { ...inbound, ports: [] },
+    applications: applications?.map((each) => ({ ...each, ports: [], loopbackPorts: [] })),
+  };
+}
+
+/**
  * A question that is taken and one that the agent then asks the same server itself may come from the same port within
  * the 30 s that the kernel remembers UDP, and would be taken for the same conversation: the agent would ask itself. So
  * what is taken has its own zone. With TCP the kernel notices by itself that a connection is new.
@@ -90,7 +117,7 @@ function trackOutput(described: Interception): Rule[] {
       ({ dnsPort }): Rule => ({
         match: { protocol: 'udp', sourcePort: dnsPort },
         verdict,
-        why: 'answers to names that were asked',
+        why: answers,
       }),
     ),
     ...leaveToAgent(described),
@@ -106,6 +133,7 @@ function output(described: Interception): Rule[] {
   const { outbound, applications } = described;
   const takers = takersOf(described);
   return [
+    laterPackets,
     ...(applications === undefined ? [] : betweenApplications(described, takers)),
     // Before all others, or whatever the agent sends would come back to it.
     ...leaveToAgent(described),
@@ -150,6 +178,7 @@ function prerouting(described: Interception): Rule[] {
   if (takers.every(({ receives }) => receives.length === 0)) return [];
   const isAll = applications === undefined && inbound.ports === 'all';
   return [
+    laterPackets,
     leave('loopback', { inInterface: 'lo' }),
     ...ownPorts(described).map((port) => leave('ports of the agent', { protocol: 'tcp', destinationPort: port })),
     ...(isAll ? [leave('ssh', { protocol: 'tcp', destinationPort: ssh })] : []),
@@ -254,5 +283,11 @@ function unique(numbers: readonly number[]): number[] {
   return [...new Set(numbers)];
 }
 
+const answers = 'answers to names that were asked';
+/**
+ * To the kernel a connection begins with the first packet that it sees of it. Of those that are older than the first rule of a host that
+ * is one in the middle: redirected, it would meet nobody who knows of it, and the connection would be reset.
+ */
+const laterPackets = leave('open connections', { protocol: 'tcp', isLater: true });
 const linkLocals = ['fe80::/10'].flatMap((text) => parseCidr(text) ?? []);
 const loopbacks = ['127.0.0.0/8', '::1'].flatMap((text) => parseCidr(text) ?? []);

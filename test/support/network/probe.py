@@ -2,7 +2,8 @@
 
     probe.py serve NAME tcp/15001 udp/15053@::1 …   answers every connection and datagram with NAME:PORT, and with the
                                                 address that was meant when the kernel has redirected it; a server of
-                                                datagrams answers from the address that is asked only if that is given
+                                                datagrams answers from the address that is asked only if that is given;
+                                                kept/15001: the same on a connection that is kept, for each question
     probe.py dial                               reads a JSON list of {protocol, to, port, uid?, gid?, cgroup?, source?, from?} and
                                                 writes what each was answered
 """
@@ -31,7 +32,7 @@ def original_destination(connection):
     return str(ipaddress.ip_address(packed)), port
 
 
-def serve_tcp(name, listener):
+def serve_tcp(name, listener, is_kept=False):
     while True:
         connection, _ = listener.accept()
         local = connection.getsockname()
@@ -39,8 +40,24 @@ def serve_tcp(name, listener):
         answer = f"{name}:{local[1]}"
         if meant is not None and meant != (local[0], local[1]):
             answer += " for %s:%d" % (meant if ":" not in meant[0] else (f"[{meant[0]}]", meant[1]))
-        connection.sendall(answer.encode())
-        connection.close()
+        if not is_kept:
+            connection.sendall(answer.encode())
+            connection.close()
+        else:
+            threading.Thread(target=answer_each, args=(connection, answer), daemon=True).start()
+
+
+def answer_each(connection, answer):
+    try:
+        while connection.recv(2048):
+            connection.sendall(answer.encode())
+    except OSError:
+        pass
+    connection.close()
+
+
+def serve_kept(name, listener):
+    serve_tcp(name, listener, is_kept=True)
 
 
 def serve_udp(name, listener):
@@ -53,14 +70,15 @@ def serve(name, places):
     for place in places:
         protocol, rest = place.split("/")
         port, _, address = rest.partition("@")
-        kind, loop = (socket.SOCK_STREAM, serve_tcp) if protocol == "tcp" else (socket.SOCK_DGRAM, serve_udp)
+        loop = {"tcp": serve_tcp, "kept": serve_kept, "udp": serve_udp}[protocol]
+        kind = socket.SOCK_DGRAM if protocol == "udp" else socket.SOCK_STREAM
         for at in [address] if address else ["0.0.0.0", "::"]:
             listener = socket.socket(socket.AF_INET6 if ":" in at else socket.AF_INET, kind)
             listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             if listener.family == socket.AF_INET6:
                 listener.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
             listener.bind((at, int(port)))
-            if protocol == "tcp":
+            if protocol != "udp":
                 listener.listen(64)
             threading.Thread(target=loop, args=(name, listener), daemon=True).start()
     print("ready", flush=True)

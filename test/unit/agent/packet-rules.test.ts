@@ -19,9 +19,14 @@ describe('the packet rules of a running agent', () => {
       return { code: told.length > 0 ? 0 : 1, stdout: '', stderr: 'No such file or directory' };
     if (!line.startsWith('nft -f')) return { code: 0, stdout: '', stderr: '' };
     if (refuses) return { code: 1, stdout: '', stderr: 'Error: no' };
-    const [, uid] = /skuid (\d+)/.exec(input) ?? [];
-    told.push(uid === undefined ? 'none' : `those of ${uid}`);
+    told.push(inWords(input));
     return { code: 0, stdout: '', stderr: '' };
+  };
+  const inWords = (input: string) => {
+    if (/ct state established/.test(input)) return 'open connections';
+    const [, uid] = /skuid (\d+)/.exec(input) ?? [];
+    if (uid === undefined) return 'none';
+    return `those of ${uid}${/hook prerouting/.test(input) ? '' : ' but for callers'}`;
   };
   const of = (uid: number) => interceptionSchema.parse({ agent: { uid } });
 
@@ -62,6 +67,56 @@ describe('the packet rules of a running agent', () => {
     await Promise.all([rules.put(of(1)), rules.remove(), rules.remove(), rules.put(of(2))]);
     expect(told).to.deep.equal(['those of 1', 'none']);
     expect(isHeld).to.equal(false);
+  });
+
+  it('go by steps, after which no others come', async () => {
+    const rules = packetRules('nftables', silent, run, hold);
+    await rules.put(of(1));
+    await rules.leaveCallers();
+    await rules.leaveCallers();
+    await rules.put(of(2));
+    await rules.leaveAll();
+    await rules.leaveCallers();
+    await rules.leaveAll();
+    expect(isHeld).to.equal(true);
+    await rules.remove();
+    await rules.leaveAll();
+    expect(told).to.deep.equal(['those of 1', 'those of 1 but for callers', 'open connections', 'none']);
+    expect(isHeld).to.equal(false);
+  });
+
+  it('may be released for a while', async () => {
+    const rules = packetRules('nftables', silent, run, hold);
+    await rules.release();
+    await rules.put(of(1));
+    await rules.release();
+    await rules.put(of(1));
+    await rules.release();
+    await rules.put(undefined);
+    expect(told).to.deep.equal(['those of 1', 'open connections', 'those of 1', 'open connections', 'none']);
+  });
+
+  it('go on to the next step when one cannot be taken, and are tried again at last', async () => {
+    let refusals = 0;
+    const lacking: RunProgram = async (command, input) => {
+      const isChange = command.includes('-f');
+      if (isChange && told.length > 0 && refusals++ < 3) throw new Error('spawn nft EMFILE');
+      return run(command, input);
+    };
+    const rules = packetRules('nftables', silent, lacking, hold);
+    await rules.put(of(1));
+    await rules.leaveCallers();
+    await rules.leaveAll();
+    await rules.remove();
+    expect(told).to.deep.equal(['those of 1', 'none']);
+  });
+
+  it('are left behind when they cannot be removed, which does not keep the agent from ending', async () => {
+    const rules = packetRules('nftables', silent, run, hold);
+    await rules.put(of(1));
+    refuses = true;
+    await rules.remove();
+    expect([told, isHeld]).to.deep.equal([['those of 1'], false]);
   });
 
   it('are not told to the kernel when another agent has them', async () => {

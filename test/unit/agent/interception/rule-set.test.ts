@@ -4,9 +4,11 @@ import { formatCidr } from '../../../../agent/interception/rules/cidr.ts';
 import { type InterceptionInput, interceptionSchema } from '../../../../agent/interception/rules/description.ts';
 import {
   type ChainName,
+  createReleasedRuleSet,
   createRuleSet,
   type Rule,
   type RuleSet,
+  withoutCallers,
 } from '../../../../agent/interception/rules/rule-set.ts';
 import { parseValue } from '../../../../model/parse.ts';
 
@@ -41,6 +43,7 @@ describe('the rules of a description', () => {
         'protocol udp, destinationPort 53 -> zone',
       ],
       output: [
+        'protocol tcp, isLater true -> leave',
         'uid 1337 -> leave',
         'to 240.240.0.0/16, protocol tcp -> redirect 15001',
         'to fe80::/10 -> leave',
@@ -55,6 +58,7 @@ describe('the rules of a description', () => {
         'protocol tcp -> redirect 15001',
       ],
       prerouting: [
+        'protocol tcp, isLater true -> leave',
         'inInterface lo -> leave',
         'protocol tcp, destinationPort 15001 -> leave',
         'protocol tcp, destinationPort 15006 -> leave',
@@ -69,10 +73,10 @@ describe('the rules of a description', () => {
 
   for (const { name, input, chain, want } of [
     {
-      name: 'leave the agent alone by user, group and cgroup, before anything else',
+      name: 'leave the agent alone by user, group and cgroup, before anything that begins',
       input: { agent: { uid: 1, gid: 2, cgroup: 'a/b' } },
       chain: 'output',
-      want: ['uid 1 -> leave', 'gid 2 -> leave', 'cgroup a/b -> leave'],
+      want: ['protocol tcp, isLater true -> leave', 'uid 1 -> leave', 'gid 2 -> leave', 'cgroup a/b -> leave'],
     },
     {
       name: 'take virtual IPs before what is excluded, and after the agent and the control plane',
@@ -84,6 +88,7 @@ describe('the rules of a description', () => {
       },
       chain: 'output',
       want: [
+        'protocol tcp, isLater true -> leave',
         'uid 1337 -> leave',
         'to 10.0.0.5, protocol tcp, destinationPort 15010 -> leave',
         'to 240.1.0.0/16, protocol tcp -> redirect 15001',
@@ -113,6 +118,7 @@ describe('the rules of a description', () => {
       },
       chain: 'prerouting',
       want: [
+        'protocol tcp, isLater true -> leave',
         'inInterface lo -> leave',
         'protocol tcp, destinationPort 15001 -> leave',
         'protocol tcp, destinationPort 15006 -> leave',
@@ -156,6 +162,7 @@ describe('the rules of a description', () => {
         'gid 7, protocol udp, destinationPort 53 -> zone',
       ],
       output: [
+        'protocol tcp, isLater true -> leave',
         'to 127.0.0.0/8, uid 1337 -> leave',
         'to ::1, uid 1337 -> leave',
         'uid 1337, protocol tcp, isForThisHost true, destinationPort 80 -> redirect 202',
@@ -178,6 +185,7 @@ describe('the rules of a description', () => {
         'uid 3, protocol tcp -> redirect 301',
       ],
       prerouting: [
+        'protocol tcp, isLater true -> leave',
         'inInterface lo -> leave',
         ...own.map((port) => `protocol tcp, destinationPort ${port} -> leave`),
         'protocol tcp, isForThisHost true, destinationPort 80 -> redirect 202',
@@ -185,6 +193,29 @@ describe('the rules of a description', () => {
         'protocol tcp, isForThisHost true, destinationPort 82 -> redirect 302',
       ],
     });
+  });
+
+  it('lead nowhere any more when they are released, and keep what open connections and answers need', () => {
+    const { chains, routes } = createReleasedRuleSet(interceptionSchema.parse({ agent }));
+    expect(chains.map(({ name, rules }) => [name, rules.map(inWords)])).to.deep.equal([
+      ['track-output', ['protocol udp, sourcePort 15053 -> zone']],
+      ['output', ['isEstablished true -> leave']],
+    ]);
+    expect(routes.map(formatCidr)).to.deep.equal(['240.240.0.0/16']);
+  });
+
+  it('take no callers, and all that is sent as before, without those of callers', () => {
+    for (const input of [
+      { agent },
+      { agent, applications: [{ uids: [1], ports: [80], loopbackPorts: [80], outboundPort: 201, inboundPort: 202 }] },
+    ]) {
+      const all = createRuleSet(interceptionSchema.parse(input));
+      const found = createRuleSet(withoutCallers(interceptionSchema.parse(input)));
+      const isForCallers = ({ why }: Rule) => why === 'inbound';
+      const sent = (ruleSet: RuleSet) => chainOf(ruleSet, 'output').filter(({ match }) => match.uid !== agent.uid);
+      expect(sent(found)).to.deep.equal(sent(all));
+      expect(found.chains.flatMap(({ rules }) => rules.filter(isForCallers))).to.deep.equal([]);
+    }
   });
 
   it('are of the families that are wanted alone', () => {
@@ -240,7 +271,10 @@ describe('the rules of any description', () => {
     fc.assert(
       fc.property(descriptions, (input) => {
         const rules = rulesOf(input, 'output');
-        expect(inWords(rules[0] ?? expect.fail())).to.equal(`uid ${input.agent.uid} -> leave`);
+        expect(rules.slice(0, 2).map(inWords)).to.deep.equal([
+          'protocol tcp, isLater true -> leave',
+          `uid ${input.agent.uid} -> leave`,
+        ]);
         expect(inWords(rules.at(-1) ?? expect.fail())).to.equal(`protocol tcp -> redirect ${input.outboundPort}`);
         const firstExclusion = rules.findIndex(({ why }) => why.startsWith('excluded'));
         const lastVip = rules.findLastIndex(({ why }) => why === 'virtual IPs');

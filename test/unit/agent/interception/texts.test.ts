@@ -9,7 +9,7 @@ import {
   readOwnChains,
 } from '../../../../agent/interception/rules/iptables-text.ts';
 import { nftLines, printNftables, readNftLines } from '../../../../agent/interception/rules/nftables-text.ts';
-import { createRuleSet } from '../../../../agent/interception/rules/rule-set.ts';
+import { createReleasedRuleSet, createRuleSet } from '../../../../agent/interception/rules/rule-set.ts';
 
 const described: InterceptionInput = {
   agent: { uid: 1337, cgroup: 'system.slice/sluice.service' },
@@ -29,6 +29,7 @@ describe('the rules for nft', () => {
       'table inet sluice {',
       '\tchain output {',
       '\t\ttype nat hook output priority -105; policy accept;',
+      '\t\ttcp flags & (fin | syn | rst | ack) != syn return comment "open connections"',
       '\t\tmeta skuid 1337 return comment "the agent itself"',
       '\t\tsocket cgroupv2 level 2 "system.slice/sluice.service" return comment "the agent itself"',
       '\t\tip daddr 240.240.0.0/16 meta l4proto tcp redirect to :15001 comment "virtual IPs"',
@@ -45,6 +46,7 @@ describe('the rules for nft', () => {
       '',
       '\tchain prerouting {',
       '\t\ttype nat hook prerouting priority -105; policy accept;',
+      '\t\ttcp flags & (fin | syn | rst | ack) != syn return comment "open connections"',
       '\t\tiifname "lo" return comment "loopback"',
       '\t\ttcp dport 15001 return comment "ports of the agent"',
       '\t\ttcp dport 15006 return comment "ports of the agent"',
@@ -56,12 +58,33 @@ describe('the rules for nft', () => {
     ]);
   });
 
-  it('are the same whether nft lists names or numbers', () => {
+  it('are the same whether nft lists names or numbers, and however it lists flags', () => {
+    const flags = [
+      '!= syn / fin,syn,rst,ack',
+      '!= 0x2 / 0x1,0x2,0x4,0x10',
+      '& (0x1 | 0x2 | 0x4 | 0x10) != 0x2',
+      '& 0x17 != 0x02',
+    ];
+    for (const listed of flags) {
+      const text = printNftables(ruleSetOf(described)).replaceAll('& (fin | syn | rst | ack) != syn', listed);
+      expect(compareLines(nftLines(ruleSetOf(described)), readNftLines(text))).to.deep.equal([]);
+    }
     const numbers = printNftables(ruleSetOf(described))
       .replaceAll('l4proto tcp', 'l4proto 6')
       .replaceAll('type local', 'type 2')
       .replaceAll('priority -105;', 'priority dstnat - 5;');
     expect(compareLines(nftLines(ruleSetOf(described)), readNftLines(numbers))).to.deep.equal([]);
+  });
+});
+
+describe('rules that are released', () => {
+  const released = createReleasedRuleSet(interceptionSchema.parse(described));
+
+  it('ask for connections, in either tool', () => {
+    expect(printNftables(released)).to.include('\t\tct state established return comment "open connections go on"\n');
+    expect(printIptables(ownChains(released, 'ipv6'), [])).to.include(
+      '-A SLUICE_OUTPUT -m conntrack --ctstate ESTABLISHED -m comment --comment "open connections go on" -j RETURN\n',
+    );
   });
 });
 
@@ -73,6 +96,7 @@ describe('the rules for iptables-restore', () => {
       '*nat',
       ':SLUICE_OUTPUT - [0:0]',
       ':SLUICE_PREROUTING - [0:0]',
+      '-A SLUICE_OUTPUT -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m comment --comment "open connections" -j RETURN',
       '-A SLUICE_OUTPUT -m owner --uid-owner 1337 -m comment --comment "the agent itself" -j RETURN',
       '-A SLUICE_OUTPUT -m cgroup --path system.slice/sluice.service -m comment --comment "the agent itself" -j RETURN',
       '-A SLUICE_OUTPUT -d fe80::/10 -m comment --comment "link-local" -j RETURN',
@@ -83,6 +107,7 @@ describe('the rules for iptables-restore', () => {
       ),
       '-A SLUICE_OUTPUT -d fd00::/8 -m comment --comment "excluded addresses" -j RETURN',
       '-A SLUICE_OUTPUT -p tcp -m comment --comment "outbound" -j REDIRECT --to-ports 15001',
+      '-A SLUICE_PREROUTING -p tcp -m tcp ! --tcp-flags FIN,SYN,RST,ACK SYN -m comment --comment "open connections" -j RETURN',
       '-A SLUICE_PREROUTING -i lo -m comment --comment "loopback" -j RETURN',
       ...[15001, 15006, 15053].map(
         (port) =>
