@@ -1,4 +1,5 @@
 /** What DNS answers of the mesh: the names that the agent knows, and those that it asks the control plane for. */
+import { parseClusterName } from '../model/names.ts';
 import { ipv4Range } from '../process/ipv4-range.ts';
 import type { DnsSettings } from './agent-settings.ts';
 import type { NameAnswer, NameDirectory, NamedInstance, NamedPort } from './dns/name-directory.ts';
@@ -14,7 +15,8 @@ export interface MeshNamesOptions extends Pick<DnsSettings, 'domain' | 'vipRange
 export function meshNames({ directory, domain, vipRange }: MeshNamesOptions): NameDirectory {
   /** A service of a view is one object, and has one answer. */
   const services = new WeakMap<ServiceView, NameAnswer>();
-  const instances = new WeakMap<EndpointView, NameAnswer>();
+  /** By id: several may be at one place. */
+  const instances = new WeakMap<EndpointView, Map<string, NameAnswer>>();
   const byAddress = new WeakMap<MeshView, ReadonlyMap<string, string>>();
   const isVirtual = ipv4Range(vipRange);
   const fullName = (service: string) => `${service}.${domain}`;
@@ -35,11 +37,13 @@ export function meshNames({ directory, domain, vipRange }: MeshNamesOptions): Na
   const answerOfInstance = (service: ServiceView, id: string, view: MeshView): NameAnswer | 'unknown' => {
     const endpoint = findInstance(view, service.service, id);
     if (endpoint === undefined) return 'unknown';
-    const present = instances.get(endpoint);
+    const answers = instances.get(endpoint) ?? new Map<string, NameAnswer>();
+    instances.set(endpoint, answers);
+    const present = answers.get(id);
     if (present !== undefined) return present;
     const name = `${id}.${fullName(service.service)}`;
     const made = { is: 'instances', name, instances: [{ name, address: endpoint.address, ports: [] }] } as const;
-    instances.set(endpoint, made);
+    answers.set(id, made);
     return made;
   };
 
@@ -73,14 +77,18 @@ export function meshNames({ directory, domain, vipRange }: MeshNamesOptions): Na
   };
 }
 
-/** Those that take requests, each once. */
+/** Those that take requests, each once, with the ports that it serves. */
 function instancesOf(view: MeshView, service: string, name: string): NamedInstance[] {
-  const found = new Map<string, NamedInstance>();
+  const found = new Map<string, NamedInstance & { readonly ports: NamedPort[] }>();
   for (const cluster of view.clusters.values()) {
     if (cluster.service !== service) continue;
-    for (const { instance, address, availability } of cluster.endpoints) {
-      if (availability === 'healthy')
-        found.set(instance, { name: `${instance.toLowerCase()}.${name}`, address, ports: [] });
+    const portName = parseClusterName(cluster.name)?.port ?? '';
+    for (const { instance, address, port, availability } of cluster.endpoints) {
+      if (availability !== 'healthy') continue;
+      const known = found.get(instance) ?? { name: `${instance.toLowerCase()}.${name}`, address, ports: [] };
+      // The clusters of several subsets have the same port.
+      if (!known.ports.some((each) => each.name === portName)) known.ports.push({ name: portName, port });
+      found.set(instance, known);
     }
   }
   return [...found.values()];
@@ -90,7 +98,9 @@ function instancesOf(view: MeshView, service: string, name: string): NamedInstan
 function findInstance(view: MeshView, service: string, id: string): EndpointView | undefined {
   for (const cluster of view.clusters.values()) {
     if (cluster.service !== service) continue;
-    const found = cluster.endpoints.find(({ instance }) => instance.toLowerCase() === id);
+    const found = cluster.endpoints.find(({ instance, others }) =>
+      [instance, ...others].some((each) => each.toLowerCase() === id),
+    );
     if (found !== undefined) return found;
   }
   return undefined;

@@ -10,6 +10,8 @@ import { instanceHeaderValue } from './instance-identity.ts';
 export interface EndpointView extends Candidate {
   /** Id of the instance; '' when the server did not say. */
   readonly instance: string;
+  /** Ids of instances that are registered at the same place: traffic knows the first alone. */
+  readonly others: readonly string[];
   /** Value of the header that names whom a request is meant for; '' without an id, or without an agent that reads it. */
   readonly identity: string;
   readonly address: string;
@@ -18,6 +20,8 @@ export interface EndpointView extends Candidate {
   /** What the agent knows of it by itself; the same object as long as instance and address stay. */
   readonly load: InstanceState;
 }
+
+const nobody: readonly string[] = [];
 
 /** The limit that xDS sets to the weights of a cluster. */
 const greatestSum = 2 ** 32 - 1;
@@ -55,12 +59,13 @@ function readEndpoint(endpoint: LbEndpoint, { service, zone, known, where }: End
   if (!socket || socket.address === '' || socket.portValue < 1 || socket.portValue > 65_535) {
     throw new UnusableError(where, 'has no address and port');
   }
-  const { instance: id, agent } = fromStruct(endpoint.metadata?.filterMetadata.sluice ?? null);
+  const { instance: id, agent, others } = fromStruct(endpoint.metadata?.filterMetadata.sluice ?? null);
   const instance = typeof id === 'string' ? id : '';
   assertVisible(instance, where);
   const place = { instance, address: socket.address, port: socket.portValue };
   return {
     ...place,
+    others: Array.isArray(others) ? others.filter((other) => typeof other === 'string') : nobody,
     identity: instance === '' || agent === false ? '' : instanceHeaderValue({ service, id: instance }),
     weight: endpoint.loadBalancingWeight?.value || 1,
     health: endpoint.healthStatus,

@@ -47,12 +47,14 @@ export interface Member {
   readonly portNumber: number;
   /** Whether an agent is there. */
   readonly hasAgent: boolean;
+  /** Ids of other instances at the same place, which are not named but by their ids. */
+  readonly others: readonly string[];
 }
 
 /** Whom a cluster consists of: each address once. */
 export function membersOf(input: EndpointsInput, port: string, subset: string): Member[] {
   const wanted = Object.entries(subsetLabels(input.document, subset));
-  const byAddress = new Map<string, Member>();
+  const byAddress = new Map<string, Member & { readonly others: string[] }>();
   const candidates = input.instances
     .filter(({ state, labels }) => state !== 'starting' && wanted.every(([key, value]) => labels[key] === value))
     // Registration order differs between replicas.
@@ -61,8 +63,10 @@ export function membersOf(input: EndpointsInput, port: string, subset: string): 
     const { address, ports, hasAgent } = placeOf(instance, input.document);
     const portNumber = portOf(ports, port) ?? (input.hasOnePort ? portOf(ports, '') : undefined);
     const key = `${address}|${portNumber}`;
-    if (portNumber !== undefined && !byAddress.has(key))
-      byAddress.set(key, { instance, address, portNumber, hasAgent });
+    if (portNumber === undefined) continue;
+    const present = byAddress.get(key);
+    if (present === undefined) byAddress.set(key, { instance, address, portNumber, hasAgent, others: [] });
+    else present.others.push(instance.id);
   }
   return [...byAddress.values()];
 }
@@ -83,10 +87,17 @@ function compileLocalities(members: readonly Member[]): Input<LocalityLbEndpoint
   });
 }
 
-/** `agent: false`: nobody there knows what agents tell each other, in requests or in answers. */
-function compileEndpoint({ instance, address, portNumber, hasAgent }: Member): Input<LbEndpoint> {
+/**
+ * `agent: false`: nobody there knows what agents tell each other, in requests or in answers. `others`: by whose names DNS leads
+ * here too; sorted, for which of them is the best has nothing to do with it.
+ */
+function compileEndpoint({ instance, address, portNumber, hasAgent, others }: Member): Input<LbEndpoint> {
   const socketAddress = { protocol: SocketAddressProtocol.TCP, address, portValue: portNumber };
-  const own = { instance: instance.id, ...(!hasAgent && { agent: false }) };
+  const own = {
+    instance: instance.id,
+    ...(!hasAgent && { agent: false }),
+    ...(others.length > 0 && { others: [...others].sort() }),
+  };
   return {
     endpoint: { address: { socketAddress } },
     healthStatus: healthOf[instance.state === 'starting' ? 'passing' : instance.state],

@@ -10,6 +10,7 @@ import { type DnsServer, startDnsServer } from '../../agent/dns/dns-server.ts';
 import { systemClock } from '../../process/clock.ts';
 import type { HostPort } from '../../process/host-port.ts';
 import { findFreePorts, Processes } from '../support/processes.ts';
+import { type Mesh, startMesh } from '../support/start-mesh.ts';
 import { directory } from '../unit/agent/dns/dns-under-test.ts';
 
 const run = promisify(execFile);
@@ -118,6 +119,52 @@ describe('dig reads', () => {
   it('that a version of EDNS is not spoken', async () => {
     expect(statusOf(await dig(server, ['+edns=7', '+noednsnegotiation', 'reviews']))).to.equal('BADVERS');
   });
+});
+
+describe('of a service in hop mode direct', () => {
+  let mesh: Mesh;
+  let server: Pick<DnsServer, 'addresses'>;
+
+  before(async function () {
+    skipUnlessInstalled(this, [['dig', '-v']]);
+    mesh = await startMesh();
+    const [port] = await findFreePorts(1);
+    for (const { id, number } of [
+      { id: 'plain-1', number: 9001 },
+      { id: 'plain-2', number: 9002 },
+      { id: 'Twin-of-2', number: 9002 },
+    ]) {
+      const instance = JSON.stringify({ address: '127.0.0.1', port: number, ttl: '1h' });
+      await mesh.call('PUT', `/services/plain/instances/${id}`, instance);
+    }
+    const spec = 'hops: direct, ports: [ { name: http, port: 9000 } ]';
+    await mesh.apply(`apiVersion: sluice.dev/v1\nkind: Service\nmetadata: { name: plain }\nspec: { ${spec} }`);
+    await mesh.startCaller('web', 'web-1', { dns: `127.0.0.1:${port}` });
+    server = { addresses: [{ host: '127.0.0.1', port: port ?? 0 }] };
+  });
+  after(() => mesh?.close());
+
+  it('dig reads from an agent each instance with its own port', async () => {
+    const text = await dig(server, ['_http._tcp.plain.default.mesh.local', 'SRV']);
+    const record = (id: string, port: number) =>
+      `_http._tcp.plain.default.mesh.local. 5 IN SRV 0 0 ${port} ${id}.plain.default.mesh.local.`;
+    const address = (id: string) => `${id}.plain.default.mesh.local. 5 IN A 127.0.0.1`;
+    expect(recordsOf(text).sort()).to.deep.equal(
+      [record('plain-1', 9001), record('twin-of-2', 9002), address('plain-1'), address('twin-of-2')].sort(),
+    );
+  });
+
+  it('dig reads NXDOMAIN of a port that it does not have', async () => {
+    expect(statusOf(await dig(server, ['_grpc._tcp.plain.default.mesh.local', 'SRV']))).to.equal('NXDOMAIN');
+  });
+
+  for (const id of ['plain-1', 'plain-2', 'twin-of-2']) {
+    it(`dig reads the address of ${id}, also when another is registered at the same place`, async () => {
+      expect(recordsOf(await dig(server, [`${id}.plain.default.mesh.local`]))).to.deep.equal([
+        `${id}.plain.default.mesh.local. 5 IN A 127.0.0.1`,
+      ]);
+    });
+  }
 });
 
 describe('with dnsmasq as the resolver', () => {

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { meshNames } from '../../../agent/mesh-names.ts';
-import { Name } from '../../../proto/types.ts';
+import { HealthStatus, Name } from '../../../proto/types.ts';
 import { route, weighted } from '../routing/resources.ts';
 import { World } from './proxy/world.ts';
 import { serviceResources } from './view/resources.ts';
@@ -16,11 +16,11 @@ describe('the names of the mesh for DNS', () => {
 
   const names = () => meshNames({ directory: world.directory, domain: 'mesh.local', vipRange: '240.240.0.0/16' });
 
-  /** The service reviews with a virtual IP, by these names, and an instance Reviews-1 of it. */
+  /** The service reviews with a virtual IP, by these names, and an instance Reviews-1 of it, at the place of which others are too. */
   function reviews(...spellings: readonly string[]) {
     const resources = serviceResources({
       routes: [route('all', weighted({ [v1]: 1 }))],
-      clusters: { [v1]: [{ id: 'Reviews-1', address: '10.0.0.7', port: 9080 }] },
+      clusters: { [v1]: [{ id: 'Reviews-1', address: '10.0.0.7', port: 9080, others: ['VM-reviews'] }] },
     });
     const words = {
       service: 'reviews.default',
@@ -80,6 +80,61 @@ describe('the names of the mesh for DNS', () => {
       instances: [{ name, address: '10.0.0.7', ports: [] }],
     });
     expect(names().find('reviews.default.mesh.local', 'reviews-2')).to.equal('unknown');
+  });
+
+  it('are the address of each of several instances at one place, by its own id', () => {
+    world.directory.swap(reviews('reviews.default'));
+    const directory = names();
+    const found = ['reviews-1', 'vm-reviews', 'reviews-1'].map((id) =>
+      directory.find('reviews.default.mesh.local', id),
+    );
+    expect(found.map((each) => each !== 'unknown' && 'name' in each && each.name)).to.deep.equal([
+      'reviews-1.reviews.default.mesh.local',
+      'vm-reviews.reviews.default.mesh.local',
+      'reviews-1.reviews.default.mesh.local',
+    ]);
+    // Answers are kept by it.
+    expect(found[2]).to.equal(found[0]);
+  });
+
+  it('are the instances that take requests, each with its own ports, when applications dial these themselves', () => {
+    const [web, admin] = ['reviews.default|web|', 'reviews.default|admin|'];
+    const resources = serviceResources({
+      routes: [route('all', weighted({ [web]: 1 }))],
+      clusters: {
+        [web]: [
+          { id: 'Reviews-1', address: '10.0.0.7', port: 9080 },
+          { id: 'reviews-2', address: '10.0.0.8', port: 9081 },
+          { id: 'reviews-3', address: '10.0.0.9', port: 9082, health: HealthStatus.DRAINING },
+        ],
+        [admin]: [{ id: 'Reviews-1', address: '10.0.0.7', port: 9999 }],
+        // What a rule names besides says the same of its ports.
+        'reviews.default|web|v1': [{ id: 'Reviews-1', address: '10.0.0.7', port: 9080 }],
+      },
+    });
+    const name = { name: 'reviews.default', service: 'reviews.default', direct: true };
+    const routeConfigurations = ['reviews.default:9080'];
+    const named = Name.decode(Name.encode({ ...name, routeConfigurations, portNames: ['web'] }));
+    world.directory.swap({ ...resources, names: new Map([['reviews.default', named]]) });
+    expect(names().find('reviews.default', undefined)).to.deep.equal({
+      is: 'instances',
+      name: 'reviews.default.mesh.local',
+      instances: [
+        {
+          name: 'reviews-1.reviews.default.mesh.local',
+          address: '10.0.0.7',
+          ports: [
+            { name: 'web', port: 9080 },
+            { name: 'admin', port: 9999 },
+          ],
+        },
+        {
+          name: 'reviews-2.reviews.default.mesh.local',
+          address: '10.0.0.8',
+          ports: [{ name: 'web', port: 9081 }],
+        },
+      ],
+    });
   });
 
   it('lead back from virtual IPs, and from no other address', () => {

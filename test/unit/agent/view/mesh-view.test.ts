@@ -71,6 +71,7 @@ describe('a mesh view', () => {
     expect(view.clusters.get(v1)?.endpoints).to.deep.equal([
       {
         instance: 'reviews-1',
+        others: [],
         identity: 'reviews.default/reviews-1',
         address: '10.0.0.1',
         port: 81,

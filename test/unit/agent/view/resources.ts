@@ -25,6 +25,7 @@ export interface EndpointWords {
   readonly id?: string;
   /** Said only when it is given. */
   readonly agent?: boolean;
+  readonly others?: readonly string[];
   readonly address?: string;
   readonly port: number;
   readonly weight?: number;
@@ -111,6 +112,7 @@ function zoneOf({ zone = 'z1' }: EndpointWords): string {
 function lbEndpoint({
   id,
   agent,
+  others,
   address = '127.0.0.1',
   port,
   weight,
@@ -120,7 +122,15 @@ function lbEndpoint({
     endpoint: { address: { socketAddress: { address, portValue: port } } },
     healthStatus: health,
     ...(id !== undefined && {
-      metadata: { filterMetadata: { sluice: toStruct({ instance: id, ...(agent !== undefined && { agent }) }) } },
+      metadata: {
+        filterMetadata: {
+          sluice: toStruct({
+            instance: id,
+            ...(agent !== undefined && { agent }),
+            ...(others !== undefined && { others: [...others] }),
+          }),
+        },
+      },
     }),
     ...(weight !== undefined && { loadBalancingWeight: { value: weight } }),
   };

@@ -68,6 +68,20 @@ describe('endpoints', () => {
     });
   }
 
+  it('tell of those at one place the ids alone, but for one of them', () => {
+    const [resource] = compileEndpoints({
+      key: 'reviews.default',
+      ports: [web],
+      hasOnePort: true,
+      document: undefined,
+      subsets: [''],
+      instances: [instance('b'), instance('c', { state: 'failing' }), instance('a', { state: 'draining' })],
+    });
+    const [zone] = resource === undefined ? [] : ClusterLoadAssignment.decode(resource.bytes).endpoints;
+    const said = zone?.lbEndpoints.map(({ metadata }) => fromStruct(metadata?.filterMetadata.sluice ?? null));
+    expect(said).to.deep.equal([{ instance: 'b', others: ['a', 'c'] }]);
+  });
+
   for (const { name, input, want } of [
     { name: 'of a service without instances are none', input: {}, want: [] },
     {

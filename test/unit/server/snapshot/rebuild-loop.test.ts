@@ -38,7 +38,6 @@ describe('the rebuild loop', () => {
       world.put('reviews', 'r1');
       world.turn();
       world.put('reviews', 'not-yet-alive', { state: 'starting' });
-      world.put('reviews', 'twin');
       world.turn();
       expect(world.told).to.have.length(1);
     });
