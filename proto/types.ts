@@ -605,6 +605,7 @@ export interface Instance {
   readonly zone: string;
   readonly health: Health | null;
   readonly application: Application | null;
+  readonly intercepts: boolean;
 }
 
 /** google.protobuf.Int32Value */

@@ -13,11 +13,13 @@ export interface ListeningPort {
   readonly address: HostPort;
 }
 
+type InstanceSettings = Pick<AgentSettings, 'advertise' | 'appAdvertise' | 'interception' | 'labels' | 'zone'>;
+
 /** Undefined without application. What a server sees of us may differ by server, when we listen on all addresses. */
 export async function instanceFor(
   server: HostPort,
   ports: readonly ListeningPort[],
-  { advertise, appAdvertise, labels, zone }: Pick<AgentSettings, 'advertise' | 'appAdvertise' | 'labels' | 'zone'>,
+  { advertise, appAdvertise, interception, labels, zone }: InstanceSettings,
 ): Promise<Input<Instance> | undefined> {
   const [first] = ports;
   if (first === undefined) return undefined;
@@ -25,6 +27,7 @@ export async function instanceFor(
     address: advertise?.address ?? (await reachable(first.address.host, server)),
     ports: Object.fromEntries(ports.map(({ name, address }) => [name, advertise?.port ?? address.port])),
     application: applicationOf(appAdvertise, first.name),
+    ...(interception && { intercepts: true }),
     labels,
     zone,
   };

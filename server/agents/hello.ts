@@ -41,6 +41,7 @@ const helloSchema = z.object({
     .object({
       ...place.shape,
       application: place.nullable(),
+      intercepts: z.boolean(),
       labels: labels.refine((map) => Object.keys(map).length <= mostLabels, `at most ${mostLabels} labels`),
       weight: z.int().max(1_000_000),
       zone: z.string().max(253),
@@ -81,12 +82,13 @@ export function readHello(hello: Hello): Registration {
 }
 
 function recordOf(
-  { application, weight, ...said }: NonNullable<z.output<typeof helloSchema>['instance']>,
+  { application, intercepts, weight, ...said }: NonNullable<z.output<typeof helloSchema>['instance']>,
   known: InstanceRef & Pick<InstanceRecord, 'state'>,
 ): InstanceRecord {
   return {
     ...said,
     ...(application && { application }),
+    ...(intercepts && { intercepts }),
     ...known,
     weight: weight === 0 ? 1 : weight,
     source: 'agent',

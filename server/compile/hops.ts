@@ -34,12 +34,18 @@ export function placeOf(
 export function hopProblems(documents: readonly Resource[], instances: readonly InstanceRecord[]): ClientProblem[] {
   const service = documents.find((each) => each.kind === 'Service');
   if (service === undefined || service.spec.hops === 'both') return [];
-  const hidden = instances.filter(({ source, application }) => source === 'agent' && !application);
+  const intercepting = instances.filter(({ intercepts }) => intercepts);
+  const hidden = instances.filter(
+    ({ source, application, intercepts }) => source === 'agent' && !application && !intercepts,
+  );
   const elsewhere = instances.filter((instance) => !listensAtPortsOf(service, instance));
   const routes = documents.filter((each) => each.kind === 'Route');
   const sentences = [
     isAgentLeftOut(service) && hidden.length > 0
       ? `callers go on to dial the agents of ${namesOf(hidden)}, which have not said where their applications are; start them with --app-advertise`
+      : '',
+    isAgentLeftOut(service) && intercepting.length > 0
+      ? `requests go on to pass the agents of ${namesOf(intercepting)}, to which packet rules bring what is dialled at their applications; to leave them out, register the instances without agents and end these`
       : '',
     service.spec.hops === 'direct' && elsewhere.length > 0
       ? `applications that take addresses from DNS dial the port of the service, at which ${namesOf(elsewhere)} do not listen; give the Service the port of its instances`

@@ -28,6 +28,8 @@ export interface InstanceRecord extends InstanceRef {
   readonly ports: Readonly<Record<string, number>>;
   /** Where its application is without its agent; absent when nobody has said. */
   readonly application?: InstancePlace;
+  /** Packet rules bring to its agent what is dialled at the application. */
+  readonly intercepts?: true;
   readonly labels: Readonly<Record<string, string>>;
   /** Relative share of the load, at least 1. */
   readonly weight: number;

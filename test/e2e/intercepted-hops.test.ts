@@ -45,11 +45,16 @@ describe('hops, while packet rules bring applications to their agents', function
     await started.says(/"msg":"ready/);
   }
 
-  async function apply(hops: Hops): Promise<void> {
+  /** What it warned of. */
+  async function apply(hops: Hops): Promise<readonly string[]> {
     const curl = ['curl', '--silent', '-X', 'POST', '-H', 'content-type: application/yaml', '--data-binary', '@-'];
     const result = await callee.run([...curl, `${api}/apply?wait=10s`], rules(hops));
-    const { rollout } = JSON.parse(result?.stdout ?? '') as { rollout: { pending: unknown[]; rejected: unknown[] } };
+    const { rollout, warnings } = JSON.parse(result?.stdout ?? '') as {
+      rollout: { pending: unknown[]; rejected: unknown[] };
+      warnings: { message: string }[];
+    };
     expect([...rollout.pending, ...rollout.rejected]).to.deep.equal([]);
+    return warnings.map(({ message }) => message);
   }
 
   before(async function () {
@@ -69,6 +74,11 @@ describe('hops, while packet rules bring applications to their agents', function
   after(async () => {
     await processes.close();
     network.close();
+  });
+
+  it('say by name which agents they cannot leave out', async () => {
+    expect((await apply('client')).join()).to.contain('requests go on to pass the agents of "reviews-1"');
+    expect(await apply('both')).to.deep.equal([]);
   });
 
   it('switch each to each other one while requests run: none fails, and no connection is closed', async () => {

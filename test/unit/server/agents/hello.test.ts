@@ -48,6 +48,11 @@ describe('a hello', () => {
     });
   });
 
+  it('says of an instance that its agent intercepts, only when it does', () => {
+    const said = [true, false].map((intercepts) => read({ ...hello, instance: { ...instance, intercepts } }).instance);
+    expect(said.map((each) => each?.intercepts)).to.deep.equal([true, undefined]);
+  });
+
   for (const { health, want } of [
     { health: { state: HealthState.STARTING }, want: 'starting' },
     { health: { state: HealthState.PASSING }, want: 'passing' },

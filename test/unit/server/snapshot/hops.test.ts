@@ -101,6 +101,17 @@ describe('the hops of a service', () => {
         'Service default/reviews: spec.hops: hops: client: callers go on to dial the agents of "a", "b", which have not said where their applications are; start them with --app-advertise',
       ]));
 
+    for (const hops of ['client', 'direct']) {
+      it(`is to leave out agents that intercept what is dialled at their applications, with ${hops}`, () => {
+        const application = { address: '10.0.0.1', ports: { http: 9080 } };
+        const intercepts = { source: 'agent', intercepts: true, ports: { http: 9080 } } as const;
+        const [said, silent] = [instance('said', { ...intercepts, application }), instance('silent', intercepts)];
+        expect(problems(hops, said, silent)[0]).to.equal(
+          `Service default/reviews: spec.hops: hops: ${hops}: requests go on to pass the agents of "said", "silent", to which packet rules bring what is dialled at their applications; to leave them out, register the instances without agents and end these`,
+        );
+      });
+    }
+
     it('is to apply rules where callers pass on what they are given', () =>
       expect(problems('server', hidden('a'))).to.deep.equal([
         'Service default/reviews: spec.hops: hops: server: callers pass requests on without the rules of Route default/reviews',
