@@ -2,9 +2,10 @@
  * Applications that know nothing of the mesh, on hosts of their own: they dial what their registry or DNS tells them, and
  * packet rules bring them to the agent. Each step of the way from no mesh to two sidecars and back.
  */
-import { chmodSync, chownSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { chmodSync, chownSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { expect } from 'chai';
+import { fencesOf } from '../support/fences.ts';
 import type { NetworkNamespace } from '../support/network-namespaces.ts';
 import { NetworkNamespaces, skipUnlessNamespaces } from '../support/network-namespaces.ts';
 import {
@@ -19,6 +20,10 @@ import {
 } from '../support/plain-applications.ts';
 import { Processes } from '../support/processes.ts';
 import type { TestProcess } from '../support/test-process.ts';
+
+/** The file of the agent that stands beside both instances of a host. */
+const guide = readFileSync(new URL('../../docs/migration.md', import.meta.url), 'utf8');
+const bothInstances = fencesOf(guide).find(({ info }) => info === 'yaml agent')?.text ?? '';
 
 /** Of applications: not the agent's. */
 const uid = 2000;
@@ -217,6 +222,56 @@ for (const backend of ['nftables', 'iptables'] as const) {
       expect((await external.ended).code).to.equal(0);
       await printed(caller, [...sluice, 'intercept', 'uninstall']);
       expect(caller.dump()).to.not.match(/sluice|15001|240\.240/);
+    });
+
+    describe('with one agent beside both instances of a host, by the file of the guide', () => {
+      let file: string;
+      let beside: TestProcess;
+
+      /** What the inbound of each has carried. */
+      const carried = async (): Promise<Record<string, number>> => {
+        const { entries } = JSON.parse(await printed(callee, ['curl', '--silent', 'http://127.0.0.1:15000/stats'])) as {
+          entries: Record<string, { traffic: { inbound?: { requests: number } } }>;
+        };
+        return Object.fromEntries(
+          Object.entries(entries).map(([id, { traffic }]) => [id, traffic.inbound?.requests ?? 0]),
+        );
+      };
+
+      before(async () => {
+        file = join(processes.folder, 'guide.yaml');
+        const text = bothInstances
+          .replace('intercept: nftables', `intercept: ${backend}`)
+          .replace('/var/lib/sluice', processes.makeFolder('state-guide'));
+        writeFileSync(file, text);
+        beside = processes.start(callee.inside([...sluice, 'agent', '--config', file]), { name: 'agent' });
+        await beside.until('become ready', () =>
+          beside.log.find(({ msg, entry }) => entry === undefined && /^ready/.test(String(msg))),
+        );
+      });
+
+      it('have their requests carried by it, each by its own entry', async () => {
+        expect(await get('http://10.78.0.2:12221/', 10)).to.deep.equal({ v1: 10 });
+        expect(await get('http://10.78.0.2:12222/', 5)).to.deep.equal({ v2: 5 });
+        expect(await carried()).to.deep.equal({ 'reviews-a': 10, 'reviews-b': 5 });
+      });
+
+      it('have the split as callers on the same host, by an entry more', async () => {
+        const dial = async () =>
+          answers(await printed(callee, [...asUser(uid), ...curl('http://10.78.0.2:12221/', 100)]));
+        expect(await dial()).to.deep.equal({ v1: 100 });
+        writeFileSync(file, `${readFileSync(file, 'utf8')}\n  - { service: web, id: web-2, uid: ${uid} }\n`);
+        beside.signal('SIGHUP');
+        await beside.until('change its entries', () => beside.log.find(({ msg }) => msg === 'entries have changed'));
+        expect(await dial()).to.deep.equal({ v1: 90, v2: 10 });
+      });
+
+      it('reach them without it when it has ended', async () => {
+        beside.signal('SIGTERM');
+        expect((await beside.ended).code).to.equal(0);
+        expect(await get('http://10.78.0.2:12222/', 10)).to.deep.equal({ v2: 10 });
+        expect(callee.dump()).to.not.match(/sluice|15006|240\.240/);
+      });
     });
 
     describe('with an agent beside an instance', () => {

@@ -38,11 +38,12 @@ describe('docs/shared-agent.md', () => {
     });
   }
 
-  it('shows a file that is taken', () => {
+  it('shows a file that is taken, and so does the guide', () => {
     const folder = mkdtempSync(join(tmpdir(), 'sluice-settings-'));
     const config = join(folder, 'agent.yaml');
-    const files = fencesOf(page).filter(({ info }) => info === 'yaml agent');
-    expect(files).to.have.length(1);
+    const guide = readFileSync(new URL('../../../docs/migration.md', import.meta.url), 'utf8');
+    const files = [page, guide].flatMap((each) => fencesOf(each).filter(({ info }) => info === 'yaml agent'));
+    expect(files).to.have.length(2);
     for (const { text } of files) {
       writeFileSync(config, text);
       const loaded = loadSharedSettings({ flags: { config }, environment: {} });
