@@ -4,9 +4,10 @@ import { formatHostPort, type HostPort } from '../process/host-port.ts';
 import type { Logger } from '../process/log.ts';
 import type { AgentSettings, Upstream } from './agent-settings.ts';
 import type { Load } from './balance/balancer.ts';
-import { OwnConnections } from './http1/own-connections.ts';
+import { arrivedFrom, OwnConnections } from './http1/own-connections.ts';
 import { type OpenPort, openForBothFamilies, openPort } from './http1/port.ts';
 import { callerOf, redirectedFrom } from './http1/redirected.ts';
+import type { SocketHandle } from './http1/socket-handle.ts';
 import { startInbound, startRedirectedInbound } from './proxy/inbound.ts';
 import type { ProxyListener } from './proxy/listener.ts';
 import { startOutbound, startUpstream } from './proxy/outbound.ts';
@@ -96,7 +97,21 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
   const closeAll = async () => {
     await Promise.all(started.map(({ listener }) => listener.close()));
   };
-  const ownConnections = settings.interception && new OwnConnections();
+  const own = { outbound: new OwnConnections(), upstreams: new OwnConnections(), inbound: new OwnConnections() };
+  const allOwn = Object.values(own);
+  const onLoop = loopWarning(log, clock);
+  /** What these have begun must not come here. */
+  const comesBack = (from: readonly OwnConnections[]) => (handle: SocketHandle) => {
+    const at = arrivedFrom(from, handle);
+    if (at !== undefined) onLoop(at, 'port');
+    return at !== undefined;
+  };
+  // From outbound to an upstream's port and on to the inbound is a way that ends; each other one between them is a part of a circle.
+  const loops = {
+    outbound: { ownConnections: own.outbound, comesBack: comesBack(allOwn) },
+    upstreams: { ownConnections: own.upstreams, comesBack: comesBack([own.upstreams, own.inbound]) },
+    inbound: { ownConnections: own.inbound, comesBack: comesBack([own.inbound]) },
+  };
   const limits = { ...unlimited, ...settings.limits };
   // Callers that take all of an application's room must not keep it from calling others.
   const clientLimits = { outbound: new CircuitBreaker(limits), inbound: new CircuitBreaker(limits) };
@@ -107,7 +122,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     const onFault = (error: unknown) =>
       log.error({ err: error, listener: name }, 'a request failed by a fault of the agent');
     const listener = closedOnce(
-      await begin({ name, listen, open: open.plain, statistics: counted, accessLog, clock, onFault, ownConnections }),
+      await begin({ name, listen, open: open.plain, statistics: counted, accessLog, clock, onFault }),
     );
     started.push({ name, listener, statistics: counted });
     return listener;
@@ -117,16 +132,17 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
     const mesh = { directory: options.directory, random: options.random };
     const { namespace } = settings;
     const forwarded = settings.forwardedHeaders;
-    const interception = ownConnections && {
-      vipRange: settings.interception?.vipRange ?? '',
+    const interception = settings.interception && {
+      vipRange: settings.interception.vipRange,
       destinationOf: redirectedFrom,
       callerOf,
-      ownConnections,
-      onLoop: loopWarning(log, clock),
+      ownConnections: { has: (from: HostPort, to: HostPort) => allOwn.some((each) => each.has(from, to)) },
+      onLoop: (destination: HostPort) => onLoop(destination, 'rules'),
     };
     const outbound = await start('outbound', settings.outbound, (common) =>
       startOutbound({
         ...common,
+        ...loops.outbound,
         ...mesh,
         open: interception === undefined ? open.plain : open.redirected,
         clientLimits: clientLimits.outbound,
@@ -139,7 +155,15 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       const name = upstreamName({ host, port });
       const service = meshName(host, namespace) ?? host;
       const listener = await start(name, listen, (common) =>
-        startUpstream({ ...common, ...mesh, clientLimits: clientLimits.outbound, service, port, forwarded }),
+        startUpstream({
+          ...common,
+          ...loops.upstreams,
+          ...mesh,
+          clientLimits: clientLimits.outbound,
+          service,
+          port,
+          forwarded,
+        }),
       );
       upstreams.push({ name, address: listener.address });
     }
@@ -159,6 +183,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       const listener = await start('inbound', first.inbound, (common) =>
         startRedirectedInbound({
           ...common,
+          ...loops.inbound,
           open: open.redirected,
           clientLimits: clientLimits.inbound,
           ports,
@@ -180,6 +205,7 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
       const listener = await start(counted, listen, (common) =>
         startInbound({
           ...common,
+          ...loops.inbound,
           clientLimits: clientLimits.inbound,
           app,
           identity,
@@ -267,12 +293,14 @@ function formatPort({ name, address }: ListeningPort): string {
 export function addressesInWords({
   outbound,
   inbound,
+  redirected,
   upstreams,
   dns,
-}: Pick<Listeners, 'outbound' | 'inbound' | 'upstreams'> & { readonly dns: readonly HostPort[] }) {
+}: Pick<Listeners, 'outbound' | 'inbound' | 'redirected' | 'upstreams'> & { readonly dns: readonly HostPort[] }) {
   return {
     outbound: formatHostPort(outbound),
-    inbound: inbound.map(formatPort),
+    // Callers dial the application, and rules bring them to one port for all of its own.
+    inbound: redirected === undefined ? inbound.map(formatPort) : [formatHostPort(redirected)],
     upstreams: upstreams.map(formatPort),
     ...(dns.length > 0 && { dns: dns.map(formatHostPort) }),
   };
@@ -288,15 +316,18 @@ interface Started {
 /** Told of once a minute, however many there are: each would be thousands without it. */
 const warnAgainMs = 60_000;
 
-function loopWarning(log: Logger, clock: Clock): (destination: HostPort) => void {
-  let warnedMs = Number.NEGATIVE_INFINITY;
-  return (destination) => {
-    if (clock.now() - warnedMs < warnAgainMs) return;
-    warnedMs = clock.now();
-    log.warn(
-      { destination: formatHostPort(destination) },
-      'refused a connection of the agent itself, which packet rules bring back: they have to let alone what its user, group or cgroup sends',
-    );
+const loopSentences = {
+  rules:
+    'refused a connection of the agent itself, which packet rules bring back: they have to let alone what its user, group or cgroup sends',
+  port: 'refused a connection of the agent itself to this port of its own: an instance, or its application, is said to be here',
+};
+
+function loopWarning(log: Logger, clock: Clock): (destination: HostPort, by: keyof typeof loopSentences) => void {
+  const warnedMs = { rules: Number.NEGATIVE_INFINITY, port: Number.NEGATIVE_INFINITY };
+  return (destination, by) => {
+    if (clock.now() - warnedMs[by] < warnAgainMs) return;
+    warnedMs[by] = clock.now();
+    log.warn({ destination: formatHostPort(destination) }, loopSentences[by]);
   };
 }
 
@@ -308,5 +339,4 @@ interface CommonOptions {
   readonly accessLog: AccessLog | undefined;
   readonly clock: Clock;
   readonly onFault: (error: unknown) => void;
-  readonly ownConnections: OwnConnections | undefined;
 }

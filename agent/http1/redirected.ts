@@ -8,7 +8,7 @@ export type DestinationOf = (handle: SocketHandle) => HostPort | undefined;
 
 export const redirectedFrom: DestinationOf = (handle) => {
   const descriptor: unknown = Reflect.get(handle, 'fd');
-  const local = endOf(handle, 'getsockname');
+  const local = arrivedAt(handle);
   if (typeof descriptor !== 'number' || descriptor < 0 || local === undefined) return undefined;
   return originalDestination(descriptor, local);
 };
@@ -16,6 +16,11 @@ export const redirectedFrom: DestinationOf = (handle) => {
 /** The other side; undefined when it is gone already. */
 export function callerOf(handle: SocketHandle): HostPort | undefined {
   return endOf(handle, 'getpeername');
+}
+
+/** This side; undefined when it is gone already. */
+export function arrivedAt(handle: SocketHandle): HostPort | undefined {
+  return endOf(handle, 'getsockname');
 }
 
 function endOf(handle: SocketHandle, name: 'getsockname' | 'getpeername'): HostPort | undefined {

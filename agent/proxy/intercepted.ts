@@ -21,7 +21,7 @@ export interface InterceptionOptions {
   /** Of virtual IPs: "240.240.0.0/16". */
   readonly vipRange: string;
   /** What this process has dialled itself. */
-  readonly ownConnections: OwnConnections;
+  readonly ownConnections: Pick<OwnConnections, 'has'>;
   readonly callerOf: DestinationOf;
   /** Called for each connection of this process's own that rules bring back. */
   readonly onLoop: (destination: HostPort) => void;

@@ -43,8 +43,10 @@ export interface ListenerOptions {
   readonly onFault?: (error: unknown) => void;
   /** What clients may have under way at the same time; several listeners may share them. None when not given. */
   readonly clientLimits?: CircuitBreaker | undefined;
-  /** Of this process; where packet rules bring connections. */
+  /** Where those are noted that this listener begins. */
   readonly ownConnections?: OwnConnections | undefined;
+  /** Whether the agent has come here itself, where it must not: such a connection is closed. Nobody's when not given. */
+  readonly comesBack?: ((handle: SocketHandle) => boolean) | undefined;
 }
 
 export interface ProxyListener {
@@ -119,8 +121,8 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     clientLimits = new CircuitBreaker(unlimited),
   } = options;
   const deadlines = new Deadlines(clock, onFault);
-  const pools = new Pools({ deadlines, onFault });
   const { ownConnections } = options;
+  const pools = new Pools({ deadlines, onFault, ownConnections });
   const call = { statistics, pools, deadlines, clock, random, onFault, ownConnections, clientLimits };
   const mirrors = new Mirrors(call);
   const context: ExchangeContext = {
@@ -165,7 +167,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     limits: clientLimits,
     accept(handle, onClosed) {
       statistics.countConnection('accepted');
-      const decided = kind.protocol?.(handle) ?? 'http';
+      const decided = options.comesBack?.(handle) === true ? 'refused' : (kind.protocol?.(handle) ?? 'http');
       if (decided === 'refused') {
         statistics.countConnection('refused');
         return new RefusedConnection(handle, onClosed);
