@@ -69,6 +69,32 @@ describe('sluice intercept', () => {
     },
     { sentence: 'no agent', args: ['install'], says: '--agent-uid, --agent-gid or --agent-cgroup: ' },
     { sentence: 'no agent to check for', args: ['check'], says: '--agent-uid, --agent-gid or --agent-cgroup: ' },
+    {
+      sentence: 'all that is wrong at once',
+      args: [
+        ...[
+          'install',
+          '--server',
+          'foo:1',
+          '--vip-range',
+          '240.0.0.0/33',
+          '--exclude-uids',
+          '1,x',
+          '--own-ports',
+          '1,,2',
+        ],
+        ...['--agent-uid', 'me', '--inbound-ports', '80,http', '--dns-port', '0'],
+      ],
+      says: [
+        '--agent-uid: must be a number; it is "me"',
+        '--own-ports: must be numbers separated by commas',
+        '--server: "foo:1" must be IP:PORT: rules cannot follow a name',
+        '--exclude-uids: must be numbers separated by commas; it is "x"',
+        '--inbound-ports: must be all, none, or a list separated by commas; it is "http"',
+        '--dns-port: must be at least 1; found 0',
+        '--vip-range: must be an address or a range, such as 10.0.0.0/8 or fd00::/8',
+      ].join('\n'),
+    },
     { sentence: 'a user by name', args: ['install', '--agent-uid', 'web'], says: 'must be a number' },
     {
       sentence: 'a port beyond all',
