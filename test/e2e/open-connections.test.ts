@@ -43,6 +43,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
       const command = [...sluice, 'agent', ...flags, '--server', '10.75.0.2:15010', '--intercept', backend];
       const agent = processes.start(bare.inside(command), { name: 'agent' });
       await agent.says(/"msg":"ready/);
+      expect((await agent.logged('listening')).inbound).to.deep.equal(['0.0.0.0:15006']);
       expect(await ask(older)).to.deep.equal(answers);
 
       const brought = await hold();
