@@ -44,6 +44,8 @@ export interface Asked {
   readonly isWildcard: boolean;
   /** Streams with the same names have the same, as long as they have them. */
   readonly content: object;
+  /** Whether there may be others with the same names. */
+  readonly isShared: boolean;
 }
 
 /** A rest is known as long as somebody asks for what it is about. */
@@ -65,7 +67,9 @@ export class Rests {
   /** Type URL, and whether all of it is asked for, as an object. */
   readonly #kinds = new Map<string, object>();
 
-  of(view: ClientView, asked: readonly Asked[]): Rest {
+  /** Undefined: nobody else can be there, and a stream by itself has nothing of it. */
+  of(view: ClientView, asked: readonly Asked[]): Rest | undefined {
+    if (!asked.every(({ isShared }) => isShared)) return undefined;
     let place = this.#begin.to(view);
     for (const { typeUrl, isWildcard, content } of asked) place = place.to(this.#kind(typeUrl, isWildcard)).to(content);
     place.rest ??= new Rest(asked.some(({ isWildcard }) => isWildcard));

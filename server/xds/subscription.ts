@@ -70,6 +70,11 @@ export class Subscription<Member = unknown> {
     return this.#names.content;
   }
 
+  /** Whether other streams may have the same names. */
+  get isShared(): boolean {
+    return this.#names.names.size === 0 || this.#names.members.size > 1;
+  }
+
   covers(name: string): boolean {
     return this.#wildcard || this.#names.names.has(name);
   }

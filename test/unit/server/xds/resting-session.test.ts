@@ -98,6 +98,8 @@ describe('a session that rests', () => {
   function openAll(count: number, streams = new Streams(mesh, new Rests())): Either[] {
     const sessions = Array.from({ length: count }, () => streams.open());
     for (const session of sessions) askForAll(session);
+    // Whoever came first was alone until now.
+    for (const session of sessions) session.flush();
     mesh.onChange((change) => {
       for (const session of sessions) session.onChange(change);
     });
@@ -134,6 +136,22 @@ describe('a session that rests', () => {
     expect(states(first, 'a.default:80')).to.deep.equal(['acked']);
     expect(states(second, 'a.default:80')).to.deep.equal(['nacked']);
     expect(states(second, 'b.default:80')).to.deep.equal(['acked']);
+  });
+
+  it('works out by itself what nobody else can have worked out: with a wildcard and few names', () => {
+    const streams = new Streams(mesh, new Rests());
+    const sessions = [streams.open(), streams.open()];
+    for (const session of sessions) {
+      settle(session, step(session, { typeUrl: cluster, subscribe: ['*'] }));
+      settle(session, step(session, { typeUrl: routes, subscribe: ['a.default:80'] }));
+    }
+    mesh.onChange((change) => {
+      for (const session of sessions) session.onChange(change);
+    });
+    mesh.apply(weights(3));
+    const [first, second] = sessions.map((session) => session.flush());
+    expect(second).to.deep.equal(first);
+    expect(second).to.not.equal(first);
   });
 
   it('does not take a step that leads to an older state', () => {
