@@ -86,8 +86,12 @@ export function problemsOfDocuments(
   return kinds.flatMap((kind) => problemsOfInput(input, kind));
 }
 
-/** Whether these very documents, and no others, are what the service was compiled from. */
-function isMadeOf({ input: { document, routes, policies } }: ServiceSnapshot, documents: readonly Resource[]): boolean {
+/** Whether these very documents, and nothing else, are what the service was compiled from: it keeps no port for the sake of callers. */
+function isMadeOf(
+  { input: { document, routes, policies, ports } }: ServiceSnapshot,
+  documents: readonly Resource[],
+): boolean {
+  if (ports.length !== (document?.spec.ports ?? defaultPorts).length) return false;
   const sources = new Set<Resource>([...(document ? [document] : []), ...routes, ...policies]);
   return sources.size === documents.length && documents.every((each) => sources.has(each));
 }

@@ -19,12 +19,12 @@ import { Admission } from './admission.ts';
 import { AdsStream, type AdsStreamOptions, type StreamHost, type StreamReport } from './ads-stream.ts';
 import { AgentSession } from './agent-session.ts';
 import { ClientViews } from './client-views.ts';
+import { Cohorts } from './cohort.ts';
+import { CohortSession } from './cohort-session.ts';
 import { ForeignSession } from './foreign-session.ts';
 import { forgetFullResponses } from './full-responses.ts';
 import { identityOf, longestText, nodeFault, type StreamIdentity } from './identity.ts';
 import { PushQueue } from './push-queue.ts';
-import { Rests } from './rest.ts';
-import { RestingSession } from './resting-session.ts';
 import type { Oddity, Protocol, RefusedResource, Request } from './session.ts';
 import { Siblings } from './siblings.ts';
 import { SubscriptionIndex } from './subscription-index.ts';
@@ -67,7 +67,7 @@ export class AdsService<Report extends StreamReport> {
   readonly #kinds = new Map<ClientKind, number>();
   readonly #queue: PushQueue;
   readonly #views: ClientViews;
-  readonly #rests = new Rests();
+  readonly #cohorts = new Cohorts();
   readonly #siblings = new Siblings<AdsStream<Report>>();
   readonly #admission: Admission;
   readonly index: SubscriptionIndex<AdsStream<Report>>;
@@ -229,7 +229,7 @@ export class AdsService<Report extends StreamReport> {
     else this.#kinds.set(kind, count);
   }
 
-  #foreignSession(stream: AdsStream<Report>, { protocol, typeUrl }: Door): RestingSession<AdsStream<Report>> {
+  #foreignSession(stream: AdsStream<Report>, { protocol, typeUrl }: Door): CohortSession<AdsStream<Report>> {
     const { cache, log } = this.#options;
     const { identity } = stream;
     const { view, problems } = this.#views.viewOf(identity, typeUrl === '' ? undefined : protocol);
@@ -244,7 +244,7 @@ export class AdsService<Report extends StreamReport> {
       protocol,
       allowsLegacyWildcard: identity.kind !== 'grpc',
     });
-    return new RestingSession({ session, cache, rests: this.#rests });
+    return new CohortSession({ session, cache, cohorts: this.#cohorts });
   }
 }
 

@@ -4,11 +4,11 @@ import type { ServerCall } from '../grpc/server-call.ts';
 import { status } from '../grpc/status.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AgentSession } from './agent-session.ts';
+import { CohortSession } from './cohort-session.ts';
 import { encodeResponse } from './encode-response.ts';
 import type { StreamIdentity } from './identity.ts';
 import { mostStandstillMs, Outbox } from './outbox.ts';
 import { Patience } from './patience.ts';
-import { RestingSession } from './resting-session.ts';
 import type { Effect, HeldResource, Oddity, Protocol, Request, Response } from './session.ts';
 import type { Sibling } from './siblings.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
@@ -79,7 +79,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   readonly #protocol: Protocol;
   readonly #typeUrl: string;
   readonly #host: StreamHost<Report>;
-  #session: AgentSession | RestingSession<AdsStream<Report>> | undefined;
+  #session: AgentSession | CohortSession<AdsStream<Report>> | undefined;
   readonly #outbox: Outbox;
   /** Whether the index has it for everything. */
   #holdsEverything = false;
@@ -105,9 +105,9 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     });
   }
 
-  start(session: AgentSession | RestingSession<AdsStream<Report>>): void {
+  start(session: AgentSession | CohortSession<AdsStream<Report>>): void {
     this.#session = session;
-    if (session instanceof RestingSession) {
+    if (session instanceof CohortSession) {
       const { clock } = this.#host;
       this.#waits = { overdue: new Patience(overdueMs, clock), unasked: new Patience(overdueMs, clock) };
     }
@@ -125,19 +125,19 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   }
 
   areClustersUnderWay(has: (cluster: string) => boolean): boolean {
-    return this.#session instanceof RestingSession && this.#session.areClustersUnderWay(has);
+    return this.#session instanceof CohortSession && this.#session.areClustersUnderWay(has);
   }
 
   hasTaken(typeUrl: string, name: string): boolean {
-    return this.#session instanceof RestingSession && this.#session.hasTaken(typeUrl, name);
+    return this.#session instanceof CohortSession && this.#session.hasTaken(typeUrl, name);
   }
 
   refuses(typeUrl: string, name: string): boolean {
-    return this.#session instanceof RestingSession && this.#session.refuses(typeUrl, name);
+    return this.#session instanceof CohortSession && this.#session.refuses(typeUrl, name);
   }
 
   ownersOfRefused(): ReadonlySet<string> {
-    return this.#session instanceof RestingSession ? this.#session.ownersOfRefused() : new Set();
+    return this.#session instanceof CohortSession ? this.#session.ownersOfRefused() : new Set();
   }
 
   onRequest(request: Request): void {
@@ -179,7 +179,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     if (session === undefined) return;
     if (this.#outbox.isFull()) {
       this.#settle();
-    } else if (session instanceof RestingSession && session.hasMuchToSend) {
+    } else if (session instanceof CohortSession && session.hasMuchToSend) {
       this.#flushInTurn();
     } else {
       this.#flushNow();
@@ -265,7 +265,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
         case 'send':
           this.#send(effect.response);
           if (effect.mark) this.report.onSent(effect.mark.revision, effect.mark.touched);
-          else if (this.#session instanceof RestingSession) this.report.onSent(this.#session.revision, 0);
+          else if (this.#session instanceof CohortSession) this.report.onSent(this.#session.revision, 0);
           break;
         case 'applied':
           this.report.onApplied(effect);
@@ -334,13 +334,13 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
 
   #onOverdue(): void {
     this.#guarded(() => {
-      if (this.#session instanceof RestingSession) this.#perform(this.#session.onOverdue());
+      if (this.#session instanceof CohortSession) this.#perform(this.#session.onOverdue());
     });
   }
 
   /** Its clusters are waited for no longer, whatever they wait for themselves. */
   giveUpClusters(): void {
-    if (this.#session instanceof RestingSession) this.#session.giveUpClusters();
+    if (this.#session instanceof CohortSession) this.#session.giveUpClusters();
   }
 }
 

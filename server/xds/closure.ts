@@ -27,8 +27,8 @@ export function resourcesIn(snapshot: ServiceSnapshot | undefined): Names {
   );
 }
 
-/** How a service comes from one snapshot to another. */
-export interface Step {
+/** How what agents need of a service changes from one snapshot to another. */
+export interface ClosureChange {
   readonly to: WeakRef<ServiceSnapshot>;
   /** What came, went or changed. */
   readonly names: Names;
@@ -36,18 +36,18 @@ export interface Step {
 }
 
 /**
- * The last step from a snapshot that was asked for: a thousand agents take the same. Neither snapshot is kept for it: an agent that stays
- * behind would keep all that came after.
+ * By what it came after, the last one that was asked for: a thousand agents go from the same snapshot to the same other. Neither is kept for
+ * it: an agent that stays behind would keep all that came after.
  */
-const steps = new WeakMap<ServiceSnapshot, Step>();
+const changes = new WeakMap<ServiceSnapshot, ClosureChange>();
 
-export function stepBetween(from: ServiceSnapshot, to: ServiceSnapshot): Step {
-  const known = steps.get(from);
+export function closureChange(from: ServiceSnapshot, to: ServiceSnapshot): ClosureChange {
+  const known = changes.get(from);
   if (known?.to.deref() === to) return known;
   const names = changedResources(from, to).filter(([typeUrl]) => ownTypes.has(typeUrl));
-  const step = { to: new WeakRef(to), names, isSameClosure: haveSameClosure(from, to) };
-  steps.set(from, step);
-  return step;
+  const change = { to: new WeakRef(to), names, isSameClosure: haveSameClosure(from, to) };
+  changes.set(from, change);
+  return change;
 }
 
 /** Most changes are of weights and matches: what is needed stays the same. */

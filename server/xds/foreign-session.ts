@@ -7,11 +7,11 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { Checkpoints, type State } from './checkpoints.ts';
+import type { Asked } from './cohort.ts';
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
 import { refusedResources } from './refusals.ts';
 import { Responder } from './responder.ts';
-import type { Asked } from './rest.ts';
 import { SendOrder } from './send-order.ts';
 import type { Effect, HeldResource, Protocol, Request, Session } from './session.ts';
 import type { OtherStreams } from './siblings.ts';
@@ -51,8 +51,6 @@ export interface Standing {
   readonly nonce: number;
   /** The only response without an answer. */
   readonly underWay: { readonly typeUrl: string; readonly sent: SentResponse } | undefined;
-  /** The last response, when it has its answer: that may be said again. */
-  readonly answered?: { readonly typeUrl: string; readonly nonce: string } | undefined;
 }
 
 export class ForeignSession<Member = unknown> implements Session {
@@ -132,10 +130,6 @@ export class ForeignSession<Member = unknown> implements Session {
     return applied === undefined ? sends : [...sends, applied];
   }
 
-  get view(): ClientView {
-    return this.#options.view;
-  }
-
   /** Type by type, in the order in which they are sent. */
   get asked(): readonly Asked[] {
     return this.#subscriptions.inOrder;
@@ -145,7 +139,7 @@ export class ForeignSession<Member = unknown> implements Session {
   get standing(): Standing | undefined {
     const { protocol, others } = this.#options;
     if (protocol !== 'delta' || others !== undefined || this.#responder.owesAnswer) return undefined;
-    if (!this.#order.isAsUsual) return undefined;
+    if (!this.#order.isAsUsual || this.#subscriptions.inOrder.length === 0) return undefined;
     let underWay: Standing['underWay'];
     for (const { typeUrl, isFirst, isBehind, isRefusing, refusals, verdicts } of this.#subscriptions.inOrder) {
       if (isFirst || isBehind || isRefusing || !refusals.isEmpty) return undefined;
@@ -158,12 +152,18 @@ export class ForeignSession<Member = unknown> implements Session {
     return { state, reported: this.#reported, nonce, underWay };
   }
 
-  /** Goes on from where somebody else has brought the stream. */
-  resume({ state, reported, nonce, underWay, answered }: Standing): void {
+  /** Goes on from where somebody else has brought the stream. `nonces`: of the last responses meanwhile, by type URL. */
+  resume({
+    state,
+    reported,
+    nonce,
+    underWay,
+    nonces,
+  }: Standing & { readonly nonces: Iterable<readonly [typeUrl: string, nonce: string]> }): void {
     this.#responder.goOn(state, nonce);
     this.#reported = reported;
     this.#hasAskedForMore = false;
-    if (answered !== undefined) this.#subscriptions.get(answered.typeUrl)?.verdicts.onAnswered(answered.nonce);
+    for (const [typeUrl, last] of nonces) this.#subscriptions.get(typeUrl)?.verdicts.onSentElsewhere(last);
     if (underWay === undefined) return;
     this.#subscriptions.get(underWay.typeUrl)?.onSent(underWay.sent);
     this.#checkpoints.onSent(state, nonce);
@@ -175,6 +175,13 @@ export class ForeignSession<Member = unknown> implements Session {
     this.giveUpClusters();
     for (const { verdicts } of this.#subscriptions.inOrder) verdicts.onOverdue();
     return isUnanswered ? [{ is: 'odd', what: 'no-answer' }] : [];
+  }
+
+  /** Whether the change is of something that the client asked for. */
+  isConcernedBy(change: SnapshotChange): boolean {
+    return this.#options.view
+      .changes(change)
+      .some(({ typeUrl, name }) => this.#subscriptions.get(typeUrl)?.covers(name));
   }
 
   /** Whether a change of the rules changes something that the client asked for. */

@@ -8,7 +8,7 @@ import { inboundListenerName } from '../compile/compile.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { resourceOf, type ServiceSnapshot } from '../snapshot/service-snapshot.ts';
 import { ownerOf } from '../snapshot/snapshot-cache.ts';
-import { closureOf, resourcesIn, stepBetween } from './closure.ts';
+import { closureChange, closureOf, resourcesIn } from './closure.ts';
 import { Journal } from './journal.ts';
 import type { Interest } from './session.ts';
 
@@ -134,7 +134,7 @@ export class Holdings {
       return;
     }
     this.#journal.set(this.#services, key, { uses: held.uses, snapshot: next });
-    const { names, isSameClosure } = stepBetween(held.snapshot, next);
+    const { names, isSameClosure } = closureChange(held.snapshot, next);
     if (!isSameClosure) {
       this.#countClosure(next, 1);
       this.#countClosure(held.snapshot, -1);

@@ -1,7 +1,6 @@
 /** Who is concerned by what: services and names -> subscribers, so that a change finds its streams without a search. */
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
-import { resourcesOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { type NameSet, NameSets, type SetIndex } from './name-sets.ts';
 import type { Interest } from './session.ts';
@@ -61,13 +60,12 @@ export class SubscriptionIndex<Subscriber> implements SetIndex<Subscriber> {
 
   concernedBy({ services }: SnapshotChange): Set<Subscriber> {
     const found = new Set(this.#everything);
-    for (const { key, before, after, isRuleChange, changed } of services) {
+    for (const { key, changed, names } of services) {
       this.#addHolders(key, found);
       for (const [typeUrl, name] of changed) {
         if (typeUrl === typeUrls.name) for (const subscriber of this.#names.get(name) ?? []) found.add(subscriber);
       }
-      if (!isRuleChange) continue;
-      for (const { name } of [...resourcesOf(before, typeUrls.name), ...resourcesOf(after, typeUrls.name)]) {
+      for (const name of names) {
         for (const subscriber of this.#names.get(name) ?? []) found.add(subscriber);
         // A client that dials another name of the service holds it by that name, which may have come just now.
         this.#addHolders(name, found);

@@ -87,8 +87,8 @@ export class Verdicts {
     this.#unanswered.set(response.nonce, response);
   }
 
-  /** The last response sent had this nonce, and has its verdict. */
-  onAnswered(nonce: string): void {
+  /** The last response that somebody else sent had this nonce; what came of it he knows. */
+  onSentElsewhere(nonce: string): void {
     this.#nonceSent = nonce;
   }
 

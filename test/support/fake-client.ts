@@ -1,11 +1,11 @@
-/** A foreign client at the other end of a session that may rest, without a socket; checks the rules of xDS on every message. */
+/** A foreign client at the other end of a session that may cohort, without a socket; checks the rules of xDS on every message. */
 import { expect } from 'chai';
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { ClientView } from '../../server/snapshot/client-view.ts';
+import { Cohorts } from '../../server/xds/cohort.ts';
+import { CohortSession } from '../../server/xds/cohort-session.ts';
 import { ForeignSession } from '../../server/xds/foreign-session.ts';
 import { NameSets, type SetIndex } from '../../server/xds/name-sets.ts';
-import { Rests } from '../../server/xds/rest.ts';
-import { RestingSession } from '../../server/xds/resting-session.ts';
 import type { Effect, Protocol, Request, Response } from '../../server/xds/session.ts';
 import type { OtherStreams } from '../../server/xds/siblings.ts';
 import type { ModelMesh } from './model-mesh.ts';
@@ -14,8 +14,8 @@ export type Type = keyof typeof typeUrls;
 const wholeSets: readonly Type[] = ['cluster', 'listener', 'scopedRoute'];
 
 export class FakeClient {
-  session: RestingSession<FakeClient>;
-  readonly #open: () => RestingSession<FakeClient>;
+  session: CohortSession<FakeClient>;
+  readonly #open: () => CohortSession<FakeClient>;
   readonly #protocol: Protocol;
   /** Every response, as "cluster +a +b -c", in order. */
   readonly log: string[] = [];
@@ -64,7 +64,7 @@ export class FakeClient {
     const { cache } = mesh;
     const options = { cache, view, protocol, allowsLegacyWildcard, member: this, setsOf, ...(others && { others }) };
     this.#open = () =>
-      new RestingSession({ session: new ForeignSession<FakeClient>(options), cache, rests: new Rests() });
+      new CohortSession({ session: new ForeignSession<FakeClient>(options), cache, cohorts: new Cohorts() });
     this.session = this.#open();
     mesh.onChange((change) => {
       this.session.onChange(change);

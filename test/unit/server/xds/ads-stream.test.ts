@@ -4,11 +4,11 @@ import { typeUrls } from '../../../../proto/type-urls.ts';
 import { DeltaDiscoveryResponse } from '../../../../proto/types.ts';
 import { statusName } from '../../../../server/grpc/status.ts';
 import { AdsStream } from '../../../../server/xds/ads-stream.ts';
+import { Cohorts } from '../../../../server/xds/cohort.ts';
+import { CohortSession } from '../../../../server/xds/cohort-session.ts';
 import { ForeignSession } from '../../../../server/xds/foreign-session.ts';
 import { identityOf } from '../../../../server/xds/identity.ts';
 import { mostStandstillMs } from '../../../../server/xds/outbox.ts';
-import { Rests } from '../../../../server/xds/rest.ts';
-import { RestingSession } from '../../../../server/xds/resting-session.ts';
 import type { Request } from '../../../../server/xds/session.ts';
 import { SubscriptionIndex } from '../../../../server/xds/subscription-index.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
@@ -28,7 +28,7 @@ class World {
   /** Large answers wait in it for their turn, which never comes; undefined: it is their turn at once. */
   turns: (() => void)[] | undefined;
   readonly stream: AdsStream;
-  readonly session: RestingSession<AdsStream>;
+  readonly session: CohortSession<AdsStream>;
 
   constructor() {
     const index = new SubscriptionIndex<AdsStream>(nothing);
@@ -67,7 +67,7 @@ class World {
       protocol: 'delta',
       allowsLegacyWildcard: true,
     });
-    this.session = new RestingSession({ session, cache, rests: new Rests() });
+    this.session = new CohortSession({ session, cache, cohorts: new Cohorts() });
     this.stream.start(this.session);
     this.mesh.onChange((change) => {
       this.stream.onChange(change);

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { typeUrls } from '../../../../proto/type-urls.ts';
 import type { ServiceSnapshot } from '../../../../server/snapshot/service-snapshot.ts';
-import { closureOf, resourcesIn, stepBetween } from '../../../../server/xds/closure.ts';
+import { closureChange, closureOf, resourcesIn } from '../../../../server/xds/closure.ts';
 import { route } from '../rules/rules-world.ts';
 import { RebuildWorld } from '../snapshot/rebuild-world.ts';
 
@@ -41,7 +41,7 @@ describe('what an agent needs of a service', () => {
   it('changes by what came, went or changed, and by nothing else', () => {
     split('v1');
     const [before, now] = stepOf(() => world.put('reviews', 'r2', { address: '192.0.2.9', labels: { version: 'v1' } }));
-    const { names, isSameClosure } = stepBetween(before, now);
+    const { names, isSameClosure } = closureChange(before, now);
     expect(new Set(names.map(([typeUrl]) => typeUrl))).to.deep.equal(new Set([typeUrls.endpoint]));
     expect(isSameClosure).to.equal(true);
   });
@@ -49,18 +49,18 @@ describe('what an agent needs of a service', () => {
   it('is another when the routes send elsewhere', () => {
     split('v1');
     const [before, now] = stepOf(() => split('v2'));
-    const { names, isSameClosure } = stepBetween(before, now);
+    const { names, isSameClosure } = closureChange(before, now);
     expect(names).to.deep.include([typeUrls.routeConfiguration, 'reviews.default:80']);
     expect(isSameClosure).to.equal(false);
   });
 
   it('is worked out once for all that take the same step, and anew for who goes further at once', () => {
     const [first, second] = stepOf(() => split('v1'));
-    const step = stepBetween(first, second);
-    expect(stepBetween(first, second)).to.equal(step);
+    const step = closureChange(first, second);
+    expect(closureChange(first, second)).to.equal(step);
     const [, third] = stepOf(() => world.put('reviews', 'r2', { address: '192.0.2.9', labels: { version: 'v1' } }));
-    expect(stepBetween(first, third)).to.not.equal(step);
-    expect(stepBetween(first, second).names).to.deep.equal(step.names);
+    expect(closureChange(first, third)).to.not.equal(step);
+    expect(closureChange(first, second).names).to.deep.equal(step.names);
   });
 
   it('has no names of its own among its resources: these go by what the agent asks for', () => {

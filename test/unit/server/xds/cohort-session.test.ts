@@ -1,60 +1,77 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { typeUrls } from '../../../../proto/type-urls.ts';
+import type { EnvoyNode } from '../../../../server/snapshot/envoy-node.ts';
+import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
+import { Cohorts } from '../../../../server/xds/cohort.ts';
+import { CohortSession } from '../../../../server/xds/cohort-session.ts';
 import { ForeignSession } from '../../../../server/xds/foreign-session.ts';
 import { NameSets } from '../../../../server/xds/name-sets.ts';
-import { Rests } from '../../../../server/xds/rest.ts';
-import { RestingSession } from '../../../../server/xds/resting-session.ts';
 import type { Effect, HeldResource, Request, Response } from '../../../../server/xds/session.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
 import { route } from '../rules/rules-world.ts';
 
-type Either = ForeignSession<object> | RestingSession<object>;
+type Either = ForeignSession<object> | CohortSession<object>;
 
-/** Streams of one server: `rests` when they may rest together. */
+/** Streams of one server: `cohorts` when they may go together. */
 class Streams {
   readonly #mesh: ModelMesh;
-  readonly #rests: Rests | undefined;
+  readonly #view: EnvoyView;
+  readonly #cohorts: Cohorts | undefined;
   readonly #sets = new Map<string, NameSets<object>>();
 
-  constructor(mesh: ModelMesh, rests?: Rests) {
+  constructor(mesh: ModelMesh, cohorts?: Cohorts) {
     this.#mesh = mesh;
-    this.#rests = rests;
+    this.#view = new EnvoyView(mesh.cache, node, 'mesh.local');
+    this.#cohorts = cohorts;
   }
 
   open(): Either {
-    const { cache, view } = this.#mesh;
+    const { cache } = this.#mesh;
     const session = new ForeignSession<object>({
       cache,
-      view,
+      view: this.#view,
       protocol: 'delta',
       allowsLegacyWildcard: true,
       member: {},
       setsOf: (typeUrl) => this.#setsOf(typeUrl),
     });
-    return this.#rests === undefined ? session : new RestingSession({ session, cache, rests: this.#rests });
+    return this.#cohorts === undefined ? session : new CohortSession({ session, cache, cohorts: this.#cohorts });
   }
 
   #setsOf(typeUrl: string): NameSets<object> {
     const nobody = { holdServiceBy: () => {}, releaseServiceBy: () => {} };
-    const sets = this.#sets.get(typeUrl) ?? new NameSets<object>(typeUrl, this.#mesh.view, nobody);
+    const sets = this.#sets.get(typeUrl) ?? new NameSets<object>(typeUrl, this.#view, nobody);
     this.#sets.set(typeUrl, sets);
     return sets;
   }
 }
 
-const blank = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
-const [cluster, endpoint, routes] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.routeConfiguration];
+const at = (port: number) => ({ host: '127.0.0.1', port });
 /** Names enough for equal sets to be shared; most of them are never there. */
 const many = Array.from({ length: 40 }, (_, index) => `s${index}`);
+/** Services y and z are none of its: nobody hears of y, and of z who sends to it. */
+const node: EnvoyNode = {
+  namespace: 'default',
+  service: 'web',
+  zone: '',
+  streams: undefined,
+  outbound: at(15_001),
+  inbound: undefined,
+  upstreams: [],
+  services: ['a', 'b', ...many].map((service) => `${service}.default`),
+};
+const blank = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
+const [cluster, endpoint, routes] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.routeConfiguration];
 const routeNames = ['a', 'b', ...many].map((service) => `${service}.default:80`);
-const endpointNames = ['a', 'b', ...many].flatMap((service) => [
+const endpointNames = ['a', 'b', 'z', ...many].flatMap((service) => [
   `${service}.default|http|`,
   `${service}.default|http|v1`,
   `${service}.default|http|v2`,
 ]);
 const questions: Readonly<Record<string, readonly string[]>> = {
   [cluster]: ['*'],
+  [typeUrls.scopedRoute]: ['*'],
   [endpoint]: endpointNames,
   [routes]: routeNames,
 };
@@ -83,19 +100,19 @@ function split(mesh: ModelMesh, service: string, subset: string): void {
   mesh.apply(route(service, `{ subset: ${subset} }`));
 }
 
-describe('a session that rests', () => {
+describe('a session that goes with its cohort', () => {
   let mesh: ModelMesh;
 
   beforeEach(() => {
     mesh = new ModelMesh();
-    for (const name of ['a', 'b']) mesh.put(instanceOf(name, `${name}-0`));
+    for (const name of ['a', 'b', 'z']) mesh.put(instanceOf(name, `${name}-0`));
     split(mesh, 'a', 'v1');
     mesh.apply(weights(1));
   });
 
   const weights = (v1: number) => route('a', `{ subset: v1, weight: ${v1} }, { subset: v2, weight: 1 }`);
 
-  function openAll(count: number, streams = new Streams(mesh, new Rests())): Either[] {
+  function openAll(count: number, streams = new Streams(mesh, new Cohorts())): Either[] {
     const sessions = Array.from({ length: count }, () => streams.open());
     for (const session of sessions) askForAll(session);
     // Whoever came first was alone until now.
@@ -139,7 +156,7 @@ describe('a session that rests', () => {
   });
 
   it('works out by itself what nobody else can have worked out: with a wildcard and few names', () => {
-    const streams = new Streams(mesh, new Rests());
+    const streams = new Streams(mesh, new Cohorts());
     const sessions = [streams.open(), streams.open()];
     for (const session of sessions) {
       settle(session, step(session, { typeUrl: cluster, subscribe: ['*'] }));
@@ -154,6 +171,22 @@ describe('a session that rests', () => {
     expect(second).to.not.equal(first);
   });
 
+  it('is of another cohort when it asks for everything besides', () => {
+    const streams = new Streams(mesh, new Cohorts());
+    const [first, second] = [streams.open(), streams.open()];
+    for (const session of [first, second]) settle(session, step(session, { typeUrl: routes, subscribe: routeNames }));
+    settle(second, step(second, { typeUrl: routes, subscribe: ['*'] }));
+    for (const session of [first, second]) session.flush();
+    mesh.put(instanceOf('s1', 's1-0'));
+    mesh.onChange((change) => {
+      for (const session of [first, second]) session.onChange(change);
+    });
+    mesh.apply(weights(3));
+    first.flush();
+    second.flush();
+    expect([first.isWildcard, second.isWildcard]).to.deep.equal([false, true]);
+  });
+
   it('does not take a step that leads to an older state', () => {
     const [first, second] = openAll(2) as [Either, Either];
     mesh.apply(weights(3));
@@ -165,10 +198,10 @@ describe('a session that rests', () => {
     ]);
   });
 
-  it('property: does what one does that never rests', () => {
+  it('property: does what one does that never goes with others', () => {
     fc.assert(
-      fc.property(fc.array(deed, { maxLength: 60, size: 'max' }), (deeds) => {
-        const pairs = new Pairs();
+      fc.property(someTypes, fc.array(deed, { maxLength: 60, size: 'max' }), (types, deeds) => {
+        const pairs = new Pairs(types);
         for (const one of deeds) pairs.perform(one);
         pairs.end();
       }),
@@ -183,22 +216,52 @@ function states(session: Either, name: string): HeldResource['state'][] {
   );
 }
 
+/** Who asks for no endpoints has no use for some of it, and is sent them all the same when he asks. */
+const someTypes = fc.constantFrom(Object.keys(questions), [cluster, routes], [cluster, endpoint, routes]);
 const clients = 3;
 const client = fc.nat(clients - 1);
 const someType = fc.constantFrom(cluster, endpoint, routes);
 const someService = fc.constantFrom('a', 'b', 's1');
+const anyService = fc.constantFrom('a', 'b', 's1', 'y', 'z');
+
+/** What a client does with what a change has brought it: most often it takes it. */
+const reaction = fc.oneof(
+  { weight: 12, arbitrary: fc.constant('ack' as const) },
+  {
+    weight: 6,
+    arbitrary: fc.constantFrom('late', 'again', 'nack', 'more', 'ask', 'drop', 'look', 'overdue', 'absurd'),
+  },
+);
 
 const deed = fc.oneof(
-  // Most often all goes well: that is what a rest is for.
-  { weight: 4, arbitrary: fc.record({ is: fc.constant('settle' as const) }) },
-  { weight: 4, arbitrary: fc.record({ is: fc.constant('weigh' as const), service: someService, weight: fc.nat(3) }) },
-  { weight: 3, arbitrary: fc.record({ is: fc.constant('put' as const), service: someService, id: fc.nat(2) }) },
-  { weight: 3, arbitrary: fc.record({ is: fc.constant('flush' as const), client }) },
-  { weight: 3, arbitrary: fc.record({ is: fc.constant('ack' as const), client, index: fc.nat(3) }) },
+  {
+    weight: 30,
+    arbitrary: fc.record({
+      is: fc.constant('round' as const),
+      of: fc.constantFrom('rules', 'instances'),
+      reactions: fc.tuple(reaction, reaction, reaction),
+    }),
+  },
+  // Most often all goes well: that is what cohorts are for.
+  { weight: 16, arbitrary: fc.record({ is: fc.constant('settle' as const) }) },
+  {
+    weight: 12,
+    arbitrary: fc.record({
+      is: fc.constant('weigh' as const),
+      service: fc.constantFrom<string>('a', 'b'),
+      weight: fc.nat(3),
+    }),
+  },
+  { weight: 6, arbitrary: fc.record({ is: fc.constant('put' as const), service: anyService, id: fc.nat(2) }) },
+  { weight: 12, arbitrary: fc.record({ is: fc.constant('flush' as const), client }) },
+  { weight: 8, arbitrary: fc.record({ is: fc.constant('ack' as const), client, index: fc.nat(3) }) },
   fc.record({ is: fc.constant('nack' as const), client, index: fc.nat(3) }),
-  fc.record({ is: fc.constant('again' as const), client }),
-  fc.record({ is: fc.constant('unknown' as const), client, typeUrl: someType }),
-  fc.record({ is: fc.constant('remove' as const), service: someService, id: fc.nat(2) }),
+  fc.record({ is: fc.constant('again' as const), client, index: fc.nat(5) }),
+  fc.record({ is: fc.constant('absurd' as const), client }),
+  fc.record({ is: fc.constant('lead' as const), service: someService }),
+  fc.record({ is: fc.constant('idle' as const), client }),
+  fc.record({ is: fc.constant('unknown' as const), client, typeUrl: fc.oneof(someType, fc.constant('of.nobody')) }),
+  fc.record({ is: fc.constant('remove' as const), service: anyService, id: fc.nat(2) }),
   fc.record({ is: fc.constant('split' as const), service: someService, subset: fc.constantFrom('v1', 'v2') }),
   fc.record({ is: fc.constant('unroute' as const), service: someService }),
   fc.record({ is: fc.constant('ask' as const), client, typeUrl: someType, service: someService }),
@@ -209,23 +272,27 @@ const deed = fc.oneof(
 );
 type Deed = typeof deed extends fc.Arbitrary<infer Value> ? Value : never;
 
-/** Each client twice, on a stream that rests and on one that never does. */
+/** Each client twice: on a stream that goes with its cohort, and on one that never does. Each kind has a view of its own. */
 class Pairs {
   readonly #mesh = new ModelMesh();
-  readonly #kinds = [new Streams(this.#mesh, new Rests()), new Streams(this.#mesh)] as const;
+  readonly #kinds = [new Streams(this.#mesh, new Cohorts()), new Streams(this.#mesh)] as const;
   readonly #sessions: [resting: Either, plain: Either][] = [];
   readonly #pending: Response[][] = [];
-  /** The answer that each gave last. */
-  readonly #last: (Partial<Request> | undefined)[] = [];
+  #rounds = 0;
+  readonly #types: readonly string[];
+  /** The answers that each gave, the newest first. */
+  readonly #given: Partial<Request>[][] = [];
 
-  constructor() {
-    for (const name of ['a', 'b']) this.#mesh.put(instanceOf(name, `${name}-0`));
+  constructor(types: readonly string[]) {
+    this.#types = types;
+    for (const name of ['a', 'b', 'z']) this.#mesh.put(instanceOf(name, `${name}-0`));
+    for (const service of ['a', 'b']) this.perform({ is: 'weigh', service, weight: 0 });
     for (let index = 0; index < clients; index++) this.#open(index);
     this.#mesh.onChange((change) => {
-      for (const pair of this.#sessions) {
-        const touched = pair.map((session) => session.isTouchedBy(change));
-        expect(touched[0]).to.equal(touched[1]);
-        for (const session of pair) session.onChange(change);
+      for (const [resting, plain] of this.#sessions) {
+        for (const session of [resting, plain]) session.onChange(change);
+        // Only of changes of rules somebody asks.
+        if (change.sequence % 2 === 0) expect(resting.isTouchedBy(change)).to.equal(plain.isTouchedBy(change));
       }
     });
     this.#settle();
@@ -238,6 +305,8 @@ class Pairs {
 
   perform(one: Deed): void {
     switch (one.is) {
+      case 'round':
+        return this.#round(one);
       case 'settle':
         return this.#settle();
       case 'weigh':
@@ -261,9 +330,16 @@ class Pairs {
       case 'ack':
         return this.#answer(one.client, one.index);
       case 'nack':
-        return this.#answer(one.client, one.index, { message: 'no', resources: [] });
+        return this.#answer(one.client, one.index, { error: { message: 'no', resources: [] } });
       case 'again':
-        return this.#request(one.client, this.#last[one.client] ?? {});
+        return this.#request(one.client, this.#given[one.client]?.[one.index] ?? {});
+      case 'absurd':
+        return this.#answer(one.client, 0, { initialVersions: { ['x'.repeat(2_000)]: '1' } });
+      case 'lead':
+        this.#mesh.apply(route(one.service, '{ service: z }'));
+        return;
+      case 'idle':
+        return this.#open(one.client, []);
       case 'unknown':
         return this.#request(one.client, { typeUrl: one.typeUrl, nonce: '999' });
       case 'ask':
@@ -279,25 +355,43 @@ class Pairs {
     }
   }
 
-  #open(index: number): void {
+  /** All have everything; something changes, all are sent it, and each does something with it. */
+  #round({ of, reactions }: Extract<Deed, { is: 'round' }>): void {
+    this.#settle();
+    this.#rounds++;
+    if (of === 'rules') this.perform({ is: 'weigh', service: 'a', weight: this.#rounds });
+    else this.perform({ is: this.#rounds % 2 === 0 ? 'put' : 'remove', service: 'b', id: 1 });
+    for (let index = 0; index < clients; index++) this.perform({ is: 'flush', client: index });
+    for (const [index, is] of reactions.entries()) {
+      const typeUrl = of === 'rules' ? routes : endpoint;
+      if (is === 'late') continue;
+      if (is === 'more') this.#answer(index, 0, { subscribe: [nameOf(typeUrl, 'a')] });
+      if (is === 'ack' || is === 'nack' || is === 'again') this.perform({ is, client: index, index: 0 });
+      else if (is === 'ask' || is === 'drop') this.perform({ is, client: index, typeUrl, service: 'a' });
+      else if (is === 'look' || is === 'overdue' || is === 'absurd') this.perform({ is, client: index });
+    }
+  }
+
+  #open(index: number, types = this.#types): void {
     for (const session of this.#sessions[index] ?? []) session.close();
     const [resting, plain] = this.#kinds;
     this.#sessions[index] = [resting.open(), plain.open()];
     this.#pending[index] = [];
-    this.#last[index] = undefined;
-    for (const [typeUrl, subscribe] of Object.entries(questions)) this.#request(index, { typeUrl, subscribe });
+    this.#given[index] = [];
+    for (const typeUrl of types) this.#request(index, { typeUrl, subscribe: questions[typeUrl] ?? [] });
   }
 
   #request(index: number, parts: Partial<Request>): void {
     this.#both(index, (session) => step(session, parts));
   }
 
-  #answer(index: number, which: number, error?: Request['error']): void {
+  #answer(index: number, which: number, more: Partial<Request> = {}): void {
     const pending = this.#pending[index] ?? [];
     const [response] = pending.splice(which % Math.max(1, pending.length), 1);
     if (response === undefined) return;
-    this.#last[index] = { typeUrl: response.typeUrl, nonce: response.nonce };
-    this.#request(index, { ...this.#last[index], error });
+    const answer = { typeUrl: response.typeUrl, nonce: response.nonce };
+    this.#given[index]?.unshift(answer);
+    this.#request(index, { ...answer, ...more });
   }
 
   #settle(): void {
