@@ -17,12 +17,19 @@ const store = await openEmbeddedStore(dataDir);
 const state = await store.load();
 const rules = new RuleBook({
   store,
-  surroundings: { hasInstance: () => true, subscribers: () => 0, clientProblems: () => [] },
+  surroundings: { domain: 'mesh.local', hasInstance: () => true, subscribers: () => 0, clientProblems: () => [] },
   wallClock: Date.now,
   onRevision: () => {},
 });
 const clock = () => performance.now();
-const registry = new Registry({ store, log, clock, rush: new Rush(clock), onChange: () => {} });
+const registry = new Registry({
+  store,
+  log,
+  clock,
+  rush: new Rush(clock),
+  aliasOwner: () => undefined,
+  onChange: () => {},
+});
 rules.restore(state.revision, state.resources);
 registry.restore(state.leases);
 store.watch(state.cursor, (change) => change.is === 'revision' && rules.onStored(change.record));
