@@ -119,6 +119,8 @@ async function untilEnd(agent: Running, { log, rules, signals, startApplication 
     child === undefined ? 0 : await child.end(signal ?? 'SIGTERM', { clock: systemClock, graceMs: childEndMs });
   // Until now the application may have had something to finish, for which it calls others.
   await withArrivals(rules()?.leaveAll());
+  // Others go on without an agent from here on, and their requests are not to be lost.
+  if (rules() !== undefined) await agent.letGo();
   await agent.close();
   // Not before there are no connections that need them.
   await rules()?.remove();

@@ -5,6 +5,7 @@ import { startAdmin } from './admin/admin-server.ts';
 import type { Readiness } from './admin/readiness.ts';
 import { type AgentContext, type CoreAddresses, type Endable, startCore } from './agent-core.ts';
 import type { AgentSettings } from './agent-settings.ts';
+import { letGo } from './letting-go.ts';
 
 /** An agent of one application or of several. */
 export interface Running extends Endable {
@@ -13,6 +14,8 @@ export interface Running extends Endable {
   readonly readiness: Readiness;
   /** Asks callers to send nothing new; resolves when they know, or the deadline is over. Done once. */
   drain(): Promise<void>;
+  /** No more connections; those that there are end with their next answers. Resolves when none is left, or after a second. */
+  letGo(): Promise<void>;
 }
 
 export interface RunningAgent extends Running {
@@ -52,6 +55,7 @@ export async function startAgent(
   return {
     ready,
     drain,
+    letGo: () => letGo([core], context.clock),
     closeInbound,
     reopenAccessLog,
     cutOff,

@@ -10,6 +10,7 @@ import { startAdmin } from '../admin/admin-server.ts';
 import type { Readiness } from '../admin/readiness.ts';
 import { type AgentContext, type AgentCore, startCore } from '../agent-core.ts';
 import type { EntrySettings, SharedSettings } from '../agent-settings.ts';
+import { letGo } from '../letting-go.ts';
 import { addressesInWords } from '../listeners.ts';
 import type { PacketRules } from '../packet-rules.ts';
 import type { Running } from '../start.ts';
@@ -94,6 +95,10 @@ export class SharedAgent implements Running {
     await this.#takenOver;
     this.#leaving.hurry();
     await Promise.all(this.#cores.map((core) => core.drain()));
+  }
+
+  letGo(): Promise<void> {
+    return letGo(this.#cores, this.#context.clock);
   }
 
   async closeInbound(): Promise<void> {

@@ -1,8 +1,22 @@
 /** Connections that are open while an agent comes to a host and goes again, where nothing else makes the kernel track connections. */
+import { join } from 'node:path';
 import { expect } from 'chai';
-import { type HeldConnections, NetworkNamespaces, skipUnlessNamespaces } from '../support/network-namespaces.ts';
-import { printed, sluice, startControlPlane } from '../support/plain-applications.ts';
-import { Processes } from '../support/processes.ts';
+import {
+  type HeldConnections,
+  type NetworkNamespace,
+  NetworkNamespaces,
+  skipUnlessNamespaces,
+} from '../support/network-namespaces.ts';
+import {
+  asUser,
+  printed,
+  registerInstance,
+  sluice,
+  startApplication,
+  startControlPlane,
+} from '../support/plain-applications.ts';
+import { Processes, top } from '../support/processes.ts';
+import type { TestProcess } from '../support/test-process.ts';
 
 for (const backend of ['nftables', 'iptables'] as const) {
   describe(`connections of a host to which an agent comes by ${backend}`, function () {
@@ -14,18 +28,34 @@ for (const backend of ['nftables', 'iptables'] as const) {
       network.close();
     });
 
-    it('go on when it starts and while it ends, and new ones are never refused', async function () {
-      skipUnlessNamespaces(this, backend === 'nftables' ? 'nft' : 'iptables-restore', 'curl');
-      const [bare, far] = [network.add('bare'), network.add('far')];
+    let bare: NetworkNamespace;
+    let far: NetworkNamespace;
+
+    before(async function () {
+      skipUnlessNamespaces(this, backend === 'nftables' ? 'nft' : 'iptables-restore', 'curl', 'setpriv');
+      [bare, far] = [network.add('bare'), network.add('far')];
       network.connect(
         { of: bare, addresses: ['10.75.0.1/24', 'fd75::1/64'] },
         { of: far, addresses: ['10.75.0.2/24', 'fd75::2/64'] },
       );
       await Promise.all([
         startControlPlane(processes, { on: far, address: '10.75.0.2' }),
+        startApplication(processes, { on: far, name: 'v1', port: 9080 }),
         bare.serve('bare', ['kept/8080', 'kept/9100']),
         far.serve('far', ['kept/80']),
       ]);
+    });
+
+    async function startAgent(id: string): Promise<TestProcess> {
+      const state = ['--state-dir', processes.makeFolder(id), '--id', id];
+      const flags = ['--service', 'web', '--app', '127.0.0.1:8080', '--advertise', '10.75.0.1', ...state];
+      const command = [...sluice, 'agent', ...flags, '--server', '10.75.0.2:15010', '--intercept', backend];
+      const agent = processes.start(bare.inside(command), { name: 'agent' });
+      await agent.says(/"msg":"ready/);
+      return agent;
+    }
+
+    it('go on when it starts and while it ends, and new ones are never refused', async () => {
       const outward = ['10.75.0.2', 'fd75::2'].map((to) => ({ to, port: 80 }));
       // Of another application than that of the agent.
       const inward = ['10.75.0.1', 'fd75::1'].map((to) => ({ to, port: 9100 }));
@@ -38,11 +68,7 @@ for (const backend of ['nftables', 'iptables'] as const) {
 
       const older = await hold();
       expect(await ask(older)).to.deep.equal(answers);
-      const state = ['--state-dir', processes.makeFolder('state')];
-      const flags = ['--service', 'web', '--app', '127.0.0.1:8080', '--advertise', '10.75.0.1', ...state];
-      const command = [...sluice, 'agent', ...flags, '--server', '10.75.0.2:15010', '--intercept', backend];
-      const agent = processes.start(bare.inside(command), { name: 'agent' });
-      await agent.says(/"msg":"ready/);
+      const agent = await startAgent('web-1');
       expect((await agent.logged('listening')).inbound).to.deep.equal(['0.0.0.0:15006']);
       expect(await ask(older)).to.deep.equal(answers);
 
@@ -67,6 +93,30 @@ for (const backend of ['nftables', 'iptables'] as const) {
       expect((await agent.ended).code).to.equal(0);
       for (const held of [older, straight]) expect(await ask(held)).to.deep.equal(answers);
       expect(bare.dump()).to.not.match(/sluice|15001|240\.240|established/i);
+    });
+
+    it('to services lose no request of an application that keeps them', async () => {
+      await registerInstance(far, 'reviews/reviews-v1', { address: '10.75.0.2', port: 9080, version: 'v1' });
+      const agent = await startAgent('web-2');
+      const application = [
+        process.execPath,
+        join(top, 'test/support/network/keeper.mjs'),
+        '8',
+        'http://10.75.0.2:9080/',
+      ];
+      const keeper = processes.start(bare.inside([...asUser(2000), ...application]), { name: 'keeper' });
+      const seen = async (): Promise<{ kept: number; failures: object }> => {
+        const before = keeper.stdout.length;
+        keeper.write('\n');
+        return JSON.parse(await keeper.until('say', () => /^(.+)\n/.exec(keeper.stdout.slice(before))?.[1]));
+      };
+      let before = await seen();
+      while (before.kept < 100) before = await seen();
+      expect((await agent.end()).code).to.equal(0);
+      const { kept, failures } = await seen();
+      await keeper.end();
+      expect(failures).to.deep.equal({});
+      expect(kept).to.be.above(before.kept);
     });
   });
 }
