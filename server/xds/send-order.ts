@@ -123,19 +123,33 @@ export class SendOrder<Member> {
     return !this.#isRefused(subscription, resource, held) && !this.#waitsForRoutes(resource, held);
   }
 
-  /** Nothing is taken away before all that replaces it has been taken. */
+  /**
+   * Nothing is taken away before all that replaces it has been taken. A client that has come back with clusters that are gone may have routes
+   * to them, for which it has not asked here yet.
+   */
   mayRemove(): boolean {
     if (this.#isClusterWaitOver) return true;
+    if (this.#waitsToBeAskedForRoutes()) return false;
     return this.#options.subscriptions.inOrder.every(
       (each) => !waitsForClusters.has(each.typeUrl) || (each.verdicts.unanswered === 0 && !this.hasNews(each)),
     );
   }
 
-  /** Whether a removal of routes, or of what leads to them, is not taken yet: until then clusters may be sent to. */
+  #waitsToBeAskedForRoutes(): boolean {
+    const { subscriptions, others } = this.#options;
+    const clusters = subscriptions.get(typeUrls.cluster);
+    if (!clusters?.hasPresented || others !== undefined) return false;
+    if (subscriptions.get(typeUrls.routeConfiguration) !== undefined) return false;
+    const [cluster] = this.gone(clusters);
+    if (cluster !== undefined) this.#holdsFor ??= `routes that may lead to ${cluster}`;
+    return cluster !== undefined;
+  }
+
+  /** Whether a removal of routes, or of what leads to them, is not sent or not taken yet: until then clusters may be sent to. */
   mayBeInUse(typeUrl: string): boolean {
     if (waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return false;
     return this.#options.subscriptions.inOrder.some(
-      (each) => waitsForClusters.has(each.typeUrl) && each.verdicts.unanswered > 0,
+      (each) => waitsForClusters.has(each.typeUrl) && (each.verdicts.unanswered > 0 || this.gone(each).length > 0),
     );
   }
 

@@ -44,6 +44,8 @@ export class Subscription<Member = unknown> {
   readonly #behind = new FewEntries<Held | undefined>();
   /** It has nothing of all that it covers. */
   #hasNothing = false;
+  /** The client came with what it had from another stream. */
+  #hasPresented = false;
   /** A response that changes nothing was refused, and none was sent since. */
   #isEmptyRefused = false;
   isFirst = true;
@@ -91,6 +93,11 @@ export class Subscription<Member = unknown> {
   /** The names to look at: what the client has of them may differ from what the view has. */
   behind(): Iterable<[name: string, held: Held | undefined]> {
     return this.#behind.entries();
+  }
+
+  /** It has been connected before, to this server or another. */
+  get hasPresented(): boolean {
+    return this.#hasPresented;
   }
 
   get isBehind(): boolean {
@@ -292,6 +299,7 @@ export class Subscription<Member = unknown> {
     this.#hasNothing = this.isConcerned;
     const presented = Object.entries(initialVersions);
     if (presented.length === 0) return;
+    this.#hasPresented = true;
     this.spellOut();
     for (const [name, version] of presented) {
       const resource = this.#options.view.resource(this.typeUrl, name);

@@ -48,6 +48,69 @@ function meshWith(...documents: string[]): ModelMesh {
   return mesh;
 }
 
+describe('make before break (delta), of a client that was away while its cluster went', () => {
+  const gone = 'a.default|http|v1';
+  let mesh: ModelMesh;
+  let client: FakeClient;
+
+  beforeEach(() => {
+    mesh = meshWith(service(80), route('v1'));
+    const before = envoyOf(mesh, 'delta');
+    before.ask('endpoint', gone);
+    before.ask('routeConfiguration', 'a.default:80');
+    const versionsOf = (type: Type) =>
+      Object.fromEntries(before.holds(type).map((name) => [name, before.held.get(`${type} ${name}`) ?? '']));
+    mesh.apply(route('v2'));
+    client = new FakeClient(mesh, 'delta', true, new EnvoyView(mesh.cache, node, 'mesh.local'));
+    client.subscribe('cluster', ['*'], { ...versionsOf('cluster'), [gone]: 'of-then' });
+    client.subscribe('scopedRoute', ['*'], versionsOf('scopedRoute'));
+  });
+
+  it('the cluster stays until the client has taken the routes that it has then asked for', () => {
+    expect(client.takeLog().join()).to.not.include(`-${gone}`);
+    client.isPrompt = false;
+    client.subscribe('routeConfiguration', ['a.default:80'], { 'a.default:80': 'of-then' });
+    expect(client.takeLog()).to.deep.equal(['routeConfiguration +a.default:80']);
+    client.ack('routeConfiguration');
+    expect(client.takeLog()).to.deep.equal([`cluster -${gone}`]);
+  });
+
+  it('the cluster goes when the client asks for no routes in time', () => {
+    expect(client.session.holdsFor).to.equal(`routes that may lead to ${gone}`);
+    client.takeLog();
+    client.session.giveUpClusters();
+    client.flush();
+    expect(client.takeLog()).to.deep.equal([`cluster -${gone}`]);
+    expect(client.session.holdsFor).to.equal(undefined);
+  });
+});
+
+describe('make before break (delta), of a service that goes', () => {
+  it('its cluster stays until its routes have gone, though these wait for the answer about another cluster', () => {
+    const mesh = meshWith(service(80), route('v1'));
+    mesh.put(instanceOf('b', 'b-1'));
+    const client = envoyOf(mesh, 'delta');
+    client.ask('endpoint', 'b.default|http|');
+    client.ask('routeConfiguration', 'b.default:80');
+    client.takeLog();
+    client.isPrompt = false;
+    mesh.put(instanceOf('c', 'c-1'));
+    expect(client.takeLog()).to.deep.equal(['cluster +c.default|http|']);
+    mesh.remove('b', 'b-1');
+    expect(client.takeLog()).to.deep.equal([]);
+    client.isPrompt = true;
+    client.ack('cluster');
+    client.ask('endpoint', 'c.default|http|');
+    const removals = client.takeLog().filter((line) => line.includes('-b.default'));
+    expect(removals.map((line) => line.split(' ')[0])).to.have.ordered.members([
+      'routeConfiguration',
+      'scopedRoute',
+      'endpoint',
+      'cluster',
+    ]);
+  });
+});
+
 for (const protocol of ['sotw', 'delta'] as const) {
   /** In state of the world each request has all names. */
   const askFurther = (client: FakeClient, type: Type, name: string) =>
