@@ -16,6 +16,7 @@ import type { ResourceChange, RevisionRecord, StoredResource } from '../../model
 import type { Store } from '../store/store.ts';
 import { type PlannedChange, planChange, type Surroundings, type WantedChange } from './plan-change.ts';
 import { RuleIndex } from './rule-index.ts';
+import { Turns } from './turns.ts';
 
 export interface RuleChange extends WantedChange {
   readonly by: string;
@@ -42,6 +43,8 @@ export interface RuleBookOptions {
 
 export class RuleBook {
   readonly #options: RuleBookOptions;
+  /** Of the changes that this server was asked for. */
+  readonly #turns = new Turns();
   #index = new RuleIndex();
   #revision = 0;
   #waiting: { readonly revision: number; readonly resolve: () => void }[] = [];
@@ -73,21 +76,25 @@ export class RuleBook {
   }
 
   /**
-   * One change, all or nothing; resolves when its revision is on the disk and in force here. A change that changes
+   * One change, all or nothing; resolves when its revision is on the disk and in force here. Changes are judged, conditions
+   * included, and committed one after the other in the order of the calls; a dry run waits for none. A change that changes
    * nothing makes no revision. Throws INVALID_DOCUMENTS with every problem, NO_DOCUMENTS, REVISION_CONFLICT,
    * ETAG_CONFLICT, STORE_READ_ONLY.
    */
   async change(change: RuleChange): Promise<RuleChanged> {
     if (change.put.length + change.remove.length === 0) throw new MeshError('NO_DOCUMENTS', []);
-    return this.#commit(change, () => change, false);
+    const commit = () => this.#commit(change, () => change, false);
+    return change.dryRun ? commit() : this.#turns.take(commit);
   }
 
   /** Back to how the documents stood at that revision, as a new revision. Throws REVISION_NOT_FOUND. */
-  async rollback(revision: number, author: { readonly by: string; readonly message: string }): Promise<RuleChanged> {
-    const target = await this.resourcesAt(revision);
+  rollback(revision: number, author: { readonly by: string; readonly message: string }): Promise<RuleChanged> {
     const message = author.message || `rollback to revision ${revision}`;
     const request = { put: [], remove: [], by: author.by, message, dryRun: false };
-    return this.#commit(request, () => this.#differenceTo(target), true);
+    return this.#turns.take(async () => {
+      const target = await this.resourcesAt(revision);
+      return this.#commit(request, () => this.#differenceTo(target), true);
+    });
   }
 
   list(kind: Kind): readonly StoredResource[] {
@@ -139,7 +146,7 @@ export class RuleBook {
       const reached = appended.is === 'appended' ? record.revision : appended.revision;
       await this.#caughtUp(reached);
       if (appended.is === 'appended') return changed(record.revision, plan);
-      // Another server was faster: look again at what is in force now.
+      // Another server was faster, for this one has one change under way at a time: look again at what is in force now.
     }
   }
 

@@ -535,6 +535,65 @@ describe('the rules', () => {
     });
   });
 
+  describe('that this server is asked to change by several at once', () => {
+    it('are changed in the order of the calls, however long the store takes, also by callers that come again at once', async () => {
+      let appends = 0;
+      world.onTheWay = async () => {
+        const isSlow = appends++ % 3 === 0;
+        for (let turn = 0; isSlow && turn < 5; turn++) await new Promise((resolve) => setImmediate(resolve));
+      };
+      const calls: string[] = [];
+      const caller = async (name: string) => {
+        for (let n = 0; n < 5; n++) {
+          calls.push(`${name} [${name}-${n}.x]`);
+          await apply(book, service(name, `{ aliases: [${name}-${n}.x] }`));
+        }
+      };
+      await Promise.all(Array.from({ length: 20 }, (_, n) => caller(`s${n}`)));
+      const landed = told.flatMap(({ record }) =>
+        record.changes.map(({ name, after }) => `${name} [${after?.kind === 'Service' && after.spec.aliases}]`),
+      );
+      expect(landed).to.deep.equal(calls);
+    });
+
+    it('are judged, conditions included, when their turn comes', async () => {
+      const answers = await Promise.all([
+        refusal(apply(book, service('a'), { ifRevision: 0 })),
+        refusal(apply(book, service('b'), { ifRevision: 0 })),
+        refusal(apply(book, service('c'), { ifRevision: 1 })),
+        refusal(apply(book, service('c', '{ aliases: [c.x] }'), { ifResourceRevision: 2 })),
+      ]);
+      expect(answers.map(([code]) => code)).to.deep.equal([
+        'it was accepted',
+        'REVISION_CONFLICT',
+        'it was accepted',
+        'it was accepted',
+      ]);
+    });
+
+    it('go on after a change that was refused, and after one that the disk did not take', async () => {
+      const refused = refusal(apply(book, policy('reviews', { subset: 'none' }), { ifRevision: 7 }));
+      const followed = apply(book, service('a'));
+      expect([await refused, (await followed).revision]).to.deep.equal([['REVISION_CONFLICT'], 1]);
+      world.shared.failure = 'the disk is full';
+      const lost = refusal(apply(book, service('b'))).finally(() => {
+        world.shared.failure = undefined;
+      });
+      const kept = apply(book, service('c'));
+      expect([await lost, (await kept).revision]).to.deep.equal([['STORE_READ_ONLY'], 2]);
+    });
+
+    it('answer a dry run at once, whatever is under way', async () => {
+      const order: string[] = [];
+      await Promise.all([
+        apply(book, service('a')).then(() => order.push('applied')),
+        book.rollback(0, { by: 'bob', message: '' }).then(() => order.push('rolled back')),
+        apply(book, service('b'), { dryRun: true }).then(({ revision }) => order.push(`tried at ${revision}`)),
+      ]);
+      expect(order).to.deep.equal(['tried at 0', 'applied', 'rolled back']);
+    });
+  });
+
   describe('of two servers on one store', () => {
     let other: RuleBook;
 

@@ -14,11 +14,18 @@ export class RulesWorld {
   readonly instances = new Map<string, Record<string, string>[]>();
   /** Service key -> how many agents hold it. */
   readonly subscribers = new Map<string, number>();
+  /** What each append waits for before the store sees it: a network need not keep their order. */
+  onTheWay: () => Promise<void> = async () => {};
   readonly #watches: { close(): void }[] = [];
 
   /** A server that has loaded what the store has. `told` collects what it was told of. */
   async open(told: { record: RevisionRecord; services: readonly string[] }[] = []): Promise<RuleBook> {
     const store = this.shared.open();
+    const append = store.append.bind(store);
+    store.append = async (record, expected) => {
+      await this.onTheWay();
+      return append(record, expected);
+    };
     const book = new RuleBook({
       store,
       surroundings: {
