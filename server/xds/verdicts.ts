@@ -102,12 +102,19 @@ export class Verdicts {
   /**
    * What the request says of an earlier response. In state of the world the names of a verdict on an older response say
    * nothing: the client repeats them with its next one. In delta the names always count.
+   *
+   * Nor is an older nonce odd in state of the world, answered or not: each request carries the last one that the client took, so a
+   * change of names has it that was under way when the next response came. The nonces of a stream are numbers that rise.
    */
   take({ nonce, error }: Request): Verdict {
     if (nonce === '') return { is: 'none', isStale: false };
     const isStale = this.#protocol === 'sotw' && nonce !== this.#nonceSent;
     const response = this.#unanswered.get(nonce) ?? this.#overdue?.get(nonce);
-    if (!response) return { is: 'none', isStale, ...(nonce === this.#nonceSent ? {} : { isUnknown: true }) };
+    if (!response) {
+      const wasSent = /^[1-9]\d*$/.test(nonce) && Number(nonce) <= Number(this.#nonceSent);
+      const isKnown = nonce === this.#nonceSent || (this.#protocol === 'sotw' && wasSent);
+      return { is: 'none', isStale, ...(isKnown ? {} : { isUnknown: true }) };
+    }
     this.#unanswered.delete(nonce);
     // In state of the world the answer to the newest response is the answer to all before it.
     if (this.#protocol === 'sotw' && !isStale) this.#overdue = undefined;
