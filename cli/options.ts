@@ -13,8 +13,12 @@ export function apiOption(): Option {
   return new Option('--api <url>', `address of the server (environment: SLUICE_API; default: ${defaultApi})`);
 }
 
-export function outputOption(): Option {
-  return new Option('-o, --output <form>', 'json prints the REST answer (default: table)').choices(outputs);
+/** Of what is asked for; a command that prints something else says in which forms. */
+export function outputOption(
+  description = 'json prints the REST answer (default: table)',
+  forms: readonly Output[] = outputs,
+): Option {
+  return new Option('-o, --output <form>', description).choices(forms);
 }
 
 /** Every command that asks the server. They may also stand before the command. */

@@ -7,7 +7,7 @@ import { isDnsLabel } from '../../model/names.ts';
 import { formatHostPort, type HostPort, parseHostPort } from '../../process/host-port.ts';
 import { type Context, exitCodes, usageError } from '../context.ts';
 import { envoyBootstrap } from '../envoy-bootstrap.ts';
-import { given } from '../options.ts';
+import { given, outputOption } from '../options.ts';
 import type { Run } from '../run.ts';
 import { example } from './apply.ts';
 
@@ -58,6 +58,7 @@ export function addEnvoyBootstrap(program: Command, context: Context, run: Run):
     )
     .addOption(listenAddress('--admin', "Envoy's own admin port; none unless given"))
     .addOption(new Option('--mode <mode>', 'the form of xDS').choices(['delta', 'sotw']).default('delta'))
+    .addOption(outputOption('how it is written (default: yaml)', ['yaml', 'json']))
     .addHelpText(
       'after',
       example(

@@ -6,6 +6,7 @@ import { isDnsLabel } from '../../model/names.ts';
 import { formatHostPort, parseHostPort } from '../../process/host-port.ts';
 import { type Context, exitCodes } from '../context.ts';
 import { grpcBootstrap } from '../grpc-bootstrap.ts';
+import { outputOption } from '../options.ts';
 import type { Run } from '../run.ts';
 import { example } from './apply.ts';
 
@@ -32,6 +33,8 @@ export function addGrpcBootstrap(program: Command, context: Context, run: Run): 
       `gRPC address of a server; may be repeated (default: ${defaultServer})`,
       parseServer,
     )
+    // gRPC reads nothing else; taken for scripts that ask every command for JSON.
+    .addOption(outputOption('as gRPC reads it', ['json']))
     .addHelpText(
       'after',
       example(

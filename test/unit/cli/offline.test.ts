@@ -2,6 +2,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
+import { parse } from 'yaml';
 import { jsonSchema } from '../../../model/json-schema.ts';
 import { canary } from '../dashboard-api/api-under-test.ts';
 import { CliUnderTest } from './cli-under-test.ts';
@@ -54,6 +55,29 @@ describe('sluice without a server', () => {
     expect(JSON.parse((await sluice('schema', 'tp')).out)).to.deep.equal(jsonSchema('trafficpolicy'));
     expect((await sluice('schema', 'agents')).code).to.equal(2);
   });
+
+  for (const { name, forms } of [
+    { name: 'envoy-bootstrap', forms: ['yaml', 'json'] },
+    { name: 'grpc-bootstrap', forms: ['json'] },
+  ]) {
+    it(`prints what ${name} makes in the form that is asked for, before or after the command`, async () => {
+      const command = [name, '--service', 'web', '--id', 'web-1'];
+      const usual = await sluice(...command);
+      for (const form of forms) {
+        const before = await sluice('-o', form, ...command);
+        expect(before).to.deep.include({ code: 0, err: '' });
+        expect(parse(before.out)).to.deep.equal(parse(usual.out));
+        expect(before.out.startsWith('{')).to.equal(form === 'json');
+        expect(await sluice(...command, '-o', form)).to.deep.equal(before);
+        expect(await sluice(...command, `--output=${form}`)).to.deep.equal(before);
+      }
+      const { code, err } = await sluice(...command, '-o', 'table');
+      expect([code, err.split('\n')[0]]).to.deep.equal([
+        2,
+        `error: option '-o, --output <form>' argument 'table' is invalid. Allowed choices are ${forms.join(', ')}.`,
+      ]);
+    });
+  }
 
   it('tells its version', async () => {
     const { version } = JSON.parse(readFileSync(join(examples, '../package.json'), 'utf8'));
@@ -130,7 +154,7 @@ describe('sluice without a server', () => {
   describe('help', () => {
     const commands = [
       ...['server', 'agent', 'demo', 'apply', 'diff', 'validate', 'get', 'delete', 'status', 'agents', 'instances'],
-      ...['history', 'rollback', 'envoy-bootstrap', 'intercept', 'schema', 'version'],
+      ...['history', 'rollback', 'envoy-bootstrap', 'grpc-bootstrap', 'intercept', 'schema', 'version'],
     ];
 
     it('lists every command and nothing that does not exist yet', async () => {
