@@ -8,8 +8,8 @@ import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ControlPlane } from '../control-plane.ts';
 import { resourceOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotCache } from '../snapshot/snapshot-cache.ts';
-import { type AgentRecord, agentState, conditionOf, isConnected } from '../status/agent-record.ts';
-import { whyPending } from '../status/rollouts.ts';
+import { type AgentRecord, type AgentState, agentState, conditionOf, isConnected } from '../status/agent-record.ts';
+import { whyPending, whyRefused } from '../status/rollouts.ts';
 import type { ToIso } from './registry-port.ts';
 
 export function createAgentsPort(plane: ControlPlane, toIso: ToIso): AgentsPort {
@@ -46,7 +46,7 @@ export function agentInfo(agent: AgentRecord, toIso: ToIso): AgentInfo {
     service,
     kind,
     state,
-    detail: state === 'current' || state === 'accepted' ? conditionOf(agent).detail : whyPending(agent),
+    detail: detailOf(agent, state),
     connected: isConnected(agent),
     revision: { sent, applied },
     touched,
@@ -62,6 +62,11 @@ export function agentInfo(agent: AgentRecord, toIso: ToIso): AgentInfo {
     version,
     lastSeen: toIso(agent.lastSeenMs),
   };
+}
+
+function detailOf(agent: AgentRecord, state: AgentState): string {
+  if (state === 'current' || state === 'accepted') return conditionOf(agent).detail;
+  return state === 'rejected' ? whyRefused(agent) : whyPending(agent);
 }
 
 /** What its stream was sent: type URL -> name -> version, and the content where it is still the newest. */

@@ -267,6 +267,7 @@ export function whyPending(agent: AgentRecord): string {
   return 'has not acknowledged yet';
 }
 
-function whyRefused({ nack }: AgentRecord): string {
+/** What an agent that has refused something refuses, as a sentence. */
+export function whyRefused({ nack }: AgentRecord): string {
   return `refuses revision ${nack?.revision}: ${nack?.message}`;
 }
