@@ -346,7 +346,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
 
 const oddities: Readonly<Record<Oddity, string>> = {
   'changed-node': 'a client has changed its node: what it said in its first message counts',
-  'unknown-nonce': 'a client answers a response that it was not sent, or has answered before: passed over',
+  'unknown-nonce': 'a client answers a response that it was not sent, or in delta has answered before: passed over',
   'unknown-type': 'a client asks for a type that this server does not have: it is never answered',
   'no-answer': 'a client does not answer what it was sent: it is no longer waited for',
 };

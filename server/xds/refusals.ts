@@ -14,9 +14,12 @@ export interface Refusal {
   readonly isNamed: boolean;
   /** What it had before; undefined: nothing; 'unknown': what it had from another stream, if anything. */
   readonly good: EncodedResource | 'unknown' | undefined;
+  /** The names of all that may have been meant: of a message that names none, whatever the response changed. */
+  readonly meant: ReadonlySet<string>;
 }
 
 const none: ReadonlyMap<string, Refusal> = new Map();
+const nobody: readonly string[] = [];
 
 export class Refusals {
   #byName: Map<string, Refusal> | undefined;
@@ -53,7 +56,9 @@ export class Refusals {
     present: (name: string) => EncodedResource | false | undefined,
   ): void {
     const isNamed = changed.some(({ name }) => stands(name, message));
-    for (const { name, version } of meantBy(message, changed)) {
+    const suspects = meantBy(message, changed);
+    const all = new Set(suspects.map(({ name }) => name));
+    for (const { name, version } of suspects) {
       const now = present(name);
       // What has changed meanwhile may be the repair.
       if (!now || now.version !== version) continue;
@@ -63,13 +68,22 @@ export class Refusals {
         message,
         isNamed,
         good: replaced === undefined ? 'unknown' : replaced.get(name),
+        meant: isNamed ? new Set([name]) : all,
       });
     }
   }
 
-  /** There is another version under the name, or nothing any more. */
-  onChange(name: string, after: EncodedResource | undefined): void {
-    if (this.#byName?.get(name)?.version !== after?.version) this.#forget(name);
+  /**
+   * There is another version under the name, or nothing any more. When nobody knows which of several was meant, this may be the repair of all:
+   * answers the others, which are to be sent again.
+   */
+  onChange(name: string, after: EncodedResource | undefined): readonly string[] {
+    const refusal = this.#byName?.get(name);
+    if (refusal === undefined || refusal.version === after?.version) return nobody;
+    this.#forget(name);
+    const others = [...refusal.meant].filter((other) => this.#byName?.get(other)?.meant === refusal.meant);
+    for (const other of others) this.#forget(other);
+    return others;
   }
 
   /** The client takes a set as a whole: with everything in it that was not left out. */

@@ -26,7 +26,7 @@ export interface Response {
 
 /**
  * - `changed-node`: it calls itself something else than in its first message, which counts;
- * - `unknown-nonce`: it answers a response that it was not sent, or has answered before;
+ * - `unknown-nonce`: it answers a response that it was not sent, or in delta has answered before;
  * - `unknown-type`: it asks for a type that this server does not have, and is never answered;
  * - `no-answer`: it does not answer in about 6 s, and is no longer waited for.
  */

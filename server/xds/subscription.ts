@@ -133,7 +133,7 @@ export class Subscription<Member = unknown> {
 
   /** The view has changed. */
   onChange({ name, before, after }: ResourceChange): void {
-    this.refusals.onChange(name, after);
+    for (const other of this.refusals.onChange(name, after)) this.force(other);
     if (this.#hasNothing || !this.covers(name) || this.#behind.has(name)) return;
     this.#behind.set(name, before && { version: before.version, resource: before });
   }

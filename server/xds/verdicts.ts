@@ -23,7 +23,7 @@ export interface Verdict {
   readonly response?: SentResponse;
   /** Its names say nothing: the client repeats them with its answer to what it was sent since. */
   readonly isStale: boolean;
-  /** It answers a response that it was not sent, or has answered before. */
+  /** It answers a response that it was not sent, or in delta has answered before. */
   readonly isUnknown?: true;
 }
 

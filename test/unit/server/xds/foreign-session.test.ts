@@ -371,6 +371,34 @@ describe('the stream of a foreign client', () => {
       expect(client.takeLog()).to.deep.equal([`routeConfiguration +${routes}`, `cluster -${c}`]);
     });
 
+    it('a refusal that names nothing ends for all that it may have meant when one of them changes: that may be the repair', () => {
+      const mesh = meshWith('a', 'b');
+      const client = delta(mesh);
+      const both = ['a.default:80', 'b.default:80'];
+      client.subscribe('routeConfiguration', both);
+      client.isPrompt = false;
+      mesh.apply(`${route('a', 'v1')}---${route('b', 'v1')}`);
+      client.nack('routeConfiguration', { error: { message: 'no', resources: [] } });
+      client.takeLog();
+      client.isPrompt = true;
+      mesh.apply(route('a', 'v2'));
+      expect(client.takeLog()).to.deep.equal(['routeConfiguration +a.default:80 +b.default:80']);
+      expect(client.applied.at(-1)?.sequence).to.equal(mesh.cache.sequence);
+    });
+
+    it('a refusal that names a resource ends for no other', () => {
+      const mesh = meshWith('a', 'b');
+      const client = delta(mesh);
+      client.subscribe('routeConfiguration', ['a.default:80', 'b.default:80']);
+      client.isPrompt = false;
+      mesh.apply(`${route('a', 'v1')}---${route('b', 'v1')}`);
+      client.nack('routeConfiguration', { error: { message: 'a.default:80 and b.default:80: no', resources: [] } });
+      client.takeLog();
+      client.isPrompt = true;
+      mesh.apply(route('a', 'v2'));
+      expect(client.takeLog()).to.deep.equal(['routeConfiguration +a.default:80']);
+    });
+
     it('D9 honours names that come with a stale nonce', () => {
       const client = delta(meshWith('a', 'b'));
       client.subscribe('endpoint', [a]);
