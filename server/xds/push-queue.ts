@@ -4,7 +4,7 @@
  */
 
 /** How long one slice may keep the event loop from reading ACKs. */
-const sliceMs = 8;
+const sliceMs = 2;
 
 export interface Flushable {
   flush(): void;
