@@ -216,6 +216,14 @@ export class Responder<Member> {
     return this.#response(subscription, { resources, removed: [], version, changed: [] });
   }
 
+  /** Who takes a whole set has all of it, what it refused by a word that named nothing included. */
+  #countAsHeld(subscription: Subscription<Member>, resources: readonly EncodedResource[]): void {
+    for (const resource of resources) {
+      const present = this.#options.view.resource(subscription.typeUrl, resource.name);
+      if (present?.version === resource.version) subscription.inStep(resource.name);
+    }
+  }
+
   #response(
     subscription: Subscription<Member>,
     parts: Pick<Response, 'resources' | 'removed' | 'version'> & {
@@ -227,6 +235,7 @@ export class Responder<Member> {
     const nonce = String(++this.#nonce);
     const isWhole = this.#isWhole(subscription.typeUrl);
     subscription.onSent({ nonce, changed, replaced, isWhole, ...this.#state });
+    if (isWhole) this.#countAsHeld(subscription, content.resources);
     return { typeUrl: subscription.typeUrl, nonce, ...content };
   }
 }

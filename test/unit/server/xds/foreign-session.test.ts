@@ -658,6 +658,20 @@ spec: { service: a, loadBalancer: { policy: least-request } }
     expect(touched).to.deep.equal([false, false, true]);
   });
 
+  it('what was refused without a name and then taken with the whole set is taken away when it is gone', () => {
+    const mesh = meshWith('a', 'b');
+    const client = new FakeClient(mesh, 'sotw', false);
+    client.isPrompt = false;
+    client.ask('cluster', a);
+    client.ask('cluster', '*');
+    client.answer(0, { message: 'no', resources: [] });
+    expect(client.takeLog()).to.deep.equal([`cluster +${a}`, `cluster +${a} +${b}`]);
+    mesh.remove('a', 'a-1');
+    client.isPrompt = true;
+    client.answer(0);
+    expect(client.holds('cluster')).to.deep.equal([b]);
+  });
+
   for (const protocol of ['sotw', 'delta'] as const) {
     it(`comes to rest with what the cache has (${protocol})`, () => {
       fc.assert(
