@@ -3,10 +3,10 @@ import type { Clock } from '../process/clock.ts';
 import type { AgentCore } from './agent-core.ts';
 
 /** Who has not sent a request for so long is not about to send one in the very moment in which the connection closes. */
-const letGoMs = 1_000;
+const letGoMs = 3_000;
 const lookAgainMs = 50;
 
-/** No more connections; those that there are end with their next answers. Resolves when none is left, or after a second. */
+/** No more connections; those that there are end with their next answers. Resolves when none is left, or after three seconds. */
 export async function letGo(of: readonly Pick<AgentCore, 'retire' | 'report'>[], clock: Clock): Promise<void> {
   for (const core of of) core.retire();
   const isOverMs = clock.elapsed() + letGoMs;

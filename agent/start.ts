@@ -14,7 +14,7 @@ export interface Running extends Endable {
   readonly readiness: Readiness;
   /** Asks callers to send nothing new; resolves when they know, or the deadline is over. Done once. */
   drain(): Promise<void>;
-  /** No more connections; those that there are end with their next answers. Resolves when none is left, or after a second. */
+  /** No more connections; those that there are end with their next answers. Resolves when none is left, or after three seconds. */
   letGo(): Promise<void>;
 }
 
