@@ -101,8 +101,8 @@ export async function startListeners(options: ListenersOptions): Promise<Listene
   const allOwn = Object.values(own);
   const onLoop = loopWarning(log, clock);
   /** What these have begun must not come here. */
-  const comesBack = (from: readonly OwnConnections[]) => (handle: SocketHandle) => {
-    const at = arrivedFrom(from, handle);
+  const comesBack = (from: readonly OwnConnections[]) => (handle: SocketHandle, port: number) => {
+    const at = arrivedFrom(from, handle, port);
     if (at !== undefined) onLoop(at, 'port');
     return at !== undefined;
   };

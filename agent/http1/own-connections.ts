@@ -9,9 +9,12 @@ import type { SocketHandle } from './socket-handle.ts';
 
 export class OwnConnections {
   readonly #open = new Set<string>();
+  /** Port -> how many of them go there. */
+  readonly #ports = new Map<number, number>();
 
-  get isEmpty(): boolean {
-    return this.#open.size === 0;
+  /** Whether one of them goes to such a port, of whatever host. */
+  hasTo(port: number): boolean {
+    return this.#ports.has(port);
   }
 
   /** A socket that is being connected to an IP address, from the next turn on, when the kernel has given it a port. */
@@ -21,7 +24,11 @@ export class OwnConnections {
       if (localAddress === undefined || localPort === undefined) return;
       const key = keyOf({ host: localAddress, port: localPort }, to);
       this.#open.add(key);
-      socket.once('close', () => this.#open.delete(key));
+      this.#count(to.port, 1);
+      socket.once('close', () => {
+        this.#open.delete(key);
+        this.#count(to.port, -1);
+      });
     });
   }
 
@@ -29,11 +36,20 @@ export class OwnConnections {
   has(from: HostPort, to: HostPort): boolean {
     return this.#open.has(keyOf(from, to));
   }
+
+  #count(port: number, by: 1 | -1): void {
+    const count = (this.#ports.get(port) ?? 0) + by;
+    if (count === 0) this.#ports.delete(port);
+    else this.#ports.set(port, count);
+  }
 }
 
-/** Whether a connection that comes is one that any of these have begun: where it arrived then. */
-export function arrivedFrom(of: readonly OwnConnections[], handle: SocketHandle): HostPort | undefined {
-  if (of.every(({ isEmpty }) => isEmpty)) return undefined;
+/**
+ * Whether a connection that comes to this port is one that any of these have begun: where it arrived then. The kernel is asked only when
+ * they have begun some to such a port, which is next to never.
+ */
+export function arrivedFrom(of: readonly OwnConnections[], handle: SocketHandle, port: number): HostPort | undefined {
+  if (!of.some((each) => each.hasTo(port))) return undefined;
   const [from, to] = [callerOf(handle), arrivedAt(handle)];
   if (from === undefined || to === undefined) return undefined;
   return of.some((each) => each.has(from, to)) ? to : undefined;

@@ -45,8 +45,8 @@ export interface ListenerOptions {
   readonly clientLimits?: CircuitBreaker | undefined;
   /** Where those are noted that this listener begins. */
   readonly ownConnections?: OwnConnections | undefined;
-  /** Whether the agent has come here itself, where it must not: such a connection is closed. Nobody's when not given. */
-  readonly comesBack?: ((handle: SocketHandle) => boolean) | undefined;
+  /** Whether the agent has come here itself, to this port, where it must not: such a connection is closed. Nobody's when not given. */
+  readonly comesBack?: ((handle: SocketHandle, port: number) => boolean) | undefined;
 }
 
 export interface ProxyListener {
@@ -159,6 +159,8 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
       new ServerConnection(client, { ...shared, onClosed: onGone });
     return new UndeclaredConnection(handle, { ...options, asHttp });
   };
+  // Who comes before it is known has not been told of it.
+  let { port } = listen;
   const server = await startConnectionListener({
     listen,
     open,
@@ -167,7 +169,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     limits: clientLimits,
     accept(handle, onClosed) {
       statistics.countConnection('accepted');
-      const decided = options.comesBack?.(handle) === true ? 'refused' : (kind.protocol?.(handle) ?? 'http');
+      const decided = options.comesBack?.(handle, port) === true ? 'refused' : (kind.protocol?.(handle) ?? 'http');
       if (decided === 'refused') {
         statistics.countConnection('refused');
         return new RefusedConnection(handle, onClosed);
@@ -183,6 +185,7 @@ export async function startListener(options: ListenerOptions, kind: ListenerKind
     onFault,
     onTooMany: () => statistics.countConnection('refused'),
   });
+  port = server.address.port;
   return {
     address: server.address,
     get connections() {

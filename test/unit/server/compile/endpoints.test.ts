@@ -6,18 +6,18 @@ import type { EndpointsInput } from '../../../../server/compile/service-input.ts
 import { instance } from '../registry/registry-world.ts';
 
 const web = { name: 'web', port: 80, protocol: 'http' } as const;
+const ofReviews: EndpointsInput = {
+  key: 'reviews.default',
+  ports: [web],
+  hasOnePort: true,
+  document: undefined,
+  subsets: [''],
+  instances: [],
+};
 
 /** Of the only cluster: "zone/weight: id@address:port=STATE*weight, ...", a line a zone. */
 function compiled(input: Partial<EndpointsInput>): string[] {
-  const [resource] = compileEndpoints({
-    key: 'reviews.default',
-    ports: [web],
-    hasOnePort: true,
-    document: undefined,
-    subsets: [''],
-    instances: [],
-    ...input,
-  });
+  const [resource] = compileEndpoints({ ...ofReviews, ...input });
   const assignment: unknown = resource && ClusterLoadAssignment.toJson(ClusterLoadAssignment.decode(resource.bytes));
   const { endpoints = [] } = assignment as { endpoints?: readonly Locality[] };
   return endpoints.map(
@@ -69,14 +69,8 @@ describe('endpoints', () => {
   }
 
   it('tell of those at one place the ids alone, but for one of them', () => {
-    const [resource] = compileEndpoints({
-      key: 'reviews.default',
-      ports: [web],
-      hasOnePort: true,
-      document: undefined,
-      subsets: [''],
-      instances: [instance('b'), instance('c', { state: 'failing' }), instance('a', { state: 'draining' })],
-    });
+    const instances = [instance('b'), instance('c', { state: 'failing' }), instance('a', { state: 'draining' })];
+    const [resource] = compileEndpoints({ ...ofReviews, instances });
     const [zone] = resource === undefined ? [] : ClusterLoadAssignment.decode(resource.bytes).endpoints;
     const said = zone?.lbEndpoints.map(({ metadata }) => fromStruct(metadata?.filterMetadata.sluice ?? null));
     expect(said).to.deep.equal([{ instance: 'b', others: ['a', 'c'] }]);

@@ -2,20 +2,10 @@ import { expect } from 'chai';
 import { typeUrls } from '../../../../proto/type-urls.ts';
 import type { EnvoyNode } from '../../../../server/snapshot/envoy-node.ts';
 import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
+import { plainEnvoyNode } from '../../../support/envoy-node.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
 
 const at = (port: number) => ({ host: '127.0.0.1', port });
-const node: EnvoyNode = {
-  namespace: 'default',
-  service: 'web',
-  zone: '',
-  streams: undefined,
-  outbound: at(15_001),
-  inbound: undefined,
-  upstreams: [],
-  services: undefined,
-};
-
 const route = (service: string, target: string) => `
 apiVersion: sluice.dev/v1
 kind: Route
@@ -38,7 +28,8 @@ describe('the mesh as an Envoy is served it', () => {
     for (const service of ['a', 'b', 'c']) mesh.put(instanceOf(service, `${service}-1`));
   });
 
-  const viewOf = (more: Partial<EnvoyNode> = {}) => new EnvoyView(mesh.cache, { ...node, ...more }, 'mesh.local');
+  const viewOf = (more: Partial<EnvoyNode> = {}) =>
+    new EnvoyView(mesh.cache, { ...plainEnvoyNode, ...more }, 'mesh.local');
   const names = (view: EnvoyView, type: keyof typeof typeUrls) =>
     [...view.resources(typeUrls[type])].map(({ name }) => name).sort();
 

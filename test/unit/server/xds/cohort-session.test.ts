@@ -1,13 +1,13 @@
 import { expect } from 'chai';
 import fc from 'fast-check';
 import { typeUrls } from '../../../../proto/type-urls.ts';
-import type { EnvoyNode } from '../../../../server/snapshot/envoy-node.ts';
 import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
 import { Cohorts } from '../../../../server/xds/cohort.ts';
 import { CohortSession } from '../../../../server/xds/cohort-session.ts';
 import { ForeignSession } from '../../../../server/xds/foreign-session.ts';
 import { NameSets } from '../../../../server/xds/name-sets.ts';
 import type { Effect, HeldResource, Request, Response } from '../../../../server/xds/session.ts';
+import { plainEnvoyNode } from '../../../support/envoy-node.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
 import { route } from '../rules/rules-world.ts';
 
@@ -47,20 +47,10 @@ class Streams {
   }
 }
 
-const at = (port: number) => ({ host: '127.0.0.1', port });
 /** Names enough for equal sets to be shared; most of them are never there. */
 const many = Array.from({ length: 40 }, (_, index) => `s${index}`);
 /** Services y and z are none of its: nobody hears of y, and of z who sends to it. */
-const node: EnvoyNode = {
-  namespace: 'default',
-  service: 'web',
-  zone: '',
-  streams: undefined,
-  outbound: at(15_001),
-  inbound: undefined,
-  upstreams: [],
-  services: ['a', 'b', ...many].map((service) => `${service}.default`),
-};
+const node = { ...plainEnvoyNode, services: ['a', 'b', ...many].map((service) => `${service}.default`) };
 const blank = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
 const [cluster, endpoint, routes] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.routeConfiguration];
 const routeNames = ['a', 'b', ...many].map((service) => `${service}.default:80`);
@@ -216,7 +206,7 @@ function states(session: Either, name: string): HeldResource['state'][] {
   );
 }
 
-/** Who asks for no endpoints has no use for some of it, and is sent them all the same when he asks. */
+/** Some ask for no endpoints, some for no scopes. */
 const someTypes = fc.constantFrom(Object.keys(questions), [cluster, routes], [cluster, endpoint, routes]);
 const clients = 3;
 const client = fc.nat(clients - 1);

@@ -4,21 +4,9 @@ import type { EnvoyNode } from '../../../../server/snapshot/envoy-node.ts';
 import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
 import type { Protocol } from '../../../../server/xds/session.ts';
 import type { OtherStreams } from '../../../../server/xds/siblings.ts';
+import { plainEnvoyNode } from '../../../support/envoy-node.ts';
 import { FakeClient, type Type } from '../../../support/fake-client.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
-
-const at = (port: number) => ({ host: '127.0.0.1', port });
-
-const node: EnvoyNode = {
-  namespace: 'default',
-  service: 'web',
-  zone: '',
-  streams: undefined,
-  outbound: at(15_001),
-  inbound: undefined,
-  upstreams: [],
-  services: undefined,
-};
 
 const service = (port: number, aliases = '') => `
 apiVersion: sluice.dev/v1
@@ -36,7 +24,12 @@ spec: { service: a, allowEmpty: true, rules: [ { backends: [ { subset: ${subset}
 
 /** One that answers in the order that a real one has: the routes that a scope names are asked for after its ACK. */
 function envoyOf(mesh: ModelMesh, protocol: Protocol, more: Partial<EnvoyNode> = {}): FakeClient {
-  const client = new FakeClient(mesh, protocol, true, new EnvoyView(mesh.cache, { ...node, ...more }, 'mesh.local'));
+  const client = new FakeClient(
+    mesh,
+    protocol,
+    true,
+    new EnvoyView(mesh.cache, { ...plainEnvoyNode, ...more }, 'mesh.local'),
+  );
   for (const type of ['cluster', 'listener', 'scopedRoute'] as const) client.ask(type, '*');
   return client;
 }
@@ -61,7 +54,7 @@ describe('make before break (delta), of a client that was away while its cluster
     const versionsOf = (type: Type) =>
       Object.fromEntries(before.holds(type).map((name) => [name, before.held.get(`${type} ${name}`) ?? '']));
     mesh.apply(route('v2'));
-    client = new FakeClient(mesh, 'delta', true, new EnvoyView(mesh.cache, node, 'mesh.local'));
+    client = new FakeClient(mesh, 'delta', true, new EnvoyView(mesh.cache, plainEnvoyNode, 'mesh.local'));
     client.subscribe('cluster', ['*'], { ...versionsOf('cluster'), [gone]: 'of-then' });
     client.subscribe('scopedRoute', ['*'], versionsOf('scopedRoute'));
   });
@@ -233,7 +226,13 @@ for (const protocol of ['sotw', 'delta'] as const) {
           refuses: () => false,
           ownersOfRefused: () => refusing,
         };
-        const client = new FakeClient(mesh, protocol, true, new EnvoyView(mesh.cache, node, 'mesh.local'), others);
+        const client = new FakeClient(
+          mesh,
+          protocol,
+          true,
+          new EnvoyView(mesh.cache, plainEnvoyNode, 'mesh.local'),
+          others,
+        );
         client.ask('cluster', '*');
         mesh.apply(route('v2'));
         expect(client.holds('cluster')).to.include('a.default|http|v1');
