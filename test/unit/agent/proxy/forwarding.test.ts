@@ -232,7 +232,7 @@ describe('forwarding', () => {
       });
     }
 
-    it('64 MiB up and down, without running ahead of a slow reader', async () => {
+    it('128 MiB up and down, without running ahead of a slow reader', async () => {
       const port = await world.app('mirror', (request, response) => request.pipe(response));
       const outbound = await outboundTo([{ port }]);
       const chunk = randomBytes(64 * 1024);
@@ -240,7 +240,7 @@ describe('forwarding', () => {
       const progress = { sent: 0, received: 0, greatestLead: 0 };
       const upload = Readable.from(
         (function* () {
-          for (let n = 0; n < 1_024; n++) {
+          for (let n = 0; n < 2_048; n++) {
             sent.update(chunk);
             progress.sent += chunk.length;
             progress.greatestLead = Math.max(progress.greatestLead, progress.sent - progress.received);
@@ -258,10 +258,10 @@ describe('forwarding', () => {
         await new Promise(setImmediate);
       }
       await sending;
-      expect(progress.received).to.equal(64 * 1024 * 1024);
+      expect(progress.received).to.equal(128 * 1024 * 1024);
       expect(received.digest('hex')).to.equal(sent.digest('hex'));
-      // What sockets and streams of four connections hold; the body itself is eight times as long.
-      expect(progress.greatestLead).to.be.below(32 * 1024 * 1024);
+      // What streams and the kernel hold for four connections, which it lets grow (tcp_rmem, tcp_wmem): 41 MB have been seen.
+      expect(progress.greatestLead).to.be.below(64 * 1024 * 1024);
     });
   });
 
