@@ -21,6 +21,7 @@ import { LoadTable } from './load-reports/load-table.ts';
 import { absentAgentsConcernedBy, countHolders, createMeshState, hasInstance, knownServices } from './mesh-state.ts';
 import { ClientStatusService } from './operator-services/client-status.ts';
 import type { InstanceRecord } from './registry/instance.ts';
+import { recallFormer } from './recall.ts';
 import { Registry } from './registry/registry.ts';
 import { Rush } from './registry/rush.ts';
 import { isVirtualIpLease, VirtualIps } from './registry/virtual-ips.ts';
@@ -200,6 +201,8 @@ export class ControlPlane {
     this.registry.restore(state.leases.filter(isInstanceLease));
     this.directory.restore(state.leases.filter(isAgentLease), state.revision);
     this.virtualIps.restore(state.leases.filter(isVirtualIpLease));
+    const { domain } = this.#options;
+    await recallFormer({ store: this.store, documents: state.resources, domain, former: this.cache.former });
     this.#rebuild.start(knownServices(this.#parts), state.revision);
     this.#watch = this.store.watch(state.cursor, (change) => {
       if (change.is === 'revision') this.rules.onStored(change.record);

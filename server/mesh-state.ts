@@ -6,6 +6,7 @@ import type { Registry } from './registry/registry.ts';
 import type { VirtualIps } from './registry/virtual-ips.ts';
 import { matches } from './rules/plan-change.ts';
 import type { RuleBook } from './rules/rule-book.ts';
+import type { RuleIndex } from './rules/rule-index.ts';
 import type { MeshState } from './snapshot/rebuild-loop.ts';
 import { resourcesOf, type ServiceSnapshot } from './snapshot/service-snapshot.ts';
 import type { SnapshotCache, SnapshotChange } from './snapshot/snapshot-cache.ts';
@@ -28,16 +29,23 @@ export interface Parts {
 export function createMeshState(parts: Parts): MeshState {
   const { rules, registry, virtualIps } = parts;
   return {
-    service: (key) => rules.index.service(key),
-    ports: (key) => rules.index.ports(key),
-    routes: (key) => rules.index.routes(key),
-    policies: (key) => rules.index.policies(key),
-    namedSubsets: (key) => rules.index.namedSubsets(key),
+    ...stateOfRules(() => rules.index),
     virtualIps: (key) => virtualIps.of(key),
-    isNamed: (key) => rules.index.isNamed(key),
-    isAlias: (key) => rules.index.aliasOwner(key) !== undefined,
     instances: (key) => registry.instances(key).map(({ record }) => record),
     isHeld: (key) => countHolders(key, { ...parts, streamsHolding: parts.streamsAskingFor }) > 0,
+  };
+}
+
+/** As much of it as the rules say by themselves. `rules`: those in force when they are asked for. */
+export function stateOfRules(rules: () => RuleIndex): Omit<MeshState, 'virtualIps' | 'instances' | 'isHeld'> {
+  return {
+    service: (key) => rules().service(key),
+    ports: (key) => rules().ports(key),
+    routes: (key) => rules().routes(key),
+    policies: (key) => rules().policies(key),
+    namedSubsets: (key) => rules().namedSubsets(key),
+    isNamed: (key) => rules().isNamed(key),
+    isAlias: (key) => rules().aliasOwner(key) !== undefined,
   };
 }
 

@@ -23,6 +23,12 @@ export interface ClientView {
   resource(typeUrl: string, name: string): EncodedResource | undefined;
   /** All of the type that `resource` answers: what a wildcard means. */
   resources(typeUrl: string): Iterable<EncodedResource>;
+  /** A cluster that is gone, as these clients had it last; undefined when that is not known. */
+  formerCluster(name: string): EncodedResource | undefined;
+  /** All of those, of clients that may ask for everything, the one that went last first. */
+  formerClusters(): Iterable<EncodedResource>;
+  /** Scopes that led to one of these routes while it was that of the first port of a service, as these clients had them, the newest first. */
+  formerScopes(routes: ReadonlySet<string>): readonly EncodedResource[];
   /** What the change changes for these clients, each resource once. Answers the same list for the same change. */
   changes(change: SnapshotChange): readonly ResourceChange[];
   /** Key of the service whose changes concern a resource of this name, present or not; '' for none. */

@@ -101,6 +101,24 @@ export class EnvoyView implements ClientView {
     }
   }
 
+  formerCluster(name: string): EncodedResource | undefined {
+    const snapshot = this.#cache.former.withCluster(name);
+    return snapshot && this.#of(snapshot, typeUrls.cluster).get(name);
+  }
+
+  *formerClusters(): Generator<EncodedResource> {
+    for (const name of this.#cache.former.clusters()) {
+      const former = this.#isInScope(ownerOf(typeUrls.cluster, name)) ? this.formerCluster(name) : undefined;
+      if (former !== undefined) yield former;
+    }
+  }
+
+  formerScopes(routes: ReadonlySet<string>): readonly EncodedResource[] {
+    const snapshots = this.#cache.former.withFirstPorts(routes);
+    const scopes = snapshots.flatMap((snapshot) => [...this.#of(snapshot, typeUrls.scopedRoute).values()]);
+    return scopes.filter((scope) => routes.has(scope.routes));
+  }
+
   changes(change: SnapshotChange): readonly ResourceChange[] {
     const present = this.#changes.get(change);
     if (present !== undefined) return present;

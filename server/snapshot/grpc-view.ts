@@ -32,6 +32,21 @@ export class GrpcView implements ClientView {
     return [];
   }
 
+  formerCluster(name: string): EncodedResource | undefined {
+    const snapshot = this.#cache.former.withCluster(name);
+    return snapshot && variantOf(snapshot, 'grpc').get(typeUrls.cluster)?.get(name);
+  }
+
+  /** gRPC clients name what they have. */
+  formerClusters(): readonly EncodedResource[] {
+    return [];
+  }
+
+  /** Nor have they scopes. */
+  formerScopes(): readonly EncodedResource[] {
+    return [];
+  }
+
   changes(change: SnapshotChange): readonly ResourceChange[] {
     const present = this.#changes.get(change);
     if (present !== undefined) return present;

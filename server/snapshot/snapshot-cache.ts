@@ -5,6 +5,7 @@
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import { changedAddresses } from './addresses.ts';
+import { FormerResources } from './former-resources.ts';
 import { changedResources, resourceOf, resourcesOf, type ServiceSnapshot } from './service-snapshot.ts';
 
 /** How one service changed. */
@@ -34,6 +35,7 @@ export interface SnapshotChange {
 
 export class SnapshotCache {
   readonly meshId: string;
+  readonly former: FormerResources;
   readonly #services = new Map<string, ServiceSnapshot>();
   /** Service key -> sequence of its newest change. */
   readonly #changed = new Map<string, number>();
@@ -43,8 +45,9 @@ export class SnapshotCache {
   #revision = 0;
   #sequence = 0;
 
-  constructor(meshId: string, onChange: (change: SnapshotChange) => void) {
+  constructor(meshId: string, onChange: (change: SnapshotChange) => void, former = new FormerResources()) {
     this.meshId = meshId;
+    this.former = former;
     this.#onChange = onChange;
   }
 
@@ -60,7 +63,9 @@ export class SnapshotCache {
   commit(services: readonly ServiceChange[], revision: number): void {
     const sequence = ++this.#sequence;
     const noted = services.map((change) => noteChange(change));
-    for (const { key, before, after, changed } of noted) {
+    for (const change of noted) {
+      const { key, before, after, changed } = change;
+      this.former.onChange(change);
       const addresses = changed.flatMap(([typeUrl, name]) => (typeUrl === typeUrls.name ? [name] : []));
       for (const name of namesOf(before)) this.#release(name, key);
       for (const name of addresses) if (before?.addresses.has(name)) this.#release(name, key);

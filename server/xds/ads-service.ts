@@ -263,6 +263,7 @@ function deltaRequest(message: DeltaDiscoveryRequest): Request {
     subscribe: message.resourceNamesSubscribe,
     unsubscribe: message.resourceNamesUnsubscribe,
     initialVersions: message.initialResourceVersions,
+    version: '',
     nonce: message.responseNonce,
     error: errorOf(message.errorDetail),
   };
@@ -274,6 +275,7 @@ function sotwRequest(message: DiscoveryRequest): Request {
     subscribe: message.resourceNames,
     unsubscribe: [],
     initialVersions: {},
+    version: message.versionInfo,
     nonce: message.responseNonce,
     error: errorOf(message.errorDetail),
   };

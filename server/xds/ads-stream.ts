@@ -5,6 +5,7 @@ import { status } from '../grpc/status.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AgentSession } from './agent-session.ts';
 import { CohortSession } from './cohort-session.ts';
+import { otherStreams } from './comeback.ts';
 import { encodeResponse } from './encode-response.ts';
 import type { StreamIdentity } from './identity.ts';
 import { mostStandstillMs, Outbox } from './outbox.ts';
@@ -18,6 +19,9 @@ import type { SubscriptionIndex } from './subscription-index.ts';
  * answers every 5 s only, and is as good a client as any. Streams are looked at every second: that is 6 to 7 s.
  */
 const overdueMs = 6_000;
+
+/** An Envoy tries again to connect a stream after 30 s at most: until then a stream of one type alone may be without those of the others. */
+const backoffMs = 40_000;
 
 /** Where a stream's progress is written down. */
 export interface StreamReport {
@@ -109,7 +113,7 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     this.#session = session;
     if (session instanceof CohortSession) {
       const { clock } = this.#host;
-      this.#waits = { overdue: new Patience(overdueMs, clock), unasked: new Patience(overdueMs, clock) };
+      this.#waits = { overdue: new Patience(clock), unasked: new Patience(clock) };
     }
     this.#holdEverything(true);
     this.#settle();
@@ -122,6 +126,10 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
   /** All that its client asked for or has, for people to look at. */
   resources(): Iterable<HeldResource> {
     return this.#session?.resources() ?? [];
+  }
+
+  get hasClusters(): boolean {
+    return this.#session instanceof CohortSession && this.#session.hasClusters;
   }
 
   areClustersUnderWay(has: (cluster: string) => boolean): boolean {
@@ -321,8 +329,9 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     }
     this.#holdEverything(session.isWildcard);
     // Anew for each answer that is waited for longest: a client that answers in time has always something under way.
-    this.#waits?.overdue.waitFor(session.waitsFor);
-    this.#waits?.unasked.waitFor(session.holdsFor);
+    this.#waits?.overdue.waitFor(session.waitsFor, overdueMs);
+    const { holdsFor } = session;
+    this.#waits?.unasked.waitFor(holdsFor, holdsFor === otherStreams ? backoffMs : overdueMs);
   }
 
   #holdEverything(isWanted: boolean): void {

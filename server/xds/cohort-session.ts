@@ -103,6 +103,10 @@ export class CohortSession<Member = unknown> implements Session {
     return this.#cohort?.isWildcard ?? this.#session.isWildcard;
   }
 
+  get hasClusters(): boolean {
+    return this.#session.hasClusters;
+  }
+
   giveUpClusters(): void {
     this.#apart().giveUpClusters();
   }

@@ -8,6 +8,7 @@ import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { Checkpoints, type State } from './checkpoints.ts';
 import type { Asked } from './cohort.ts';
+import { Comeback } from './comeback.ts';
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
 import { refusedResources } from './refusals.ts';
@@ -56,6 +57,7 @@ export interface Standing {
 export class ForeignSession<Member = unknown> implements Session {
   readonly #options: ForeignSessionOptions<Member>;
   readonly #subscriptions: Subscriptions<Member>;
+  readonly #comeback: Comeback<Member>;
   readonly #order: SendOrder<Member>;
   readonly #responder: Responder<Member>;
   /** The state that was last reported as applied; none since a refusal. */
@@ -70,15 +72,11 @@ export class ForeignSession<Member = unknown> implements Session {
     this.#options = options;
     const { view, protocol, others } = options;
     this.#subscriptions = new Subscriptions(view.typeUrls);
-    this.#order = new SendOrder({ subscriptions: this.#subscriptions, view, protocol, others });
-    const isAlone = others === undefined;
-    this.#responder = new Responder({
-      subscriptions: this.#subscriptions,
-      order: this.#order,
-      view,
-      protocol,
-      isAlone,
-    });
+    const subscriptions = this.#subscriptions;
+    const common = { subscriptions, view, protocol, cache: options.cache, isAlone: others === undefined };
+    this.#comeback = new Comeback(common);
+    this.#order = new SendOrder({ subscriptions, view, protocol, others, comeback: this.#comeback });
+    this.#responder = new Responder({ ...common, order: this.#order });
   }
 
   /** Takes in what the client says; `flush` answers it. */
@@ -93,6 +91,7 @@ export class ForeignSession<Member = unknown> implements Session {
     const refusals = this.#onVerdict(subscription, verdict, request);
     if (verdict.isStale) return refusals;
     subscription.update(request);
+    if (isFirst) this.#comeback.onFirst(request);
     if (this.#nameCount() > mostNames) {
       const message = `more than ${mostNames} names on one stream`;
       return [...refusals, { is: 'close', code: INVALID_ARGUMENT, message }];
@@ -204,6 +203,11 @@ export class ForeignSession<Member = unknown> implements Session {
   /** What routes or scopes wait for longest that the client is to ask for; undefined: nothing. */
   get holdsFor(): string | undefined {
     return this.#order.holdsFor;
+  }
+
+  /** Whether the client has asked for clusters. */
+  get hasClusters(): boolean {
+    return this.#subscriptions.get(typeUrls.cluster) !== undefined;
   }
 
   /** Clusters are waited for no longer. */

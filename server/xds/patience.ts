@@ -3,27 +3,25 @@
  * thousands of streams would set and clear at each change: somebody has to ask whether it is over.
  */
 export class Patience {
-  readonly #mostMs: number;
   /** Milliseconds, rising. */
   readonly #clock: () => number;
   #what: string | undefined;
-  #sinceMs = 0;
+  #untilMs = 0;
 
-  constructor(mostMs: number, clock: () => number) {
-    this.#mostMs = mostMs;
+  constructor(clock: () => number) {
     this.#clock = clock;
   }
 
-  /** Undefined: nothing is waited for. */
-  waitFor(what: string | undefined): void {
+  /** For `mostMs` at most. Undefined: nothing is waited for. */
+  waitFor(what: string | undefined, mostMs: number): void {
     if (what === this.#what) return;
     this.#what = what;
-    if (what !== undefined) this.#sinceMs = this.#clock();
+    if (what !== undefined) this.#untilMs = this.#clock() + mostMs;
   }
 
   /** Whether what is waited for has not come in time: true once, then nothing is waited for. */
   isOver(): boolean {
-    if (this.#what === undefined || this.#clock() - this.#sinceMs < this.#mostMs) return false;
+    if (this.#what === undefined || this.#clock() < this.#untilMs) return false;
     this.#what = undefined;
     return true;
   }

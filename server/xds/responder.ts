@@ -81,8 +81,8 @@ export class Responder<Member> {
       for (const response of this.#respond(subscription)) sends.push({ is: 'send', response });
     }
     if (!this.#order.mayRemove()) return sends;
-    for (let index = this.#subscriptions.inOrder.length - 1; index >= 0; index--) {
-      const response = this.#remove(this.#subscriptions.inOrder[index]);
+    for (const subscription of this.#subscriptions.byReference) {
+      const response = this.#remove(subscription);
       if (response !== undefined) sends.push({ is: 'send', response });
     }
     return sends;
@@ -199,8 +199,8 @@ export class Responder<Member> {
     return [...present, ...gone];
   }
 
-  #remove(subscription: Subscription<Member> | undefined): Response | undefined {
-    if (!subscription?.isBehind || !this.#order.maySend(subscription)) return undefined;
+  #remove(subscription: Subscription<Member>): Response | undefined {
+    if (!subscription.isBehind || !this.#order.maySend(subscription)) return undefined;
     const { typeUrl } = subscription;
     if (this.#order.mayBeInUse(typeUrl)) return undefined;
     const gone = this.#order.gone(subscription);

@@ -7,6 +7,7 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import { ClusterNews } from './cluster-news.ts';
+import { type Comeback, otherStreams } from './comeback.ts';
 import type { Protocol } from './session.ts';
 import type { OtherStreams } from './siblings.ts';
 import type { Held, Subscription } from './subscription.ts';
@@ -28,6 +29,7 @@ export interface SendOrderOptions<Member> {
   readonly subscriptions: Subscriptions<Member>;
   readonly view: ClientView;
   readonly protocol: Protocol;
+  readonly comeback: Comeback<Member>;
   /** The other streams of the client: for those that have one for each type. */
   readonly others: OtherStreams | undefined;
 }
@@ -78,6 +80,7 @@ export class SendOrder<Member> {
   giveUpClusters(): void {
     this.#isClusterWaitOver = true;
     this.begin();
+    this.#options.comeback.giveUp();
     this.news.giveUpAdded();
   }
 
@@ -103,12 +106,23 @@ export class SendOrder<Member> {
   }
 
   /** A bounded number of responses under way per type, one in state of the world; routes wait for their clusters. */
-  maySend({ typeUrl, verdicts }: Subscription<Member>): boolean {
-    const { protocol, subscriptions, others } = this.#options;
+  maySend({ typeUrl, verdicts, hasPresented }: Subscription<Member>): boolean {
+    const { protocol, subscriptions, others, comeback } = this.#options;
     if (verdicts.unanswered >= (protocol === 'sotw' ? 1 : mostUnanswered)) return false;
-    if (!waitsForClusters.has(typeUrl) || this.#isClusterWaitOver) return true;
+    if (this.#isClusterWaitOver) return true;
+    const unsaid = comeback.waitsToHear(typeUrl);
+    if (unsaid !== undefined) {
+      this.#holdsFor ??= unsaid;
+      return false;
+    }
+    if (!waitsForClusters.has(typeUrl)) return true;
     const clusters = subscriptions.get(typeUrls.cluster);
     if (clusters === undefined) {
+      // A client that comes back may have routes on one stream before it has clusters on another.
+      if (hasPresented && others?.haveClusters() === false) {
+        this.#holdsFor ??= otherStreams;
+        return false;
+      }
       this.#isHeld = others?.areClustersUnderWay() === true;
       return !this.#isHeld;
     }
@@ -123,26 +137,22 @@ export class SendOrder<Member> {
     return !this.#isRefused(subscription, resource, held) && !this.#waitsForRoutes(resource, held);
   }
 
-  /**
-   * Nothing is taken away before all that replaces it has been taken. A client that has come back with clusters that are gone may have routes
-   * to them, for which it has not asked here yet.
-   */
+  /** Nothing is taken away before all that replaces it has been taken. */
   mayRemove(): boolean {
     if (this.#isClusterWaitOver) return true;
-    if (this.#waitsToBeAskedForRoutes()) return false;
+    const wait = this.#options.comeback.waitsFor(() => this.#goneClusters());
+    if (wait !== undefined) {
+      this.#holdsFor ??= wait;
+      return false;
+    }
     return this.#options.subscriptions.inOrder.every(
       (each) => !waitsForClusters.has(each.typeUrl) || (each.verdicts.unanswered === 0 && !this.hasNews(each)),
     );
   }
 
-  #waitsToBeAskedForRoutes(): boolean {
-    const { subscriptions, others } = this.#options;
-    const clusters = subscriptions.get(typeUrls.cluster);
-    if (!clusters?.hasPresented || others !== undefined) return false;
-    if (subscriptions.get(typeUrls.routeConfiguration) !== undefined) return false;
-    const [cluster] = this.gone(clusters);
-    if (cluster !== undefined) this.#holdsFor ??= `routes that may lead to ${cluster}`;
-    return cluster !== undefined;
+  #goneClusters(): readonly string[] {
+    const clusters = this.#options.subscriptions.get(typeUrls.cluster);
+    return clusters === undefined ? nothing : this.gone(clusters);
   }
 
   /** Whether a removal of routes, or of what leads to them, is not sent or not taken yet: until then clusters may be sent to. */

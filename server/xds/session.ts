@@ -66,6 +66,8 @@ export interface Request {
   readonly subscribe: readonly string[];
   readonly unsubscribe: readonly string[];
   readonly initialVersions: Readonly<Record<string, string>>;
+  /** State of the world: of what the client took last, maybe on an earlier stream; '' for nothing, and always in delta. */
+  readonly version: string;
   readonly nonce: string;
   /** Present on a NACK. */
   readonly error: { readonly message: string; readonly resources: readonly RefusedResource[] } | undefined;

@@ -7,6 +7,8 @@ import { typeUrls } from '../../proto/type-urls.ts';
 
 /** What a stream knows of its client's other streams. */
 export interface OtherStreams {
+  /** Whether the client has asked for clusters on one of them. */
+  haveClusters(): boolean;
   /** Whether clusters are on their way to the client by one of them, or wait for their endpoints. */
   areClustersUnderWay(): boolean;
   /** Whether the client has taken the resource by one of them. */
@@ -19,6 +21,8 @@ export interface OtherStreams {
 
 /** One of the streams of a client. */
 export interface Sibling {
+  /** Whether the client has asked for clusters on it. */
+  readonly hasClusters: boolean;
   /** Whether clusters are on their way to the client, or wait for their endpoints, of which `has` answers whether it has them. */
   areClustersUnderWay(has: (cluster: string) => boolean): boolean;
   hasTaken(typeUrl: string, name: string): boolean;
@@ -53,6 +57,7 @@ export class Siblings<Stream extends Sibling> {
   /** What the stream has to wait for makes it one of those that `takeHeld` answers. */
   others(client: string, stream: Stream): OtherStreams {
     return {
+      haveClusters: () => !this.#held(client, stream, !this.of(client).some((each) => each.hasClusters)),
       areClustersUnderWay: () => this.#held(client, stream, this.#areClustersUnderWay(client, stream)),
       hasTaken: (typeUrl, name) =>
         !this.#held(client, stream, !this.of(client).some((each) => each.hasTaken(typeUrl, name))),

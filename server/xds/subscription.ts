@@ -149,6 +149,11 @@ export class Subscription<Member = unknown> {
     this.#hasNothing = false;
   }
 
+  /** The client has this, which is gone. */
+  keep(resource: EncodedResource): void {
+    this.#behind.set(resource.name, { version: resource.version, resource });
+  }
+
   /** To be sent again, whatever the client has: all that it covers. */
   forceAll(): void {
     this.#behind.clear();
@@ -202,6 +207,7 @@ export class Subscription<Member = unknown> {
 
   /** Brings the names up to date. */
   update(request: Request): void {
+    if (this.isFirst && request.version !== '') this.#hasPresented = true;
     if (this.#options.protocol === 'sotw') this.#replaceNames(request);
     else this.#changeNames(request);
     this.isFirst = false;

@@ -1,10 +1,21 @@
 /** What one stream asked for, type by type. */
+import { typeUrls } from '../../proto/type-urls.ts';
 import type { Subscription } from './subscription.ts';
+
+/** A listener to scopes, these to routes, these to clusters, these to endpoints, which go before their clusters all the same (xds.md 1.9). */
+const references = [
+  typeUrls.listener,
+  typeUrls.scopedRoute,
+  typeUrls.routeConfiguration,
+  typeUrls.endpoint,
+  typeUrls.cluster,
+];
 
 export class Subscriptions<Member> {
   readonly #order: readonly string[];
   readonly #byType = new Map<string, Subscription<Member>>();
   #inOrder: readonly Subscription<Member>[] = [];
+  #byReference: readonly Subscription<Member>[] = [];
 
   /** `order`: the types, in the order in which they are sent. */
   constructor(order: readonly string[]) {
@@ -15,6 +26,11 @@ export class Subscriptions<Member> {
     return this.#inOrder;
   }
 
+  /** In the order in which something may be taken away: what refers to another before that. */
+  get byReference(): readonly Subscription<Member>[] {
+    return this.#byReference;
+  }
+
   get(typeUrl: string): Subscription<Member> | undefined {
     return this.#byType.get(typeUrl);
   }
@@ -22,6 +38,7 @@ export class Subscriptions<Member> {
   add(subscription: Subscription<Member>): void {
     this.#byType.set(subscription.typeUrl, subscription);
     this.#inOrder = this.#order.flatMap((typeUrl) => this.#byType.get(typeUrl) ?? []);
+    this.#byReference = references.flatMap((typeUrl) => this.#byType.get(typeUrl) ?? []);
   }
 
   /** Whether the client has answered what it was sent of this resource on this stream. */

@@ -3,14 +3,17 @@ import { expect } from 'chai';
 import { ask } from '../support/ask.ts';
 import { type Envoy, freeAddress, skipUnlessEnvoy, startEnvoy } from '../support/envoy.ts';
 import { startLoad } from '../support/envoy-load.ts';
+import { Link } from '../support/link.ts';
 import { Processes } from '../support/processes.ts';
 import { type Mesh, route, startMesh } from '../support/start-mesh.ts';
 
-const rules = `
+const service = `
 apiVersion: sluice.dev/v1
 kind: Service
 metadata: { name: reviews }
 spec: { ports: [ { name: http, port: 9080 } ] }
+`;
+const rules = `${service}
 ---
 apiVersion: sluice.dev/v1
 kind: Route
@@ -33,6 +36,8 @@ for (const { mode, streams } of [
   describe(`an Envoy by ${mode} on ${streams}`, function () {
     this.timeout(60_000);
     let mesh: Mesh;
+    /** By which it reaches the control plane. */
+    let link: Link;
     let envoy: Envoy;
     /** HOST:PORT of a listener for reviews alone. */
     let ownPort: string;
@@ -44,8 +49,9 @@ for (const { mode, streams } of [
       await mesh.apply(rules, '');
       for (const version of ['v1', 'v2']) await mesh.startInstance('reviews', version);
       ownPort = await freeAddress();
+      link = new Link(() => mesh.server.grpc);
       envoy = await startEnvoy(processes, {
-        server: mesh.server.grpc,
+        server: await link.listen(),
         mode,
         hasOwnStreams: streams !== 'one stream',
         upstreams: { reviews: ownPort },
@@ -53,6 +59,7 @@ for (const { mode, streams } of [
     });
     after(async () => {
       await processes.close();
+      link?.close();
       await mesh?.close();
     });
 
@@ -149,6 +156,29 @@ for (const { mode, streams } of [
       expect(loads.map(({ failures }) => failures)).to.deep.equal([{}, {}]);
       expect(loads.every(({ answers }) => (answers['reviews v1'] ?? 0) > 100)).to.equal(true);
       expect(await envoy.sum(/update_rejected$/)).to.equal(0);
+      await mesh.apply(rules);
+    });
+
+    it('finds its way to rules that changed while it was away, without a failed request', async () => {
+      const load = startLoad(envoy);
+      // By state of the world on streams of its own nobody can find out where its scopes led to.
+      const otherPort = mode === 'delta' || streams === 'one stream' ? '7000' : '9080';
+      for (const [version, first] of [
+        ['v2', otherPort],
+        ['v1', '9080'],
+      ] as const) {
+        link.cut();
+        const { body } = await mesh.apply(
+          [service.replace('9080', first), route('reviews', { [version]: 1 })].join('---'),
+        );
+        // What the revision takes away is gone, and then forgotten.
+        await mesh.rolledOut(body.revision);
+        await mesh.restartServer();
+        link.mend();
+        await envoy.until(async () => (await envoy.get('reviews')).body === `reviews ${version}`);
+      }
+      await load.end();
+      expect(load.failures).to.deep.equal({});
       await mesh.apply(rules);
     });
 

@@ -16,6 +16,7 @@ import {
   service,
   startGrpcMesh,
 } from '../support/grpc/grpc-mesh.ts';
+import { Link } from '../support/link.ts';
 
 const ok = { '0': 100 };
 
@@ -144,16 +145,25 @@ for (const library of [grpcJs, grpcCore]) {
       expect(failed, JSON.stringify(texts)).to.be.below(5);
     });
 
-    it('goes on while the control plane is away, and follows it when it is back', async () => {
+    it('goes on while the control plane is away, and finds its way to rules that changed meanwhile', async () => {
       world = await startGrpcMesh(library, 'v1-1', 'v2-1');
       await world.apply(routeOf('{ backends: [ { subset: v1 } ] }'));
-      const client = world.startClient();
+      const { mesh } = world;
+      const link = new Link(() => mesh.server.grpc);
+      const client = world.startClient('web-1', 'default', await link.listen());
       expect(peersOf(await client.calls({ ...say, times: 5 }))).to.deep.equal(['v1-1']);
-      const load = await client.load(say);
-      await world.mesh.restartServer();
-      await world.apply(routeOf('{ backends: [ { subset: v2 } ] }'));
-      await callUntil(client, { ...say, times: 5 }, (outcome) => peersOf(outcome).join() === 'v2-1');
+      const load = await client.load({ ...say, waitForReady: false });
+      for (const version of ['v2', 'v1']) {
+        link.cut();
+        const { revision } = await world.apply(routeOf(`{ backends: [ { subset: ${version} } ] }`));
+        // What the revision takes away is gone, and then forgotten.
+        await mesh.rolledOut(revision);
+        await mesh.restartServer();
+        link.mend();
+        await callUntil(client, { ...say, times: 5 }, (outcome) => peersOf(outcome).join() === `${version}-1`);
+      }
       expect(Object.keys((await load.stop()).codes)).to.deep.equal(['0']);
+      link.close();
     }).timeout(60_000);
 
     it('takes every balancer that a policy may ask for', async () => {

@@ -139,6 +139,7 @@ export class FakeAgent {
       subscribe: [],
       unsubscribe: [],
       initialVersions: {},
+      version: '',
       nonce: '',
       error: undefined,
       ...request,

@@ -27,10 +27,15 @@ export class FakeClient {
   /** What the session wants to hear of, and how often it said so. */
   readonly heldServices = new Map<string, number>();
   interestCalls = 0;
+  /** Called with each response when it has been applied. */
+  onResponse: (response: Response) => void = () => {};
   /** ACK at once what comes; else `ack` and `nack` do. */
   isPrompt = true;
+  #isAway = false;
   readonly #wanted = new Map<Type, Set<string>>();
   readonly #last = new Map<Type, Response>();
+  /** State of the world: the version of what it took last, on any stream. */
+  readonly #versions = new Map<Type, string>();
   /** Nonce of the newest response that was answered. */
   readonly #answered = new Map<Type, string>();
 
@@ -67,20 +72,29 @@ export class FakeClient {
       new CohortSession({ session: new ForeignSession<FakeClient>(options), cache, cohorts: new Cohorts() });
     this.session = this.#open();
     mesh.onChange((change) => {
+      if (this.#isAway) return;
       this.session.onChange(change);
       this.#perform(this.session.flush());
     });
   }
 
-  /** The stream is lost, with what was under way, and there is another: it says what it holds and wants. */
-  reconnect(): void {
+  /** The stream is lost, with what was under way: nothing comes until `reconnect`. */
+  disconnect(): void {
     this.session.close();
-    this.session = this.#open();
+    this.#isAway = true;
     this.pending.length = 0;
     this.#last.clear();
     this.#answered.clear();
     // Nonces begin anew.
     this.responses.length = 0;
+  }
+
+  /** Another stream, on which it says what it holds and wants: this, or what it did, in the order in which it asked first. */
+  reconnect(wanted: Readonly<Partial<Record<Type, readonly string[]>>> = {}): void {
+    if (!this.#isAway) this.disconnect();
+    this.#isAway = false;
+    this.session = this.#open();
+    for (const [type, names] of Object.entries(wanted)) this.#wanted.set(type as Type, new Set(names));
     for (const [type, names] of this.#wanted) {
       const held = this.holds(type).map((name) => [name, this.held.get(`${type} ${name}`) ?? '']);
       const initialVersions = this.#protocol === 'delta' ? Object.fromEntries(held) : {};
@@ -115,7 +129,8 @@ export class FakeClient {
   }
 
   request(type: Type, parts: Partial<Request>): void {
-    const empty = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
+    const version = this.#protocol === 'sotw' ? (this.#versions.get(type) ?? '') : '';
+    const empty = { subscribe: [], unsubscribe: [], initialVersions: {}, version, nonce: '', error: undefined };
     this.#perform([
       ...this.session.onRequest({ ...empty, typeUrl: typeUrls[type], ...parts }),
       ...this.session.flush(),
@@ -186,7 +201,8 @@ export class FakeClient {
     const nonce = parts.nonce ?? last.nonce;
     this.#answered.set(type, nonce);
     const index = this.pending.findIndex((response) => response.nonce === nonce);
-    if (index >= 0) this.pending.splice(index, 1);
+    const [answered] = index >= 0 ? this.pending.splice(index, 1) : [];
+    if (answered && !parts.error) this.#versions.set(type, answered.version);
     this.request(type, { ...names, ...parts, nonce });
   }
 
@@ -218,6 +234,7 @@ export class FakeClient {
     this.pending.push(response);
     this.#last.set(type, response);
     this.#apply(type, response);
+    this.onResponse(response);
     const parts = [
       ...names.sort().map((name) => `+${name}`),
       ...[...response.removed].sort().map((name) => `-${name}`),
@@ -245,7 +262,7 @@ export class FakeClient {
   }
 }
 
-function typeOf({ typeUrl }: Response): Type {
+export function typeOf({ typeUrl }: Response): Type {
   return Object.entries(typeUrls).find(([, url]) => url === typeUrl)?.[0] as Type;
 }
 

@@ -164,6 +164,13 @@ export class Mesh {
     return this.call('POST', `/apply?${query}`, text, { 'content-type': 'application/yaml', ...headers });
   }
 
+  /** Resolves when the rollout of the revision is complete: what it takes away is gone. */
+  async rolledOut(revision: number): Promise<void> {
+    const phase = async () =>
+      (await this.call<{ readonly phase: string }>('GET', `/revisions/${revision}/rollout`)).body.phase;
+    while ((await phase()) !== 'complete') await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+
   /** A call of the REST API; the body is parsed. */
   async call<Body>(
     method: string,

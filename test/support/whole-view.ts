@@ -1,3 +1,4 @@
+import { typeUrls } from '../../proto/type-urls.ts';
 import type { ForeignKind } from '../../server/compile/compiled-variant.ts';
 import type { EncodedResource } from '../../server/compile/encoded-resource.ts';
 import { type ClientView, differences, type ResourceChange } from '../../server/snapshot/client-view.ts';
@@ -11,10 +12,10 @@ export class WholeView implements ClientView {
   readonly #kind: ForeignKind;
   readonly #changes = new WeakMap<SnapshotChange, readonly ResourceChange[]>();
 
-  constructor(cache: SnapshotCache, kind: ForeignKind, typeUrls: readonly string[]) {
+  constructor(cache: SnapshotCache, kind: ForeignKind, types: readonly string[]) {
     this.#cache = cache;
     this.#kind = kind;
-    this.typeUrls = typeUrls;
+    this.typeUrls = types;
   }
 
   resource(typeUrl: string, name: string): EncodedResource | undefined {
@@ -26,6 +27,19 @@ export class WholeView implements ClientView {
     for (const snapshot of this.#cache.services()) {
       yield* variantOf(snapshot, this.#kind).get(typeUrl)?.values() ?? [];
     }
+  }
+
+  formerCluster(name: string): EncodedResource | undefined {
+    const snapshot = this.#cache.former.withCluster(name);
+    return snapshot && variantOf(snapshot, this.#kind).get(typeUrls.cluster)?.get(name);
+  }
+
+  formerClusters(): readonly EncodedResource[] {
+    return this.#cache.former.clusters().flatMap((name) => this.formerCluster(name) ?? []);
+  }
+
+  formerScopes(): readonly EncodedResource[] {
+    return [];
   }
 
   changes(change: SnapshotChange): readonly ResourceChange[] {

@@ -76,7 +76,7 @@ class World {
   }
 
   request(parts: Partial<Request>): void {
-    const empty = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
+    const empty = { subscribe: [], unsubscribe: [], initialVersions: {}, version: '', nonce: '', error: undefined };
     this.stream.onRequest({ ...empty, typeUrl: typeUrls.endpoint, ...parts });
   }
 

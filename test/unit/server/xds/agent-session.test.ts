@@ -304,7 +304,14 @@ spec: { service: ratings, rules: [ { backends: [ { service: reviews } ] } ] }
     it('ignores an answer to a mark that is not under way', () => {
       const mesh = meshWith('reviews');
       const agent = connected(mesh, 'reviews.default');
-      const stale = { typeUrl: typeUrls.mark, subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '1' };
+      const stale = {
+        typeUrl: typeUrls.mark,
+        subscribe: [],
+        unsubscribe: [],
+        initialVersions: {},
+        version: '',
+        nonce: '1',
+      };
       expect(agent.session.onRequest({ ...stale, error: undefined })).to.deep.equal([]);
       expect(agent.session.onRequest({ ...stale, error: { message: 'no', resources: [] } })).to.deep.equal([]);
     });

@@ -51,7 +51,7 @@ class Streams {
 const many = Array.from({ length: 40 }, (_, index) => `s${index}`);
 /** Services y and z are none of its: nobody hears of y, and of z who sends to it. */
 const node = { ...plainEnvoyNode, services: ['a', 'b', ...many].map((service) => `${service}.default`) };
-const blank = { subscribe: [], unsubscribe: [], initialVersions: {}, nonce: '', error: undefined };
+const blank = { subscribe: [], unsubscribe: [], initialVersions: {}, version: '', nonce: '', error: undefined };
 const [cluster, endpoint, routes] = [typeUrls.cluster, typeUrls.endpoint, typeUrls.routeConfiguration];
 const routeNames = ['a', 'b', ...many].map((service) => `${service}.default:80`);
 const endpointNames = ['a', 'b', 'z', ...many].flatMap((service) => [

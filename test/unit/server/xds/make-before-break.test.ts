@@ -96,8 +96,8 @@ describe('make before break (delta), of a service that goes', () => {
     client.ask('endpoint', 'c.default|http|');
     const removals = client.takeLog().filter((line) => line.includes('-b.default'));
     expect(removals.map((line) => line.split(' ')[0])).to.have.ordered.members([
-      'routeConfiguration',
       'scopedRoute',
+      'routeConfiguration',
       'endpoint',
       'cluster',
     ]);
@@ -221,6 +221,7 @@ for (const protocol of ['sotw', 'delta'] as const) {
         const mesh = meshWith(service(80), route('v1'));
         let refusing = new Set(['a.default']);
         const others: OtherStreams = {
+          haveClusters: () => true,
           areClustersUnderWay: () => false,
           hasTaken: () => true,
           refuses: () => false,

@@ -6,7 +6,7 @@ describe('patience', () => {
   let patience: Patience;
   beforeEach(() => {
     nowMs = 7_000;
-    patience = new Patience(5_000, () => nowMs);
+    patience = new Patience(() => nowMs);
   });
   const isOverAt = (ms: number) => {
     nowMs = ms;
@@ -18,22 +18,22 @@ describe('patience', () => {
   });
 
   it('is over once, when what is waited for has not come in time', () => {
-    patience.waitFor('1');
+    patience.waitFor('1', 5_000);
     expect([11_999, 12_000, 99_000].map(isOverAt)).to.deep.equal([false, true, false]);
   });
 
   it('begins anew when what is waited for is another, not when it is the same', () => {
-    patience.waitFor('1');
+    patience.waitFor('1', 5_000);
     nowMs = 10_000;
-    patience.waitFor('1');
+    patience.waitFor('1', 5_000);
     expect(isOverAt(11_999)).to.equal(false);
-    patience.waitFor('2');
+    patience.waitFor('2', 5_000);
     expect([12_000, 16_998, 16_999].map(isOverAt)).to.deep.equal([false, false, true]);
   });
 
   it('ends when what was waited for has come', () => {
-    patience.waitFor('1');
-    patience.waitFor(undefined);
+    patience.waitFor('1', 5_000);
+    patience.waitFor(undefined, 5_000);
     expect(isOverAt(99_000)).to.equal(false);
   });
 });

@@ -3,6 +3,7 @@ import { typeUrls } from '../../../../proto/type-urls.ts';
 import { type Sibling, Siblings } from '../../../../server/xds/siblings.ts';
 
 class FakeStream implements Sibling {
+  hasClusters = false;
   /** Clusters that wait for their endpoints; undefined: they are not taken yet. */
   added: readonly string[] | undefined = [];
   readonly endpoints = new Set<string>();
@@ -71,6 +72,16 @@ describe('streams of one client', () => {
     expect([...others.ownersOfRefused()]).to.deep.equal(['owner of bad']);
     expect(siblings.takeHeld('default/web-1')).to.deep.equal([clusters]);
     endpoints.refused = '';
+  });
+
+  it('know whether one of them has clusters, and those that need it may go on when something is said there', () => {
+    const others = siblings.others('default/web-1', routes);
+    siblings.takeHeld('default/web-1');
+    expect(others.haveClusters()).to.equal(false);
+    expect(siblings.takeHeld('default/web-1')).to.deep.equal([routes]);
+    clusters.hasClusters = true;
+    expect(others.haveClusters()).to.equal(true);
+    expect(siblings.takeHeld('default/web-1')).to.deep.equal([]);
   });
 
   it('do not wait for those of other clients, nor for those that have gone', () => {

@@ -19,7 +19,7 @@ describe('a request that answers no response that is waited for', () => {
   };
 
   const request = (nonce: string) => {
-    return { typeUrl: '', subscribe: [], unsubscribe: [], initialVersions: {}, nonce, error: undefined };
+    return { typeUrl: '', subscribe: [], unsubscribe: [], initialVersions: {}, version: '', nonce, error: undefined };
   };
 
   for (const { name, protocol, nonce, isStale, isUnknown } of [

@@ -1,0 +1,159 @@
+/** A client that was away finds its way from what it has to what there is, and no request of it is lost on the way. */
+import { expect } from 'chai';
+import fc from 'fast-check';
+import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
+import { GrpcView } from '../../../../server/snapshot/grpc-view.ts';
+import { otherStreams } from '../../../../server/xds/comeback.ts';
+import type { OtherStreams } from '../../../../server/xds/siblings.ts';
+import { EnvoyModel } from '../../../support/envoy-model.ts';
+import { plainEnvoyNode } from '../../../support/envoy-node.ts';
+import { FakeClient } from '../../../support/fake-client.ts';
+import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
+
+const service = (name: string, port: number) => `
+apiVersion: sluice.dev/v1
+kind: Service
+metadata: { name: ${name} }
+spec: { ports: [ { name: http, port: ${port}, protocol: http } ] }
+`;
+
+const route = (name: string, backend: string) => `
+apiVersion: sluice.dev/v1
+kind: Route
+metadata: { name: ${name} }
+spec: { service: ${name}, allowEmpty: true, rules: [ { backends: [ ${backend} ] } ] }
+`;
+
+function meshOf(...services: string[]): ModelMesh {
+  const mesh = new ModelMesh();
+  for (const name of services) mesh.apply([service(name, 80), route(name, '{ subset: v1 }')].join('---'));
+  for (const name of services) mesh.put(instanceOf(name, `${name}-1`));
+  return mesh;
+}
+
+describe('a client that was away, with a stream for each type', () => {
+  const gone = 'a.default|http|v1';
+  const nobody: OtherStreams = {
+    haveClusters: () => false,
+    areClustersUnderWay: () => false,
+    hasTaken: () => true,
+    refuses: () => false,
+    ownersOfRefused: () => new Set(),
+  };
+  const viewOf = (mesh: ModelMesh) => new EnvoyView(mesh.cache, plainEnvoyNode, 'mesh.local');
+
+  for (const protocol of ['sotw', 'delta'] as const) {
+    it(`keeps clusters that are gone until its other streams must have come back (${protocol})`, () => {
+      const mesh = meshOf('a');
+      const client = new FakeClient(mesh, protocol, true, viewOf(mesh), nobody);
+      client.ask('cluster', '*');
+      client.disconnect();
+      mesh.apply(route('a', '{ subset: v2 }'));
+      client.reconnect();
+      expect(client.holds('cluster').sort()).to.deep.equal(['a.default|http|', gone, 'a.default|http|v2']);
+      expect(client.session.holdsFor).to.equal(otherStreams);
+      client.session.giveUpClusters();
+      client.flush();
+      expect(client.holds('cluster')).to.not.include(gone);
+      // What goes while it is here is taken away as ever.
+      mesh.apply(route('a', '{ subset: v3 }'));
+      expect(client.holds('cluster')).to.not.include('a.default|http|v2');
+    });
+
+    it(`is sent the routes when it has asked for clusters on another stream (${protocol})`, () => {
+      const mesh = meshOf('a');
+      let haveClusters = true;
+      const others = { ...nobody, haveClusters: () => haveClusters };
+      const client = new FakeClient(mesh, protocol, true, viewOf(mesh), others);
+      client.ask('routeConfiguration', 'a.default:80');
+      const before = client.held.get('routeConfiguration a.default:80');
+      client.disconnect();
+      mesh.apply(route('a', '{ subset: v2 }'));
+      haveClusters = false;
+      client.reconnect();
+      expect(client.session.holdsFor).to.equal(otherStreams);
+      expect(client.held.get('routeConfiguration a.default:80')).to.equal(before);
+      haveClusters = true;
+      client.flush();
+      expect(client.held.get('routeConfiguration a.default:80')).to.not.equal(before);
+      expect(client.session.holdsFor).to.equal(undefined);
+    });
+  }
+
+  it('is not given clusters that are gone when it has what there is (sotw)', () => {
+    const mesh = meshOf('a');
+    mesh.apply(route('a', '{ subset: v2 }'));
+    const client = new FakeClient(mesh, 'sotw', true, viewOf(mesh), nobody);
+    client.ask('cluster', '*');
+    client.reconnect();
+    expect(client.holds('cluster').sort()).to.deep.equal(['a.default|http|', 'a.default|http|v2']);
+    expect(client.session.holdsFor).to.equal(undefined);
+  });
+});
+
+describe('a gRPC client that was away', () => {
+  it('keeps a cluster that is gone until it names it no longer', () => {
+    const [before, after] = ['a.default|http|v1', 'a.default|http|v2'];
+    const mesh = meshOf('a');
+    const client = new FakeClient(mesh, 'sotw', false, new GrpcView(mesh.cache, 'default'));
+    client.ask('routeConfiguration', 'a.default:80');
+    client.ask('cluster', before);
+    client.disconnect();
+    mesh.apply(route('a', '{ subset: v2 }'));
+    client.reconnect();
+    expect(client.holds('cluster')).to.deep.equal([before]);
+    client.want('cluster', before, after);
+    expect(client.holds('cluster').sort()).to.deep.equal([before, after]);
+    expect(client.session.holdsFor).to.equal(`it to let go of ${before}`);
+    client.want('cluster', after);
+    expect(client.session.holdsFor).to.equal(undefined);
+  });
+});
+
+const names = ['a', 'b'] as const;
+const name = fc.constantFrom(...names);
+
+const change = fc.oneof(
+  fc.record({ is: fc.constant('subset' as const), name, subset: fc.constantFrom('v1', 'v2', 'v3') }),
+  fc.record({ is: fc.constant('other' as const), name, to: name }),
+  fc.record({ is: fc.constant('port' as const), name }),
+  fc.record({ is: fc.constant('new' as const), name: fc.constantFrom('c', 'd') }),
+  fc.record({ is: fc.constant('old' as const), name: fc.constantFrom('c', 'd') }),
+);
+type Change = typeof change extends fc.Arbitrary<infer Value> ? Value : never;
+
+function perform(mesh: ModelMesh, one: Change): void {
+  if (one.is === 'subset') mesh.apply(route(one.name, `{ subset: ${one.subset} }`));
+  else if (one.is === 'other') mesh.apply(route(one.name, `{ service: ${one.to}, subset: other }`));
+  else if (one.is === 'port') mesh.apply(service(one.name, 80 + mesh.revision));
+  else if (one.is === 'new') mesh.put(instanceOf(one.name, `${one.name}-1`));
+  else mesh.remove(one.name, `${one.name}-1`);
+}
+
+/** How many responses it takes in, and what changes while it is away. */
+const absence = fc.record({ before: fc.nat(6), changes: fc.array(change, { maxLength: 3 }) });
+
+describe('property: an Envoy that was away', () => {
+  for (const protocol of ['sotw', 'delta'] as const) {
+    it(`gets every request through on its way to what has changed meanwhile (${protocol})`, () => {
+      fc.assert(
+        fc.property(fc.array(absence, { minLength: 1, maxLength: 4 }), (absences) => {
+          const mesh = meshOf(...names);
+          const envoy = new EnvoyModel(mesh, protocol);
+          expect(envoy.scopes).to.include.members([...names].map((each) => `${each}.default`));
+          for (const { before, changes } of absences) {
+            for (let count = 0; count < before; count++) envoy.step();
+            envoy.client.disconnect();
+            for (const one of changes) perform(mesh, one);
+            envoy.reconnect();
+          }
+          envoy.settle();
+          expect(envoy.broken).to.deep.equal([]);
+          expect(envoy.client.session.holdsFor).to.equal(undefined);
+          expect(envoy.lacking()).to.deep.equal([]);
+        }),
+        { numRuns: Number(process.env.SLUICE_FUZZ_RUNS ?? 60) },
+      );
+    });
+  }
+});
