@@ -6,6 +6,7 @@ import { constants, type IncomingHttpHeaders, type ServerHttp2Stream } from 'nod
 import type { Allowance } from './allowance.ts';
 import { statusTrailers, timeoutMs } from './call-headers.ts';
 import { acceptedEncodings, decompress } from './compression.ts';
+import type { Heartbeat } from './heartbeat.ts';
 import { frameMessage, MessageReader } from './message-framing.ts';
 import { StatusError, status } from './status.ts';
 
@@ -29,6 +30,8 @@ export interface ServerCall<Request, Response> {
   writeFramed(bytes: Buffer, onTaken?: () => void): void;
   /** Ends it, with OK or another status and a sentence for the client; the first end counts. */
   end(code?: number, details?: string): void;
+  /** Called back once when the client's end of the connection shows that it is running; never if it does not. */
+  askForSign(onSign: () => void): void;
   pause(): void;
   resume(): void;
   /** Does later what a message asks for: what it throws ends the call, as when `onMessage` throws. */
@@ -56,6 +59,7 @@ export interface Begun {
   readonly headers: IncomingHttpHeaders;
   /** Of its connection. */
   readonly allowance: Allowance;
+  readonly heartbeat: Heartbeat;
 }
 
 const responseHeaders = {
@@ -74,6 +78,7 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
   readonly #options: CallOptions<Request, Response>;
   readonly #reader: MessageReader;
   readonly #allowance: Allowance;
+  readonly #heartbeat: Heartbeat;
   /** Counted in the allowance. */
   #unfinishedBytes = 0;
   readonly #encoding: string | undefined;
@@ -84,11 +89,12 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
   #isHalfClosed = false;
   #isOver = false;
 
-  constructor({ stream, headers, allowance }: Begun, options: CallOptions<Request, Response>) {
+  constructor({ stream, headers, allowance, heartbeat }: Begun, options: CallOptions<Request, Response>) {
     this.#stream = stream;
     this.#options = options;
     this.#reader = new MessageReader(options.mostBytes);
     this.#allowance = allowance;
+    this.#heartbeat = heartbeat;
     this.#encoding = headers['grpc-encoding']?.toString();
     stream.on('data', (piece: Buffer) => this.#onPiece(piece));
     stream.on('end', () => this.#onEnd());
@@ -142,6 +148,10 @@ export class Http2Call<Request, Response> implements ServerCall<Request, Respons
       this.#timer = setTimeout(() => cut(stream), lingerMs).unref();
     }
     this.#finish();
+  }
+
+  askForSign(onSign: () => void): void {
+    this.#heartbeat.ask(onSign);
   }
 
   pause(): void {

@@ -11,6 +11,7 @@ import { acceptWaiting } from '../../process/waiting-connections.ts';
 import { Allowance, mostUnfinishedBytes } from './allowance.ts';
 import { BrokenConnections } from './broken-connections.ts';
 import { refusedAs, statusTrailers } from './call-headers.ts';
+import { Heartbeat } from './heartbeat.ts';
 import { type Begun, type Codec, Http2Call, type ServerCall } from './server-call.ts';
 import { status, statusName } from './status.ts';
 
@@ -153,7 +154,8 @@ export class GrpcServer {
   #onSession(session: ServerHttp2Session, socket: Socket): void {
     this.#sockets.set(session, socket);
     const allowance = new Allowance(this.#options.mostUnfinishedBytes ?? mostUnfinishedBytes);
-    session.on('stream', (stream, headers) => this.#onStream({ stream, headers, allowance }));
+    const heartbeat = new Heartbeat(session);
+    session.on('stream', (stream, headers) => this.#onStream({ stream, headers, allowance, heartbeat }));
     let pong: NodeJS.Timeout | undefined;
     const ping = setInterval(() => {
       // The client has said goodbye, and keeps the connection open.
@@ -162,7 +164,7 @@ export class GrpcServer {
         return;
       }
       pong ??= setTimeout(() => cut(session, socket), pongMs).unref();
-      session.ping(() => {
+      heartbeat.ask(() => {
         clearTimeout(pong);
         pong = undefined;
       });

@@ -15,10 +15,10 @@ import type { Sibling } from './siblings.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
 
 /**
- * A foreign client that does not answer for this long is sent the routes without its word on the clusters. A gRPC C core without calls
- * answers every 5 s only, and is as good a client as any. Streams are looked at every second: that is 6 to 7 s.
+ * A foreign client that does not answer for this long, though it is running, is sent the routes without its word on the clusters. A gRPC C core
+ * without calls answers every 5 s only, and is as good a client as any. With the sign of life, and a look every second, that is 6 to 7 s.
  */
-const overdueMs = 6_000;
+const overdueMs = 5_000;
 
 /** An Envoy tries again to connect a stream after 30 s at most: until then a stream of one type alone may be without those of the others. */
 const backoffMs = 40_000;
@@ -41,7 +41,7 @@ export interface StreamReport {
 
 export interface AdsStreamOptions<Report extends StreamReport> {
   /** The part of a call that a stream writes to. */
-  readonly call: Pick<ServerCall<unknown, unknown>, 'writeFramed' | 'end'>;
+  readonly call: Pick<ServerCall<unknown, unknown>, 'writeFramed' | 'askForSign' | 'end'>;
   readonly identity: StreamIdentity;
   readonly protocol: Protocol;
   /** The only type of the stream; '' for the aggregated service, which has all. */
@@ -113,7 +113,8 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     this.#session = session;
     if (session instanceof CohortSession) {
       const { clock } = this.#host;
-      this.#waits = { overdue: new Patience(clock), unasked: new Patience(clock) };
+      const askForSign = (onSign: () => void) => this.#call.askForSign(onSign);
+      this.#waits = { overdue: new Patience(clock, askForSign), unasked: new Patience(clock, askForSign) };
     }
     this.#holdEverything(true);
     this.#settle();

@@ -53,6 +53,11 @@ export class FakeCall<Request, Response> implements ServerCall<Request, Response
     this.onOver();
   }
 
+  /** It is there until it leaves. */
+  askForSign(onSign: () => void): void {
+    if (!this.#isGone) onSign();
+  }
+
   pause(): void {
     this.isPaused = true;
   }

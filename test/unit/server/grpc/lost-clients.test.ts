@@ -86,6 +86,31 @@ describe('a client of the gRPC server', () => {
     await nobodyIsLeft();
   });
 
+  it('gives a sign of life by the answer to a ping, one for all who ask meanwhile', async () => {
+    const socket = await greet(settings(), beginCall(1, path));
+    await begun;
+    // Of eight bytes, as every ping.
+    const pingHead = Buffer.from([0, 0, 8, frameType.ping, 0]);
+    let heard = Buffer.alloc(0);
+    const isAsked = new Promise<void>((resolve) => {
+      socket.on('data', (bytes) => {
+        heard = Buffer.concat([heard, bytes]);
+        if (heard.includes(pingHead)) resolve();
+      });
+    });
+    let signs = 0;
+    const bothTold = new Promise<void>((resolve) => {
+      for (let count = 0; count < 2; count++) call.askForSign(() => ++signs === 2 && resolve());
+    });
+    await isAsked;
+    expect(signs).to.equal(0);
+    const at = heard.indexOf(pingHead);
+    expect(heard.indexOf(pingHead, at + 1)).to.equal(-1);
+    const payload = heard.subarray(at + 9, at + 17);
+    socket.write(encodeFrame({ type: frameType.ping, flags: 1, payload }));
+    await bothTold;
+  });
+
   it('that keeps its connection open holds up the end of the server no longer than others', async () => {
     mock.timers.enable({ apis: ['setTimeout'] });
     const socket = (await greet(settings())).resume();

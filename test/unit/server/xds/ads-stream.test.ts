@@ -22,6 +22,8 @@ class World {
   nowMs = 0;
   unread = 0;
   readonly sent: { readonly bytes: Buffer; readonly take: () => void }[] = [];
+  /** What is to be called when the client gives a sign of life. */
+  readonly signs: (() => void)[] = [];
   readonly errors: string[] = [];
   readonly odd: string[] = [];
   readonly told: string[] = [];
@@ -37,6 +39,7 @@ class World {
     const note = (_object: object, message: string) => this.told.push(message);
     const call = {
       writeFramed: (bytes: Buffer, take = nothing) => this.sent.push({ bytes, take }),
+      askForSign: (onSign: () => void) => this.signs.push(onSign),
       end: (code = 0, details = '') => this.errors.push(`${statusName(code)}: ${details}`),
     };
     this.stream = new AdsStream(
@@ -100,6 +103,12 @@ class World {
     this.nowMs = ms;
     return this.stream.lookAfter();
   }
+
+  /** Asks for a sign of life, which comes: 0.9 s later nobody waits. */
+  findAlive(ms: number): void {
+    expect(this.lookAt(ms)).to.equal(false);
+    for (const onSign of this.signs.splice(0)) onSign();
+  }
 }
 
 const node = {
@@ -145,13 +154,19 @@ describe('a stream', () => {
     expect(world.unread).to.equal(0);
   });
 
-  it('whose client does not answer is waited for 6 s long, once', () => {
+  it('whose client does not answer is waited for about 6 s, once', () => {
     for (const { take } of world.sent.splice(0)) take();
-    for (const ms of [5_999, 6_000, 20_000]) {
-      world.nowMs = ms;
-      world.stream.lookAfter();
+    world.findAlive(5_000);
+    for (const ms of [5_899, 6_000, 20_000]) {
+      world.lookAt(ms);
       expect(world.odd).to.deep.equal(ms < 6_000 ? [] : ['no-answer']);
     }
+  });
+
+  it('whose client gives no sign of life is waited for', () => {
+    for (const { take } of world.sent.splice(0)) take();
+    for (const ms of [5_000, 6_000, 35_000]) expect(world.lookAt(ms)).to.equal(false);
+    expect(world.odd).to.deep.equal([]);
   });
 
   it('whose client takes something now and then goes on', () => {
@@ -244,7 +259,8 @@ describe('a stream that waits', () => {
   it('for an answer says when it waits no longer, and sends when it is flushed', () => {
     withoutAnswer();
     const before = world.sent.length;
-    expect([5_999, 6_000, 7_000].map((ms) => world.lookAt(ms))).to.deep.equal([false, true, false]);
+    world.findAlive(5_000);
+    expect([5_899, 5_900, 7_000].map((ms) => world.lookAt(ms))).to.deep.equal([false, true, false]);
     expect(world.odd).to.deep.equal(['no-answer']);
     expect(world.sent.length).to.equal(before);
     world.stream.flush();
@@ -253,11 +269,12 @@ describe('a stream that waits', () => {
 
   it('for a client that answers what it can, but never asks, says when it waits no longer', () => {
     withoutQuestion();
-    world.nowMs = 5_000;
+    world.nowMs = 4_000;
     world.mesh.put(instanceOf('a', 'i2'));
     world.answer(typeUrls.endpoint);
     const before = world.sent.length;
-    expect([5_999, 6_000, 7_000].map((ms) => world.lookAt(ms))).to.deep.equal([false, true, false]);
+    world.findAlive(5_000);
+    expect([5_899, 5_900, 7_000].map((ms) => world.lookAt(ms))).to.deep.equal([false, true, false]);
     expect(world.sent.length).to.equal(before);
     world.stream.flush();
     expect(world.newest).to.deep.equal(['b.default:80']);
@@ -290,6 +307,7 @@ describe('a stream that waits', () => {
       },
       giveUpClusters: () => givenUp++,
     });
+    world.findAlive(5_000);
     expect(world.lookAt(6_000)).to.equal(false);
     expect(world.errors).to.deep.equal(['INTERNAL: the server failed on this stream; its log says why']);
     expect(givenUp).to.equal(0);
