@@ -54,14 +54,19 @@ export class Comeback<Member> {
 
   /** What is waited for before clusters, of which these are `gone`, may be taken away; undefined: nothing. */
   waitsFor(gone: () => readonly string[]): string | undefined {
+    const { subscriptions, isAlone, protocol } = this.#options;
+    const hasAskedForRoutes = subscriptions.get(typeUrls.routeConfiguration) !== undefined;
+    const isNaming = protocol === 'sotw' && isAlone && subscriptions.get(typeUrls.cluster)?.isWildcard === false;
+    if (isNaming && hasAskedForRoutes) {
+      // A library takes routes before it goes by them: it still names what it goes by.
+      const [named] = gone();
+      return named && `it to let go of ${named}`;
+    }
     if (this.#kept.size === 0) return undefined;
     const cluster = gone().find((name) => this.#kept.has(name));
     if (cluster === undefined) return undefined;
-    const { subscriptions, isAlone } = this.#options;
     if (!isAlone) return otherStreams;
-    if (subscriptions.get(typeUrls.routeConfiguration) === undefined) return `routes that may lead to ${cluster}`;
-    // A library takes routes before it goes by them: it still names what it goes by.
-    return subscriptions.get(typeUrls.cluster)?.isWildcard ? undefined : `it to let go of ${cluster}`;
+    return hasAskedForRoutes ? undefined : `routes that may lead to ${cluster}`;
   }
 
   /** Nothing is waited for any longer. */

@@ -91,24 +91,37 @@ describe('a client that was away, with a stream for each type', () => {
   });
 });
 
-describe('a gRPC client that was away', () => {
-  it('keeps a cluster that is gone until it names it no longer', () => {
+for (const wasAway of [true, false]) {
+  describe(`a gRPC client that was ${wasAway ? 'away' : 'here'} while a cluster went`, () => {
     const [before, after] = ['a.default|http|v1', 'a.default|http|v2'];
-    const mesh = meshOf('a');
-    const client = new FakeClient(mesh, 'sotw', false, new GrpcView(mesh.cache, 'default'));
-    client.ask('routeConfiguration', 'a.default:80');
-    client.ask('cluster', before);
-    client.disconnect();
-    mesh.apply(route('a', '{ subset: v2 }'));
-    client.reconnect();
-    expect(client.holds('cluster')).to.deep.equal([before]);
-    client.want('cluster', before, after);
-    expect(client.holds('cluster').sort()).to.deep.equal([before, after]);
-    expect(client.session.holdsFor).to.equal(`it to let go of ${before}`);
-    client.want('cluster', after);
-    expect(client.session.holdsFor).to.equal(undefined);
+    let client: FakeClient;
+
+    beforeEach(() => {
+      const mesh = meshOf('a');
+      client = new FakeClient(mesh, 'sotw', false, new GrpcView(mesh.cache, 'default'));
+      client.ask('routeConfiguration', 'a.default:80');
+      client.ask('cluster', before);
+      if (wasAway) client.disconnect();
+      mesh.apply(route('a', '{ subset: v2 }'));
+      if (wasAway) client.reconnect();
+      expect(client.holds('cluster')).to.deep.equal([before]);
+      client.want('cluster', before, after);
+    });
+
+    it('keeps it until it names it no longer', () => {
+      expect(client.holds('cluster').sort()).to.deep.equal([before, after]);
+      expect(client.session.holdsFor).to.equal(`it to let go of ${before}`);
+      client.want('cluster', after);
+      expect(client.session.holdsFor).to.equal(undefined);
+    });
+
+    it('loses it when it names it for too long', () => {
+      client.session.giveUpClusters();
+      client.flush();
+      expect(client.holds('cluster')).to.deep.equal([after]);
+    });
   });
-});
+}
 
 const names = ['a', 'b'] as const;
 const name = fc.constantFrom(...names);
