@@ -6,11 +6,11 @@
  *     gathering ──the mark is subscribed──► live        foreign: the agent keeps another mesh's configuration
  *         └──► behind: the agent has seen a newer revision than this server; answered once it has caught up
  */
-import { markName, typeUrls } from '../../proto/type-urls.ts';
-import { Revision } from '../../proto/types.ts';
-import { type EncodedResource, encodeResource } from '../compile/encoded-resource.ts';
-import { haveSameRules, resourceOf, resourcesOf } from '../snapshot/service-snapshot.ts';
+import { typeUrls } from '../../proto/type-urls.ts';
+import { haveSameRules, resourcesOf } from '../snapshot/service-snapshot.ts';
 import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.ts';
+import { encodeMark } from './commit-mark.ts';
+import { heldByAgent } from './held-by-agent.ts';
 import { type Difference, Holdings, resourceKey, sendOrder } from './holdings.ts';
 import type { Effect, HeldResource, Interest, Request, Response, Session } from './session.ts';
 import { Withheld } from './withheld.ts';
@@ -104,37 +104,9 @@ export class AgentSession implements Session {
     return new Map(sendOrder.map((typeUrl) => [typeUrl, this.#holdings.versionsOf(typeUrl)]));
   }
 
-  /** A refused resource has the version that the agent kept, if it had any. */
-  *resources(): Generator<HeldResource> {
+  resources(): Iterable<HeldResource> {
     const underWay = versionsIn(this.#underWay?.sent ?? new Map());
-    const refused = new Map(this.#withheld.refused.map((each) => [resourceKey(each.typeUrl, each.name), each]));
-    for (const typeUrl of sendOrder) {
-      for (const [name, version] of this.#holdings.versionsOf(typeUrl)) {
-        const key = resourceKey(typeUrl, name);
-        if (refused.has(key)) continue;
-        const state = underWay.has(key) ? 'sent' : 'acked';
-        yield { typeUrl, name, version, state, refused: undefined, resource: this.#newest(typeUrl, name, version) };
-      }
-    }
-    for (const { typeUrl, name, version: refusedVersion = '', reason } of refused.values()) {
-      const version = this.#holdings.versionsOf(typeUrl).get(name) ?? '';
-      const resource = this.#newest(typeUrl, name, version);
-      yield {
-        typeUrl,
-        name,
-        version,
-        state: 'nacked',
-        refused: { version: refusedVersion, message: reason },
-        resource,
-      };
-    }
-  }
-
-  #newest(typeUrl: string, name: string, version: string): EncodedResource | undefined {
-    const { cache } = this.#options;
-    const owner = typeUrl === typeUrls.name ? cache.service(cache.ownerOfName(name) ?? '') : undefined;
-    const current = owner ? resourceOf(owner, typeUrl, name) : cache.resource(typeUrl, name);
-    return current?.version === version ? current : undefined;
+    return heldByAgent({ ...this.#options, holdings: this.#holdings, refused: this.#withheld.refused, underWay });
   }
 
   onRequest(request: Request): Effect[] {
@@ -306,7 +278,6 @@ export class AgentSession implements Session {
   #mark(revision: number): Response {
     const sequence = ++this.#sequence;
     const meshId = this.#options.cache.meshId;
-    // A mark is an event, not a state: its version counts, so that no two are equal.
     return this.#response(typeUrls.mark, { resources: [encodeMark({ meshId, revision, sequence })] });
   }
 
@@ -388,26 +359,6 @@ export class AgentSession implements Session {
     const next = this.#withheld.service(service);
     return work.services.has(service) && held !== undefined && (!next || !haveSameRules(held, next));
   }
-}
-
-interface Mark {
-  readonly meshId: string;
-  readonly revision: number;
-  readonly sequence: number;
-}
-
-/** Agents that came together count alike: the marks that were last made, by what they say. */
-const marks = new Map<string, EncodedResource>();
-const mostMarks = 64;
-
-function encodeMark(mark: Mark): EncodedResource {
-  const key = `${mark.meshId} ${mark.revision} ${mark.sequence}`;
-  const present = marks.get(key);
-  if (present !== undefined) return present;
-  const resource = encodeResource(Revision, markName, mark, { version: String(mark.sequence) });
-  if (marks.size >= mostMarks) marks.clear();
-  marks.set(key, resource);
-  return resource;
 }
 
 function refused(message: string): Effect[] {
