@@ -1,7 +1,7 @@
 /** What an agent is told, complete: `config.ts` makes it of flags, environment and file. */
 import type { UserAndGroup } from '../process/child.ts';
 import type { HostPort } from '../process/host-port.ts';
-import type { LogLevel } from '../process/log.ts';
+import type { LogLevel } from '../process/log-levels.ts';
 import type { ForwardedHeader } from './proxy/forwarded.ts';
 
 /** A port of the application, and where the agent takes its requests. */

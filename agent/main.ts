@@ -4,7 +4,7 @@ import { type Child, signalExitCode, startChild } from '../process/child.ts';
 import { systemClock } from '../process/clock.ts';
 import { watchFile } from '../process/file-watch.ts';
 import { formatHostPort } from '../process/host-port.ts';
-import { createLog, type Logger } from '../process/log.ts';
+import { type Logger, openLog } from '../process/log.ts';
 import { giveBackProgramPages } from '../process/program-pages.ts';
 import type { AgentSettings, SharedSettings } from './agent-settings.ts';
 import { cutOffMs } from './data-plane.ts';
@@ -30,7 +30,7 @@ const context = (log: Logger) => ({ log, clock: systemClock, random: Math.random
  * ends the process at once, with 128+n.
  */
 export async function runAgent(settings: AgentSettings, command: readonly string[] = []): Promise<number> {
-  const log = createLog('agent', settings.logLevel);
+  const log = await openLog('agent', settings.logLevel);
   let agent: RunningAgent;
   let rules: PacketRules | undefined;
   try {
@@ -59,7 +59,7 @@ export interface SettingsSource {
 
 /** The same for several applications. Their settings are read again by SIGHUP, and when the file changes. */
 export async function runSharedAgent(settings: SharedSettings, { file, read }: SettingsSource): Promise<number> {
-  const log = createLog('agent', settings.logLevel);
+  const log = await openLog('agent', settings.logLevel);
   const { SharedAgent } = await import('./shared/shared-agent.ts');
   const starting = SharedAgent.start(settings, context(log));
   const readAgain = async () => {

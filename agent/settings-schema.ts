@@ -8,7 +8,7 @@ import { isDnsName } from '../model/names.ts';
 import { dialAddress, listenAddress } from '../process/address-settings.ts';
 import type { UserAndGroup } from '../process/child.ts';
 import { type HostPort, isLoopback, parseHostPort } from '../process/host-port.ts';
-import { logLevels } from '../process/log.ts';
+import { logLevels } from '../process/log-levels.ts';
 import { listOf, namedValues, percentage, wholeNumber } from '../process/setting-kinds.ts';
 import { type ForwardedHeader, forwardedHeaders, usualForwardedHeaders } from './proxy/forwarded.ts';
 

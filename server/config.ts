@@ -3,7 +3,7 @@ import { z } from 'zod';
 import { duration, durationMs } from '../model/duration.ts';
 import { isDnsName } from '../model/names.ts';
 import { listenAddress } from '../process/address-settings.ts';
-import { logLevels } from '../process/log.ts';
+import { logLevels } from '../process/log-levels.ts';
 import { wholeNumber } from '../process/setting-kinds.ts';
 import { type LoadedSettings, loadSettings, type SettingsSources } from '../process/settings.ts';
 

@@ -3,7 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { type RunningApi, startApi } from '../dashboard-api/start-api.ts';
 import { durationMs } from '../model/duration.ts';
 import { isLoopback } from '../process/host-port.ts';
-import { createLog, type Logger } from '../process/log.ts';
+import { type Logger, openLog } from '../process/log.ts';
 import { sluiceVersion } from '../process/version.ts';
 import type { ServerSettings } from './config.ts';
 import { ControlPlane } from './control-plane.ts';
@@ -120,7 +120,7 @@ async function serve(settings: ServerSettings, store: Store, log: Logger): Promi
 
 /** Runs until SIGTERM or SIGINT; a second one ends it at once. Answers the exit code. */
 export async function runServer(settings: ServerSettings): Promise<number> {
-  const log = createLog('sluice-server', settings.logLevel);
+  const log = await openLog('sluice-server', settings.logLevel);
   try {
     const server = await startServer(settings, log);
     await untilSignal();

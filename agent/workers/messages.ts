@@ -3,7 +3,7 @@
  * change has seen the change. A message that is none is a fault of the program, and throws.
  */
 import { z } from 'zod';
-import { logLevels } from '../../process/log.ts';
+import { logLevels } from '../../process/log-levels.ts';
 import type { WorkReport } from '../admin/agent-report.ts';
 import type { AccessLogSettings } from '../agent-settings.ts';
 import type { InstanceVerdict } from '../health-checks/verdicts.ts';

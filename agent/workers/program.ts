@@ -1,6 +1,6 @@
 /** What a worker's program does. It ends when the main process says so, or has ended itself. */
 import { systemClock } from '../../process/clock.ts';
-import { createLog } from '../../process/log.ts';
+import { openLog } from '../../process/log.ts';
 import { openParentChannel } from '../../process/parent-channel.ts';
 import { giveBackProgramPages } from '../../process/program-pages.ts';
 import { sluiceVersion } from '../../process/version.ts';
@@ -10,6 +10,8 @@ import { Worker } from './worker.ts';
 // Whoever signals the whole group means the agent: its main process first tells callers, and then ends its workers.
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP', 'SIGUSR2'] as const) process.on(signal, () => {});
 
+// Here, since what is waited for in `start` would let the next message come before there is a worker.
+const log = await openLog('agent', 'info');
 let worker: Worker | undefined;
 
 const channel = openParentChannel({
@@ -31,8 +33,8 @@ function on(received: unknown, handle: object | undefined): void {
 }
 
 async function start(message: Start): Promise<void> {
-  const log = createLog('agent', message.logLevel).child({ worker: message.worker });
-  worker = new Worker(message, { clock: systemClock, random: Math.random, log, tell });
+  const childLog = log.child({ worker: message.worker }, { level: message.logLevel });
+  worker = new Worker(message, { clock: systemClock, random: Math.random, log: childLog, tell });
   await worker.listen();
   giveBackProgramPages();
 }
