@@ -2,27 +2,7 @@
 import { readFileSync, statSync } from 'node:fs';
 import { isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit, type YAMLMap } from 'yaml';
 import type { Problem } from '../model/problem.ts';
-
-export interface FileValue {
-  readonly value: unknown;
-  readonly at: Omit<Problem, 'message'>;
-  /** Of a list: what its items have. */
-  readonly items?: readonly FileItem[];
-}
-
-export interface FileItem {
-  readonly at: Omit<Problem, 'message'>;
-  /** Undefined when it is no map. */
-  readonly values: ReadonlyMap<string, FileValue> | undefined;
-}
-
-/** The keys of the file with their values and places, and what is wrong with the file as such. */
-export interface FileValues {
-  readonly values: ReadonlyMap<string, FileValue>;
-  readonly problems: readonly Problem[];
-}
-
-export const noFile: FileValues = { values: new Map(), problems: [] };
+import { type FileItem, type FileValues, noFile } from './file-values.ts';
 
 /** A file of settings is some lines; one that is larger is the wrong file. */
 const largestBytes = 1024 * 1024;

@@ -4,17 +4,23 @@
  */
 import { z } from 'zod';
 import { formatPath, type Path, type Problem } from '../model/problem.ts';
-import { type FileValues, noFile, readSettingsFile } from './settings-file.ts';
+import { type FileValues, noFile } from './file-values.ts';
 
 /** One field a setting, in camel case: `dataDir` is `--data-dir`, `SLUICE_DATA_DIR` and the file's key `data-dir`. */
 export type SettingsSchema = z.ZodObject;
 
-/** Where values may come from. */
-export interface SettingsSources {
+/** What a process is told at its start. */
+export interface ToldSettings {
   /** As commander has them: camel case, `undefined` when not given. `config` names the file. */
   readonly flags: Readonly<Record<string, unknown>>;
   /** `process.env`. A variable that is empty counts as not given. */
   readonly environment: Readonly<Record<string, string | undefined>>;
+}
+
+/** Where values may come from. */
+export interface SettingsSources extends ToldSettings {
+  /** The one that `--config` names; `noFile` when it names none. */
+  readonly file: FileValues;
 }
 
 export type LoadedSettings<Schema extends SettingsSchema> =
@@ -30,8 +36,8 @@ export function loadSettings<Schema extends SettingsSchema>(
   sources: SettingsSources,
 ): LoadedSettings<Schema> {
   const names = Object.keys(schema.shape);
-  const file = readFileOf(sources);
-  const given = givenValues(names, sources, file);
+  const { file } = sources;
+  const given = givenValues(names, sources);
   const problems = [...file.problems, ...unknownKeys(names, file.values), ...unknownFlags(names, sources.flags)];
   const loaded = parseGiven(schema, given, (name) => ({
     path: flagOf(name),
@@ -41,14 +47,16 @@ export function loadSettings<Schema extends SettingsSchema>(
   return { problems: [...problems, ...loaded.problems] };
 }
 
-/** The `--config` file; empty when none is named. */
-export function readFileOf({ flags, environment }: SettingsSources): FileValues {
-  const path = settingsFileOf({ flags, environment });
-  return path === undefined ? noFile : readSettingsFile(path);
+/** With the file that is named. What reads YAML is loaded for one alone: most programs are told none. */
+export async function withFile(told: ToldSettings): Promise<SettingsSources> {
+  const path = settingsFileOf(told);
+  if (path === undefined) return { ...told, file: noFile };
+  const { readSettingsFile } = await import('./settings-file.ts');
+  return { ...told, file: readSettingsFile(path) };
 }
 
 /** The path that `--config` or its variable names. */
-export function settingsFileOf({ flags, environment }: SettingsSources): string | undefined {
+export function settingsFileOf({ flags, environment }: ToldSettings): string | undefined {
   return givenText(flags.config) ?? givenText(environment[variableOf('config')]);
 }
 
@@ -59,12 +67,8 @@ export interface Given {
 }
 
 /** What is given of these settings, by their names in camel case. */
-export function givenValues(
-  names: readonly string[],
-  sources: SettingsSources,
-  file: FileValues,
-): ReadonlyMap<string, Given> {
-  return new Map(names.flatMap((name) => givenOf(name, sources, file)));
+export function givenValues(names: readonly string[], sources: SettingsSources): ReadonlyMap<string, Given> {
+  return new Map(names.flatMap((name) => givenOf(name, sources)));
 }
 
 /** All settings, or what is wrong with them, each where it was given. `missing`: what to say of one that has to be and is not. */
@@ -124,7 +128,7 @@ function defaultOf(field: z.core.$ZodType): string | undefined {
   return typeof value === 'string' || typeof value === 'number' ? String(value) : undefined;
 }
 
-function givenOf(name: string, { flags, environment }: SettingsSources, file: FileValues): [string, Given][] {
+function givenOf(name: string, { flags, environment, file }: SettingsSources): [string, Given][] {
   const flag = flags[name];
   if (flag !== undefined) return [[name, { value: flag, at: { path: flagOf(name) } }]];
   const variable = givenText(environment[variableOf(name)]);

@@ -12,8 +12,9 @@ export function run(
   const read = async () => {
     // What reads files is loaded when one is to be read, which for most agents is never.
     const { loadSharedSettings } = await import('../shared/shared-config.ts');
+    const { withFile } = await import('../../process/settings.ts');
     const missing = { file, path: 'entries', message: 'is missing: an agent of several applications stays one' };
-    return loadSharedSettings({ flags, environment }) ?? { problems: [missing] };
+    return loadSharedSettings(await withFile({ flags, environment })) ?? { problems: [missing] };
   };
   return runSharedAgent(shared, { file, read });
 }

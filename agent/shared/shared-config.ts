@@ -3,17 +3,16 @@
  * nothing else. Everything that is wrong is found at once, of each entry and among them.
  */
 import { formatProblem, type Problem } from '../../model/problem.ts';
-import type { SettingsSources } from '../../process/settings.ts';
+import type { FileItem } from '../../process/file-values.ts';
 import {
   type Given,
   givenValues,
   keyOf,
   parseGiven,
-  readFileOf,
+  type SettingsSources,
   unknownFlags,
   unknownKeys,
 } from '../../process/settings.ts';
-import type { FileItem } from '../../process/settings-file.ts';
 import type { SharedSettings } from '../agent-settings.ts';
 import { completeSettings, type Machine, stateBaseOf, thisMachine } from '../config.ts';
 import { conflicts, type PlacedEntry } from './entry-conflicts.ts';
@@ -30,11 +29,11 @@ export function loadSharedSettings(
   sources: SettingsSources,
   machine: Machine = thisMachine(),
 ): LoadedShared | undefined {
-  const file = readFileOf(sources);
+  const { file } = sources;
   const list = file.values.get('entries');
   // Of a file that cannot be read nobody knows what it speaks of.
   if (list === undefined) return file.problems.length > 0 ? { problems: file.problems } : undefined;
-  const given = givenValues(names, sources, file);
+  const given = givenValues(names, sources);
   const problems = [
     ...file.problems,
     ...unknownKeys([...names, 'entries'], file.values),

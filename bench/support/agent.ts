@@ -3,6 +3,7 @@ import { loadAgentSettings } from '../../agent/config.ts';
 import { startAgent } from '../../agent/start.ts';
 import { systemClock } from '../../process/clock.ts';
 import { createLog } from '../../process/log.ts';
+import { withFile } from '../../process/settings.ts';
 
 const [server, stateDir, count = '0'] = process.argv.slice(2);
 const listen = { outbound: '127.0.0.1:0', admin: '127.0.0.1:0' };
@@ -15,7 +16,7 @@ const flags = {
   ...listen,
   ...(count === '0' ? {} : { upstream }),
 };
-const loaded = loadAgentSettings({ flags, environment: {} });
+const loaded = loadAgentSettings(await withFile({ flags, environment: {} }));
 if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems));
 const agent = await startAgent(loaded.settings, {
   log: createLog('bench', 'error'),

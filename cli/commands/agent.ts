@@ -39,7 +39,7 @@ export async function addAgent(parent: Command, context: Context, run: Run, args
   const { loadAgentSettings } = await import('../../agent/config.ts');
   const { agentSettingsSchema } = await import('../../agent/settings-schema.ts');
   const { loadSharedSettings } = await import('../../agent/shared/shared-config.ts');
-  const { settingsFileOf } = await import('../../process/settings.ts');
+  const { settingsFileOf, withFile } = await import('../../process/settings.ts');
   /** Goes on as the agent; in this very program where it cannot be replaced. */
   const become = async (read: HandedOver): Promise<number> => {
     const { handOver } = await import('../../agent/program/handed-over.ts');
@@ -71,7 +71,7 @@ export async function addAgent(parent: Command, context: Context, run: Run, args
         if (application.length > 0 && !args.includes('--')) {
           throw usageError(`agent: "${application[0]}" is no flag; an application is written after --`);
         }
-        const sources = { flags: command.opts(), environment: context.environment };
+        const sources = await withFile({ flags: command.opts(), environment: context.environment });
         const shared = loadSharedSettings(sources);
         if (shared !== undefined) return become(sharedAgent(settingsOrRefuse(shared), application, sources));
         const settings = settingsOrRefuse(loadAgentSettings(sources));

@@ -10,6 +10,7 @@ export async function addServer(program: Command, context: Context, run: Run, ar
   const command = program.command('server').usage('[options]').description('run the control plane');
   if (!args.includes('server')) return;
   const { serverSettings, loadServerSettings } = await import('../../server/config.ts');
+  const { withFile } = await import('../../process/settings.ts');
   addSettings(command, serverSettings);
   command
     .addHelpText(
@@ -18,7 +19,7 @@ export async function addServer(program: Command, context: Context, run: Run, ar
     )
     .action(
       run(async () => {
-        const sources = { flags: command.opts(), environment: context.environment };
+        const sources = await withFile({ flags: command.opts(), environment: context.environment });
         const settings = settingsOrRefuse(loadServerSettings(sources));
         const { runServer } = await import('../../server/main.ts');
         return runServer(settings);

@@ -12,6 +12,7 @@ import { formatHostPort } from '../../process/host-port.ts';
 import { createLog } from '../../process/log.ts';
 import { ask } from '../support/ask.ts';
 import { findFreePorts } from '../support/processes.ts';
+import { settingsSources } from '../support/settings-sources.ts';
 import { App, type Mesh, startMesh } from '../support/start-mesh.ts';
 
 type Line = Readonly<Record<string, unknown>>;
@@ -43,7 +44,7 @@ describe('entries of a shared agent', () => {
     const config = join(mesh.folder, 'agent.yaml');
     writeFileSync(config, `${above}\nentries:\n${entries.map((entry) => `  - { ${entry} }\n`).join('')}`);
     const flags = { config, server: mesh.server.grpc, stateDir: join(mesh.folder, `state-${tests}`) };
-    const loaded = loadSharedSettings({ flags, environment: {} });
+    const loaded = loadSharedSettings(settingsSources({ flags }));
     return loaded !== undefined && 'settings' in loaded ? loaded.settings : expect.fail(JSON.stringify(loaded));
   }
 

@@ -16,6 +16,7 @@ import { loadServerSettings } from '../../server/config.ts';
 import { type RunningServer, startServer } from '../../server/main.ts';
 import { ask } from './ask.ts';
 import { CountingAgent } from './counting-agent.ts';
+import { settingsSources } from './settings-sources.ts';
 
 const log = createLog('test', 'silent');
 
@@ -109,7 +110,7 @@ export class Mesh {
 
   async startServer(flags: Record<string, unknown> = {}): Promise<void> {
     const defaults = { http: '127.0.0.1:0', grpc: '127.0.0.1:0', dataDir: join(this.folder, 'data') };
-    const loaded = loadServerSettings({ flags: { ...defaults, ...flags }, environment: {} });
+    const loaded = loadServerSettings(settingsSources({ flags: { ...defaults, ...flags } }));
     if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems));
     this.server = await startServer(loaded.settings, log);
   }
@@ -130,7 +131,7 @@ export class Mesh {
       stateDir: join(this.folder, 'state', String(flags.id)),
       ...listen,
     };
-    const loaded = loadAgentSettings({ flags: { ...defaults, ...flags }, environment: {} });
+    const loaded = loadAgentSettings(settingsSources({ flags: { ...defaults, ...flags } }));
     if ('problems' in loaded) throw new Error(JSON.stringify(loaded.problems));
     const agent = await startAgent(loaded.settings, { log, clock: systemClock, random: Math.random });
     this.#closing.push(() => agent.close());

@@ -5,6 +5,7 @@ import { loadAgentSettings } from '../../../agent/config.ts';
 import { interceptionSchema } from '../../../agent/interception/rules/description.ts';
 import { describeEntries, packetRules, type TakenEntry } from '../../../agent/packet-rules.ts';
 import type { RunProgram } from '../../../process/run-program.ts';
+import { settingsSources } from '../../support/settings-sources.ts';
 import { silent } from './xds/session-harness.ts';
 
 const at = (port: number) => ({ host: '127.0.0.1', port });
@@ -136,10 +137,9 @@ describe('the packet rules of a running agent', () => {
 });
 
 describe('what packet rules bring to several applications', () => {
-  const loaded = loadAgentSettings({
-    flags: { service: 'web', server: '10.0.0.9:15010,cp.local:15010' },
-    environment: {},
-  });
+  const loaded = loadAgentSettings(
+    settingsSources({ flags: { service: 'web', server: '10.0.0.9:15010,cp.local:15010' } }),
+  );
   const common = 'settings' in loaded ? loaded.settings : expect.fail('these are settings');
   const limits = { maxConnections: 1, maxRequests: 1, maxPendingRequests: 1 };
   const interception = { backend: 'nftables', vipRange: '240.240.0.0/16' } as const;

@@ -8,6 +8,7 @@ import { formatProblem } from '../../../model/problem.ts';
 import { describeSettings, type SettingsSchema, type SettingsSources } from '../../../process/settings.ts';
 import { loadServerSettings, serverSettings } from '../../../server/config.ts';
 import { fencesOf, sectionOf } from '../../support/fences.ts';
+import { settingsSources } from '../../support/settings-sources.ts';
 
 const page = readFileSync(new URL('../../../docs/configuration.md', import.meta.url), 'utf8');
 
@@ -51,7 +52,7 @@ describe('docs/configuration.md', () => {
       for (const { text, line } of files) {
         const config = join(folder, `${name}-${line}.yaml`);
         writeFileSync(config, text);
-        const loaded = load({ flags: { config }, environment: {} });
+        const loaded = load(settingsSources({ flags: { config } }));
         expect('problems' in loaded ? loaded.problems.map(formatProblem) : []).to.deep.equal([]);
       }
     });

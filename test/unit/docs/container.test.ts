@@ -9,6 +9,7 @@ import { formatProblem } from '../../../model/problem.ts';
 import { isLoopback, parseHostPort } from '../../../process/host-port.ts';
 import { loadServerSettings } from '../../../server/config.ts';
 import { type ComposeService, readServices } from '../../support/compose.ts';
+import { settingsSources } from '../../support/settings-sources.ts';
 
 const top = join(import.meta.dirname, '../../..');
 const read = (path: string) => readFileSync(join(top, path), 'utf8');
@@ -173,7 +174,7 @@ function schemaFaults(file: unknown): string[] {
 }
 
 function faultsOf([name, ...args]: ComposeService['command']): string[] {
-  const sources = { flags: flagsOf(args), environment: {} };
+  const sources = settingsSources({ flags: flagsOf(args) });
   const loaded = name === 'server' ? loadServerSettings(sources) : loadAgentSettings(sources);
   return 'problems' in loaded ? loaded.problems.map(formatProblem) : [];
 }

@@ -8,6 +8,7 @@ import { loadSharedSettings } from '../../../agent/shared/shared-config.ts';
 import { formatProblem } from '../../../model/problem.ts';
 import { describeSettings, keyOf } from '../../../process/settings.ts';
 import { fencesOf, sectionOf } from '../../support/fences.ts';
+import { settingsSources } from '../../support/settings-sources.ts';
 
 const page = readFileSync(new URL('../../../docs/shared-agent.md', import.meta.url), 'utf8');
 const section = sectionOf(page, '## What stands where');
@@ -46,7 +47,7 @@ describe('docs/shared-agent.md', () => {
     expect(files).to.have.length(2);
     for (const { text } of files) {
       writeFileSync(config, text);
-      const loaded = loadSharedSettings({ flags: { config }, environment: {} });
+      const loaded = loadSharedSettings(settingsSources({ flags: { config } }));
       expect(loaded !== undefined && 'problems' in loaded ? loaded.problems.map(formatProblem) : []).to.deep.equal([]);
     }
     rmSync(folder, { recursive: true });

@@ -8,6 +8,7 @@ import { listenAddress } from '../../../process/address-settings.ts';
 import { formatHostPort } from '../../../process/host-port.ts';
 import { listOf, namedValues, wholeNumber } from '../../../process/setting-kinds.ts';
 import { describeSettings, loadSettings, type SettingsSources } from '../../../process/settings.ts';
+import { settingsSources } from '../../support/settings-sources.ts';
 
 const schema = z.object({
   service: z.string().meta({ description: 'the service', placeholder: 'NAME' }),
@@ -33,7 +34,7 @@ describe('settings', () => {
   }
 
   function load(sources: Partial<SettingsSources>) {
-    return loadSettings(schema, { flags: {}, environment: {}, ...sources });
+    return loadSettings(schema, settingsSources(sources));
   }
 
   function settings(sources: Partial<SettingsSources>) {
@@ -80,7 +81,7 @@ describe('settings', () => {
     const rule = schema.superRefine((_value, context) => {
       context.addIssue({ code: 'custom', path: ['zone'], message: 'does not go with workers' });
     });
-    const loaded = loadSettings(rule, { flags: { service: 'a' }, environment: { SLUICE_ZONE: 'b' } });
+    const loaded = loadSettings(rule, settingsSources({ flags: { service: 'a' }, environment: { SLUICE_ZONE: 'b' } }));
     expect(loaded).to.deep.equal({ problems: [{ path: 'SLUICE_ZONE', message: 'does not go with workers' }] });
   });
 

@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { loadAgentSettings } from '../../../../agent/config.ts';
 import { formatProblem } from '../../../../model/problem.ts';
+import { settingsSources } from '../../../support/settings-sources.ts';
 
 const machine = { hostname: 'box', home: '/home/ada' };
 
 function load(flags: Record<string, unknown>, environment: Record<string, string> = {}) {
-  return loadAgentSettings({ flags, environment }, machine);
+  return loadAgentSettings(settingsSources({ flags, environment }), machine);
 }
 
 function settings(flags: Record<string, unknown>, environment: Record<string, string> = {}) {

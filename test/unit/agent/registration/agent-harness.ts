@@ -10,6 +10,7 @@ import { expect } from 'chai';
 import { loadAgentSettings } from '../../../../agent/config.ts';
 import { type RunningAgent, startAgent } from '../../../../agent/start.ts';
 import { formatHostPort } from '../../../../process/host-port.ts';
+import { settingsSources } from '../../../support/settings-sources.ts';
 import { FakeClock } from '../../process/fake-clock.ts';
 import { silent } from '../xds/session-harness.ts';
 import { FakeServer } from './fake-server.ts';
@@ -27,18 +28,19 @@ export class AgentHarness {
 
   /** An agent of `web` named `web-1`; `flags` come on top. */
   async agent(flags: Record<string, unknown> = {}): Promise<RunningAgent> {
-    const loaded = loadAgentSettings({
-      flags: {
-        service: 'web',
-        id: 'web-1',
-        server: formatHostPort(this.server.address),
-        outbound: '127.0.0.1:0',
-        admin: '127.0.0.1:0',
-        stateDir: join(this.folder, 'state'),
-        ...flags,
-      },
-      environment: {},
-    });
+    const loaded = loadAgentSettings(
+      settingsSources({
+        flags: {
+          service: 'web',
+          id: 'web-1',
+          server: formatHostPort(this.server.address),
+          outbound: '127.0.0.1:0',
+          admin: '127.0.0.1:0',
+          stateDir: join(this.folder, 'state'),
+          ...flags,
+        },
+      }),
+    );
     const settings = 'settings' in loaded ? loaded.settings : expect.fail(JSON.stringify(loaded.problems));
     const agent = await startAgent(settings, { log: silent, clock: this.clock, random: () => 0.5 });
     this.#closing.push(() => agent.close());

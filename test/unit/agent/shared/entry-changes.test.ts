@@ -5,6 +5,7 @@ import { expect } from 'chai';
 import type { EntrySettings } from '../../../../agent/agent-settings.ts';
 import { changesBetween } from '../../../../agent/shared/entry-changes.ts';
 import { loadSharedSettings } from '../../../../agent/shared/shared-config.ts';
+import { settingsSources } from '../../../support/settings-sources.ts';
 
 describe('the changes between two readings of entries', () => {
   let folder: string;
@@ -16,7 +17,7 @@ describe('the changes between two readings of entries', () => {
   function read(...entries: readonly string[]): readonly EntrySettings[] {
     const config = join(folder, 'agent.yaml');
     writeFileSync(config, `entries: [ ${entries.join(', ')} ]`);
-    const loaded = loadSharedSettings({ flags: { config }, environment: {} });
+    const loaded = loadSharedSettings(settingsSources({ flags: { config } }));
     return loaded !== undefined && 'settings' in loaded ? loaded.settings.entries : expect.fail(JSON.stringify(loaded));
   }
 

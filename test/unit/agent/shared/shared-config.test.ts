@@ -6,6 +6,7 @@ import type { EntrySettings } from '../../../../agent/agent-settings.ts';
 import { loadSharedSettings } from '../../../../agent/shared/shared-config.ts';
 import { formatProblem } from '../../../../model/problem.ts';
 import type { SettingsSources } from '../../../../process/settings.ts';
+import { settingsSources } from '../../../support/settings-sources.ts';
 
 const machine = { hostname: 'box', home: '/home/ada', uid: 0 };
 const at = (host: string, port: number) => ({ host, port });
@@ -20,7 +21,7 @@ describe('the settings of several applications', () => {
   function load(text: string, sources: Partial<SettingsSources> = {}) {
     const config = join(folder, 'agent.yaml');
     writeFileSync(config, text);
-    return loadSharedSettings({ environment: {}, ...sources, flags: { config, ...sources.flags } }, machine);
+    return loadSharedSettings(settingsSources({ ...sources, flags: { config, ...sources.flags } }), machine);
   }
 
   function entriesOf(text: string, sources: Partial<SettingsSources> = {}): readonly EntrySettings[] {
@@ -38,13 +39,13 @@ describe('the settings of several applications', () => {
 
   it('are those of one application without a list of entries', () => {
     expect(load('service: web\n')).to.equal(undefined);
-    expect(loadSharedSettings({ flags: { service: 'web' }, environment: {} }, machine)).to.equal(undefined);
+    expect(loadSharedSettings(settingsSources({ flags: { service: 'web' } }), machine)).to.equal(undefined);
   });
 
   it('of a file that cannot be read are told of as what is wrong with the file, and nothing else', () => {
     expect(faults('entries:\n  - service: web\n  service: b')).to.have.lengthOf(1);
     const config = join(folder, 'nothing.yaml');
-    const loaded = loadSharedSettings({ flags: { config }, environment: {} }, machine);
+    const loaded = loadSharedSettings(settingsSources({ flags: { config } }), machine);
     const [problem] = loaded !== undefined && 'problems' in loaded ? loaded.problems : [];
     expect(problem)
       .to.have.property('message')
