@@ -3,9 +3,7 @@ import { userInfo } from 'node:os';
 import { z } from 'zod';
 import { problemAnswer } from '../dashboard-api/answers.ts';
 import { formatProblem } from '../model/problem.ts';
-import { CommandError, type Context, exitCodes } from './context.ts';
-
-export const defaultApi = 'http://127.0.0.1:7070';
+import { CommandError, type Context, defaultApi, exitCodes } from './context.ts';
 
 export interface Question<Schema extends z.ZodType> {
   readonly method?: 'GET' | 'PUT' | 'POST' | 'DELETE';
@@ -35,13 +33,11 @@ export interface ServerEvent {
 /** The server said no. */
 export class Refused extends CommandError {
   readonly status: number;
-  readonly body: unknown;
 
   /** `hint` ends the sentence with what the command knows and the server does not. */
   constructor(status: number, body: unknown, hint = '') {
-    super(sentenceOf(status, body) + hint);
+    super(sentenceOf(status, body) + hint, exitCodes.refused, body);
     this.status = status;
-    this.body = body;
   }
 }
 

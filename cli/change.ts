@@ -32,7 +32,7 @@ export async function makeChange(client: ApiClient, context: Context, change: Ch
     progress?.stop();
     const answer: Changed = { ...value, rollout };
     const tookMs = context.clock() - startedMs;
-    print(context, output, answer, () => tell(answer, context, waitMs === undefined ? undefined : tookMs));
+    await print(context, output, answer, () => tell(answer, context, waitMs === undefined ? undefined : tookMs));
     return waitMs !== undefined && rollout !== null && !isComplete(rollout) ? exitCodes.incomplete : exitCodes.done;
   } finally {
     progress?.stop();

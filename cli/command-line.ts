@@ -1,6 +1,5 @@
 /** The one command: `sluice`. Only here the process is looked at and ended. */
 import { text } from 'node:stream/consumers';
-import { becomeProgram } from '../process/process-image.ts';
 import { endWithReaders, exitWhenWritten } from '../process/standard-streams.ts';
 import type { Context, Screen } from './context.ts';
 import { runProgram } from './program.ts';
@@ -34,7 +33,8 @@ const context: Context = {
   fetch,
   clock: () => performance.now(),
   signal: interrupt.signal,
-  becomeProgram,
+  // It brings what calls the system; `sluice agent` alone uses it.
+  becomeProgram: async (image) => (await import('../process/process-image.ts')).becomeProgram(image),
 };
 
 await exitWhenWritten(await runProgram(args, context));

@@ -21,8 +21,11 @@ export interface Context {
   /** Aborted by Ctrl-C. */
   readonly signal: AbortSignal;
   /** Goes on as another program in this process, where there is one to replace; returns where that cannot be done. */
-  readonly becomeProgram?: (image: ProgramImage) => void;
+  readonly becomeProgram?: (image: ProgramImage) => Promise<void>;
 }
+
+/** Where the server is unless somebody says otherwise. */
+export const defaultApi = 'http://127.0.0.1:7070';
 
 /** What a command ends with; scripts rely on these (docs/cli.md). */
 export const exitCodes = {
@@ -42,10 +45,13 @@ export const exitCodes = {
 export class CommandError extends Error {
   override readonly name = 'CommandError';
   readonly exitCode: number;
+  /** The answer that refuses, for programs that asked for JSON; undefined when it was not the server that said no. */
+  readonly body: unknown;
 
-  constructor(message: string, exitCode: number = exitCodes.refused) {
+  constructor(message: string, exitCode: number = exitCodes.refused, body?: unknown) {
     super(message);
     this.exitCode = exitCode;
+    this.body = body;
   }
 }
 

@@ -3,28 +3,11 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { z } from 'zod';
 import { prune, wait } from '../dashboard-api/parameters.ts';
 import { parseValue } from '../model/parse.ts';
-import { ApiClient, defaultApi } from './api-client.ts';
-import type { Context } from './context.ts';
-import { isOutput, type Output, outputs } from './render.ts';
+import { ApiClient } from './api-client.ts';
+import { type Context, defaultApi } from './context.ts';
+import { isOutput, type Output } from './render.ts';
 
 const defaultWait = '30s';
-
-export function apiOption(): Option {
-  return new Option('--api <url>', `address of the server (environment: SLUICE_API; default: ${defaultApi})`);
-}
-
-/** Of what is asked for; a command that prints something else says in which forms. */
-export function outputOption(
-  description = 'json prints the REST answer (default: table)',
-  forms: readonly Output[] = outputs,
-): Option {
-  return new Option('-o, --output <form>', description).choices(forms);
-}
-
-/** Every command that asks the server. They may also stand before the command. */
-export function withApi(command: Command): Command {
-  return command.addOption(apiOption()).addOption(outputOption());
-}
 
 export function waitOption(): Option {
   return new Option('--wait [duration]', 'until every agent has applied it, such as 10s')

@@ -1,25 +1,10 @@
 /** The command line as a whole: every command under its name, and every way of ending as an exit code. */
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, Help } from 'commander';
 import { sluiceVersion } from '../process/version.ts';
-import { Refused } from './api-client.ts';
-import { addAgent } from './commands/agent.ts';
-import { addApply, example } from './commands/apply.ts';
-import { addDelete } from './commands/delete.ts';
-import { addDemo } from './commands/demo.ts';
-import { addDiff } from './commands/diff.ts';
-import { addEnvoyBootstrap } from './commands/envoy-bootstrap.ts';
-import { addGet } from './commands/get.ts';
-import { addGrpcBootstrap } from './commands/grpc-bootstrap.ts';
-import { addIntercept } from './commands/intercept.ts';
-import { addAgents, addHistory, addInstances } from './commands/lists.ts';
-import { addRollback } from './commands/rollback.ts';
-import { addSchema } from './commands/schema.ts';
-import { addServer } from './commands/server.ts';
-import { addStatus } from './commands/status.ts';
-import { addValidate } from './commands/validate.ts';
-import { addVersion } from './commands/version.ts';
+import { commands } from './commands.ts';
 import { CommandError, type Context, exitCodes } from './context.ts';
-import { apiOption, outputOption } from './options.ts';
+import { apiOption, outputOption } from './global-options.ts';
+import { example } from './help.ts';
 import { paint, print, printable } from './render.ts';
 import { createRun, type Run } from './run.ts';
 
@@ -37,7 +22,7 @@ export async function runProgram(args: readonly string[], context: Context): Pro
     await program.parseAsync(args, { from: 'user' });
     return exitCode;
   } catch (error) {
-    return tellError(error, program, context);
+    return await tellError(error, program, context);
   }
 }
 
@@ -57,39 +42,31 @@ export async function createProgram(args: readonly string[], context: Context, r
       getErrHasColors: () => context.err.hasColours,
     })
     .exitOverride();
-  await addServer(program, context, run, args);
-  await addAgent(program, context, run, args);
-  for (const add of [
-    addDemo,
-    addApply,
-    addDiff,
-    addValidate,
-    addGet,
-    addDelete,
-    addStatus,
-    addAgents,
-    addInstances,
-    addHistory,
-    addRollback,
-    addEnvoyBootstrap,
-    addGrpcBootstrap,
-    addIntercept,
-    addSchema,
-    addVersion,
-  ]) {
-    add(program, context, run);
+  const synopses = new Map<string, string>();
+  program.configureHelp({
+    // That of a command with nothing but its name does not say what comes after it.
+    subcommandTerm: (command) => synopses.get(command.name()) ?? new Help().subcommandTerm(command),
+  });
+  for (const { synopsis, description, load } of commands) {
+    const [name = synopsis] = synopsis.split(' ');
+    synopses.set(name, synopsis);
+    const command = program.command(name).description(description);
+    // Every other one is there to be listed.
+    if (!args.includes(name)) continue;
+    const complete = await load();
+    complete(command, { context, run, args });
   }
   program.addHelpText('after', example('demo', 'server', 'apply -f examples/canary/01-90-10.yaml --wait'));
   return program;
 }
 
-function tellError(error: unknown, program: Command, context: Context): number {
+async function tellError(error: unknown, program: Command, context: Context): Promise<number> {
   // Commander has written its own sentence already; help and version end with 0.
   if (error instanceof CommanderError) return error.exitCode === 0 ? exitCodes.done : exitCodes.usage;
   if (context.signal.aborted) return exitCodes.interrupted;
   if (!(error instanceof CommandError)) throw error;
   const output = outputOf(program);
-  if (error instanceof Refused && output !== 'table') print(context, output, error.body, () => '');
+  if (error.body !== undefined && output !== 'table') await print(context, output, error.body, () => '');
   const [first = '', ...rest] = error.message.split('\n').map(printable);
   const lines = [`${paint(context.err, 'red', 'error')}: ${first}`, ...rest];
   context.err.write(lines.map((line) => `${line}\n`).join(''));

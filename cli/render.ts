@@ -1,5 +1,4 @@
 /** Answers as text: tables for people, JSON and YAML for programs. Nothing from the network reaches a terminal as a control sequence. */
-import { stringify } from 'yaml';
 import type { Context, Screen } from './context.ts';
 
 export const outputs = ['table', 'json', 'yaml'] as const;
@@ -45,10 +44,14 @@ export function table(screen: Screen, head: readonly string[], rows: readonly (r
 }
 
 /** `text` is what a person gets; programs get the answer itself. */
-export function print({ out }: Context, output: Output, body: unknown, text: () => string): void {
-  if (output === 'json') out.write(`${JSON.stringify(body, null, 2)}\n`);
-  else if (output === 'yaml') out.write(stringify(body, { aliasDuplicateObjects: false }));
-  else out.write(text());
+export async function print({ out }: Context, output: Output, body: unknown, text: () => string): Promise<void> {
+  if (output === 'table') out.write(text());
+  else if (output === 'json') out.write(`${JSON.stringify(body, null, 2)}\n`);
+  else {
+    // What writes YAML is loaded for who asks for it: it is as much code as the rest of a command.
+    const { stringify } = await import('yaml');
+    out.write(stringify(body, { aliasDuplicateObjects: false }));
+  }
 }
 
 /** `1 agent`, `2 agents`. */

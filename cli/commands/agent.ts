@@ -2,13 +2,15 @@
 import { extname, join } from 'node:path';
 import type { Command } from 'commander';
 import type { AgentSettings, SharedSettings } from '../../agent/agent-settings.ts';
-import type { HandedOver } from '../../agent/program/handed-over.ts';
-import type { SettingsSources } from '../../process/settings.ts';
-import type { Context } from '../context.ts';
+import { loadAgentSettings } from '../../agent/config.ts';
+import { type HandedOver, handOver } from '../../agent/program/handed-over.ts';
+import { agentSettingsSchema } from '../../agent/settings-schema.ts';
+import { loadSharedSettings } from '../../agent/shared/shared-config.ts';
+import { type SettingsSources, settingsFileOf, withFile } from '../../process/settings.ts';
 import { usageError } from '../context.ts';
-import type { Run } from '../run.ts';
+import { example } from '../help.ts';
+import type { CommandLine } from '../run.ts';
 import { addSettings, settingsOrRefuse } from '../settings-command.ts';
-import { example } from './apply.ts';
 
 /**
  * Node lets the young part of its heap grow to 48 MB while a program loads, and does not give it back, and a sidecar should
@@ -28,22 +30,11 @@ function refuseSharedUser({ interception, runAs }: Pick<AgentSettings, 'intercep
   );
 }
 
-/** Loads the agent's code only when this command stands on the command line. */
-export async function addAgent(parent: Command, context: Context, run: Run, args: readonly string[]): Promise<void> {
-  const command = parent
-    .command('agent')
-    .usage('[options] [-- command…]')
-    .description('run a sidecar agent; after `--` the application that it starts and ends with')
-    .argument('[command...]', 'the application, after --');
-  if (!args.includes('agent')) return;
-  const { loadAgentSettings } = await import('../../agent/config.ts');
-  const { agentSettingsSchema } = await import('../../agent/settings-schema.ts');
-  const { loadSharedSettings } = await import('../../agent/shared/shared-config.ts');
-  const { settingsFileOf, withFile } = await import('../../process/settings.ts');
+export function completeAgent(command: Command, { context, run, args }: CommandLine): void {
+  command.usage('[options] [-- command…]').argument('[command...]', 'the application, after --');
   /** Goes on as the agent; in this very program where it cannot be replaced. */
   const become = async (read: HandedOver): Promise<number> => {
-    const { handOver } = await import('../../agent/program/handed-over.ts');
-    context.becomeProgram?.({ program, flags: runtimeFlags, environment: handOver(read) });
+    await context.becomeProgram?.({ program, flags: runtimeFlags, environment: handOver(read) });
     const { run } = await import('../../agent/program/run.ts');
     return run(read, context.environment);
   };
@@ -67,7 +58,7 @@ export async function addAgent(parent: Command, context: Context, run: Run, args
       ),
     )
     .action(
-      run(async (command, application) => {
+      run(async (application) => {
         if (application.length > 0 && !args.includes('--')) {
           throw usageError(`agent: "${application[0]}" is no flag; an application is written after --`);
         }

@@ -1,14 +1,14 @@
 /** `sluice apply`: rule files to the server, one revision. */
 import type { Command } from 'commander';
 import { makeChange } from '../change.ts';
-import type { Context } from '../context.ts';
-import { filesOption, given, ifMatchOption, messageOption, pruneOption, waitOption, withApi } from '../options.ts';
+import { withApi } from '../global-options.ts';
+import { example } from '../help.ts';
+import { filesOption, given, ifMatchOption, messageOption, pruneOption, waitOption } from '../options.ts';
 import { readRuleFiles } from '../rule-files.ts';
-import type { Run } from '../run.ts';
+import type { CommandLine } from '../run.ts';
 
-export function addApply(program: Command, context: Context, run: Run): void {
-  withApi(program.command('apply'))
-    .description('apply rule files: one revision, all or nothing')
+export function completeApply(command: Command, { context, run }: CommandLine): void {
+  withApi(command)
     .addOption(filesOption())
     .addOption(waitOption())
     .option('--dry-run', 'check everything, change nothing')
@@ -20,7 +20,7 @@ export function addApply(program: Command, context: Context, run: Run): void {
       example('apply -f examples/canary/01-90-10.yaml --wait', 'apply -f rules/ --prune team=books'),
     )
     .action(
-      run(async (command) => {
+      run(async () => {
         const { client, file, wait, output, dryRun, prune, message, ifMatch } = given(command, context);
         return makeChange(client, context, {
           method: 'POST',
@@ -33,9 +33,4 @@ export function addApply(program: Command, context: Context, run: Run): void {
         });
       }),
     );
-}
-
-/** Ends the help of every command. */
-export function example(...lines: string[]): string {
-  return `\nExample:\n${lines.map((line) => `  $ sluice ${line}\n`).join('')}`;
 }

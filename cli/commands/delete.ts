@@ -1,15 +1,14 @@
 /** `sluice delete`: one document. */
 import type { Command } from 'commander';
 import { makeChange } from '../change.ts';
-import type { Context } from '../context.ts';
+import { withApi } from '../global-options.ts';
+import { example } from '../help.ts';
 import { parseDocumentKind } from '../kinds.ts';
-import { given, ifMatchOption, messageOption, namespaceOption, waitOption, withApi } from '../options.ts';
-import type { Run } from '../run.ts';
-import { example } from './apply.ts';
+import { given, ifMatchOption, messageOption, namespaceOption, waitOption } from '../options.ts';
+import type { CommandLine } from '../run.ts';
 
-export function addDelete(program: Command, context: Context, run: Run): void {
-  withApi(program.command('delete'))
-    .description('delete one document')
+export function completeDelete(command: Command, { context, run }: CommandLine): void {
+  withApi(command)
     .argument('<kind>', 'service, route or trafficpolicy')
     .argument('<name>', 'name of the document')
     .addOption(namespaceOption())
@@ -19,7 +18,7 @@ export function addDelete(program: Command, context: Context, run: Run): void {
     .addOption(ifMatchOption())
     .addHelpText('after', example('delete route reviews-canary --wait'))
     .action(
-      run(async (command, [kind = '', name = '']) => {
+      run(async ([kind = '', name = '']) => {
         const { client, namespace, dryRun, message, ifMatch, wait, output } = given(command, context);
         return makeChange(client, context, {
           method: 'DELETE',

@@ -3,27 +3,27 @@ import type { Command } from 'commander';
 import { stringify } from 'yaml';
 import type { z } from 'zod';
 import { changedAnswer } from '../../dashboard-api/answers.ts';
-import { type Context, exitCodes, type Screen } from '../context.ts';
+import { exitCodes, type Screen } from '../context.ts';
+import { withApi } from '../global-options.ts';
+import { example } from '../help.ts';
 import { diffLines } from '../line-diff.ts';
-import { filesOption, given, pruneOption, withApi } from '../options.ts';
+import { filesOption, given, pruneOption } from '../options.ts';
 import { paint, print } from '../render.ts';
 import { readRuleFiles } from '../rule-files.ts';
-import type { Run } from '../run.ts';
-import { example } from './apply.ts';
+import type { CommandLine } from '../run.ts';
 
 type Change = z.output<typeof changedAnswer>['changes'][number];
 
 /** Unchanged lines that are shown around a change. */
 const around = 3;
 
-export function addDiff(program: Command, context: Context, run: Run): void {
-  withApi(program.command('diff'))
-    .description('what applying these files would change; exit code 4 when there is something')
+export function completeDiff(command: Command, { context, run }: CommandLine): void {
+  withApi(command)
     .addOption(filesOption())
     .addOption(pruneOption('as for apply: k=v,k2=v2'))
     .addHelpText('after', example('diff -f rules/'))
     .action(
-      run(async (command) => {
+      run(async () => {
         const { client, file, prune, output } = given(command, context);
         const { value, body } = await client.ask({
           method: 'POST',
@@ -32,7 +32,9 @@ export function addDiff(program: Command, context: Context, run: Run): void {
           body: { files: await readRuleFiles(file, context) },
           answer: changedAnswer,
         });
-        print(context, output, body, () => value.changes.map((change) => changeText(change, context.out)).join(''));
+        await print(context, output, body, () =>
+          value.changes.map((change) => changeText(change, context.out)).join(''),
+        );
         return value.changes.length === 0 ? exitCodes.done : exitCodes.changes;
       }),
     );

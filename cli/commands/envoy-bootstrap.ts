@@ -5,11 +5,12 @@ import { type Command, InvalidArgumentError, Option } from 'commander';
 import { stringify } from 'yaml';
 import { isDnsLabel } from '../../model/names.ts';
 import { formatHostPort, type HostPort, parseHostPort } from '../../process/host-port.ts';
-import { type Context, exitCodes, usageError } from '../context.ts';
+import { exitCodes, usageError } from '../context.ts';
 import { envoyBootstrap } from '../envoy-bootstrap.ts';
-import { given, outputOption } from '../options.ts';
-import type { Run } from '../run.ts';
-import { example } from './apply.ts';
+import { outputOption } from '../global-options.ts';
+import { example } from '../help.ts';
+import { given } from '../options.ts';
+import type { CommandLine } from '../run.ts';
 
 interface Options {
   readonly service: string;
@@ -26,10 +27,8 @@ interface Options {
   readonly mode: 'delta' | 'sotw';
 }
 
-export function addEnvoyBootstrap(program: Command, context: Context, run: Run): void {
-  program
-    .command('envoy-bootstrap')
-    .description('print the configuration of an Envoy that stands beside an application in place of an agent')
+export function completeEnvoyBootstrap(command: Command, { context, run }: CommandLine): void {
+  command
     .addOption(
       new Option('--service <name>', 'the service that it stands beside').argParser(name).makeOptionMandatory(),
     )
@@ -67,7 +66,7 @@ export function addEnvoyBootstrap(program: Command, context: Context, run: Run):
       ),
     )
     .action(
-      run((command) => {
+      run(() => {
         const { id, inbound, app, upstream: upstreams, only, zone, admin, ...options } = command.opts<Options>();
         if ((inbound === undefined) !== (app === undefined)) {
           throw usageError(

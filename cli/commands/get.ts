@@ -12,12 +12,13 @@ import {
 } from '../../dashboard-api/answers.ts';
 import { type ApiClient, Refused } from '../api-client.ts';
 import { type Context, exitCodes, usageError } from '../context.ts';
+import { withApi } from '../global-options.ts';
+import { example } from '../help.ts';
 import { kindsText, parseThing, type Thing } from '../kinds.ts';
-import { type Given, given, namespaceOption, withApi } from '../options.ts';
+import { type Given, given, namespaceOption } from '../options.ts';
 import { print } from '../render.ts';
-import type { Run } from '../run.ts';
+import type { CommandLine } from '../run.ts';
 import { agentsTable, documentsTable, instancesTable, loadTable, revisionsTable, servicesTable } from '../tables.ts';
-import { example } from './apply.ts';
 
 interface Asked {
   readonly client: ApiClient;
@@ -26,9 +27,8 @@ interface Asked {
   readonly namespace: string | undefined;
 }
 
-export function addGet(program: Command, context: Context, run: Run): void {
-  withApi(program.command('get'))
-    .description('show one thing, or all of a kind')
+export function completeGet(command: Command, { context, run }: CommandLine): void {
+  withApi(command)
     .argument('<kind>', kindsText)
     .argument(
       '[name]',
@@ -40,7 +40,7 @@ export function addGet(program: Command, context: Context, run: Run): void {
       example('get routes', 'get route reviews-canary -o yaml > route.yaml', 'get instances reviews'),
     )
     .action(
-      run(async (command, [kind = '', name]) => {
+      run(async ([kind = '', name]) => {
         const { client, output, namespace } = given(command, context);
         const asked = { client, context, output, namespace };
         const thing = parseThing(kind);
@@ -110,7 +110,7 @@ async function showOne({ client, context, output, namespace }: Asked, thing: Thi
 export async function showInstances({ client, context, output, namespace }: Asked, service: string): Promise<void> {
   const path = `/api/v1/services/${encodeURIComponent(service)}/instances`;
   const instances = await client.list(path, { namespace }, instanceAnswer);
-  print(context, output, { items: instances, next: null }, () => instancesTable(context.out, instances));
+  return print(context, output, { items: instances, next: null }, () => instancesTable(context.out, instances));
 }
 
 export async function showAgents(
@@ -118,18 +118,18 @@ export async function showAgents(
   { service }: { readonly service?: string | undefined },
 ): Promise<void> {
   const agents = await client.list('/api/v1/agents', { namespace, service }, agentAnswer);
-  print(context, output, { items: agents, next: null }, () => agentsTable(context.out, agents));
+  return print(context, output, { items: agents, next: null }, () => agentsTable(context.out, agents));
 }
 
 /** What agents and clients send, by cluster; of all services or of one. */
 async function showLoad({ client, context, output, namespace }: Asked, service: string | undefined): Promise<void> {
   const loads = await client.list('/api/v1/load', { namespace, service }, clusterLoadAnswer);
-  print(context, output, { items: loads, next: null }, () => loadTable(context.out, loads));
+  return print(context, output, { items: loads, next: null }, () => loadTable(context.out, loads));
 }
 
 /** `sluice history`: the newest revisions. */
 export async function showHistory({ client, context, output }: Asked, limit: number): Promise<void> {
   const answer = z.object({ items: z.array(revisionAnswer), next: z.string().nullable() });
   const { value, body } = await client.ask({ path: '/api/v1/revisions', query: { limit: String(limit) }, answer });
-  print(context, output, body, () => revisionsTable(context.out, value.items));
+  return print(context, output, body, () => revisionsTable(context.out, value.items));
 }

@@ -4,11 +4,11 @@ import { type Command, InvalidArgumentError } from 'commander';
 import { z } from 'zod';
 import { isDnsLabel } from '../../model/names.ts';
 import { formatHostPort, parseHostPort } from '../../process/host-port.ts';
-import { type Context, exitCodes } from '../context.ts';
+import { exitCodes } from '../context.ts';
+import { outputOption } from '../global-options.ts';
 import { grpcBootstrap } from '../grpc-bootstrap.ts';
-import { outputOption } from '../options.ts';
-import type { Run } from '../run.ts';
-import { example } from './apply.ts';
+import { example } from '../help.ts';
+import type { CommandLine } from '../run.ts';
 
 const defaultServer = '127.0.0.1:15010';
 
@@ -20,10 +20,8 @@ const collected = z.object({
   server: z.array(z.string()).optional(),
 });
 
-export function addGrpcBootstrap(program: Command, context: Context, run: Run): void {
-  program
-    .command('grpc-bootstrap')
-    .description('print the bootstrap with which a gRPC application is a client of the mesh, without a sidecar')
+export function completeGrpcBootstrap(command: Command, { context, run }: CommandLine): void {
+  command
     .requiredOption('--service <name>', 'the service that the application is', parseName)
     .option('--id <id>', 'unique in the namespace (default: HOSTNAME-SERVICE)', parseId)
     .option('--namespace <name>', 'of the service, and what short names mean', parseName, 'default')
@@ -43,7 +41,7 @@ export function addGrpcBootstrap(program: Command, context: Context, run: Run): 
       ),
     )
     .action(
-      run((command) => {
+      run(() => {
         const { service, id = `${hostname()}-${service}`, server, ...more } = collected.parse(command.opts());
         const bootstrap = grpcBootstrap({ ...more, service, id, servers: server ?? [defaultServer] });
         context.out.write(`${JSON.stringify(bootstrap, null, 2)}\n`);

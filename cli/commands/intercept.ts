@@ -12,17 +12,14 @@ import {
 import { InterceptionError } from '../../agent/interception/tools.ts';
 import { runProgram } from '../../process/run-program.ts';
 import { CommandError, type Context, exitCodes } from '../context.ts';
+import { example } from '../help.ts';
 import { addInterceptOptions, type InterceptOptions, interceptionOf, interceptOptions } from '../intercept-options.ts';
-import type { Run } from '../run.ts';
-import { example } from './apply.ts';
+import type { CommandLine } from '../run.ts';
 
 const actions = ['install', 'uninstall', 'check'] as const;
 
-export function addIntercept(program: Command, context: Context, run: Run): void {
-  const command = program
-    .command('intercept')
-    .description('packet rules that bring the connections of this host to its agent')
-    .addArgument(new Argument('<action>', 'what to do with the rules').choices(actions));
+export function completeIntercept(command: Command, { context, run }: CommandLine): void {
+  command.addArgument(new Argument('<action>', 'what to do with the rules').choices(actions));
   addInterceptOptions(command)
     .addHelpText(
       'after',
@@ -34,7 +31,7 @@ export function addIntercept(program: Command, context: Context, run: Run): void
       ),
     )
     .action(
-      run(async (_command, [action = '']) => {
+      run(async ([action = '']) => {
         const options = interceptOptions(command);
         try {
           if (action === 'uninstall') return await uninstall(options, context);

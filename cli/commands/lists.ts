@@ -1,19 +1,19 @@
 /** `sluice instances`, `agents` and `history`: the lists that are looked at most, each under its own name. */
 import type { Command } from 'commander';
-import { type Context, exitCodes } from '../context.ts';
-import { given, namespaceOption, parseCount, withApi } from '../options.ts';
-import type { Run } from '../run.ts';
-import { example } from './apply.ts';
+import { exitCodes } from '../context.ts';
+import { withApi } from '../global-options.ts';
+import { example } from '../help.ts';
+import { given, namespaceOption, parseCount } from '../options.ts';
+import type { CommandLine } from '../run.ts';
 import { showAgents, showHistory, showInstances } from './get.ts';
 
-export function addInstances(program: Command, context: Context, run: Run): void {
-  withApi(program.command('instances'))
-    .description('the instances of a service and their states')
+export function completeInstances(command: Command, { context, run }: CommandLine): void {
+  withApi(command)
     .argument('<service>', 'name of the service')
     .addOption(namespaceOption())
     .addHelpText('after', example('instances reviews'))
     .action(
-      run(async (command, [service = '']) => {
+      run(async ([service = '']) => {
         const { client, output, namespace } = given(command, context);
         await showInstances({ client, context, output, namespace }, service);
         return exitCodes.done;
@@ -21,14 +21,13 @@ export function addInstances(program: Command, context: Context, run: Run): void
     );
 }
 
-export function addAgents(program: Command, context: Context, run: Run): void {
-  withApi(program.command('agents'))
-    .description('all agents: what each was sent, has applied, or refuses and why')
+export function completeAgents(command: Command, { context, run }: CommandLine): void {
+  withApi(command)
     .argument('[service]', 'only those of this service')
     .addOption(namespaceOption())
     .addHelpText('after', example('agents', 'agents reviews -o json'))
     .action(
-      run(async (command, [service]) => {
+      run(async ([service]) => {
         const { client, output, namespace } = given(command, context);
         await showAgents({ client, context, output, namespace }, { service });
         return exitCodes.done;
@@ -38,13 +37,12 @@ export function addAgents(program: Command, context: Context, run: Run): void {
 
 const shownRevisions = 20;
 
-export function addHistory(program: Command, context: Context, run: Run): void {
-  withApi(program.command('history'))
-    .description('the newest revisions: who, when, why and what')
+export function completeHistory(command: Command, { context, run }: CommandLine): void {
+  withApi(command)
     .option('--limit <number>', `how many (default: ${shownRevisions}, at most 1000)`, parseCount)
     .addHelpText('after', example('history --limit 5'))
     .action(
-      run(async (command) => {
+      run(async () => {
         const { client, output, limit = shownRevisions } = given(command, context);
         await showHistory({ client, context, output, namespace: undefined }, Math.min(limit, 1000));
         return exitCodes.done;

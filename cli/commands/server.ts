@@ -1,16 +1,13 @@
 /** `sluice server`: the control plane. */
 import type { Command } from 'commander';
-import type { Context } from '../context.ts';
-import type { Run } from '../run.ts';
+import { withFile } from '../../process/settings.ts';
+import { loadServerSettings, serverSettings } from '../../server/config.ts';
+import { example } from '../help.ts';
+import type { CommandLine } from '../run.ts';
 import { addSettings, settingsOrRefuse } from '../settings-command.ts';
-import { example } from './apply.ts';
 
-/** Loads the server's code only when this command stands on the command line. */
-export async function addServer(program: Command, context: Context, run: Run, args: readonly string[]): Promise<void> {
-  const command = program.command('server').usage('[options]').description('run the control plane');
-  if (!args.includes('server')) return;
-  const { serverSettings, loadServerSettings } = await import('../../server/config.ts');
-  const { withFile } = await import('../../process/settings.ts');
+export function completeServer(command: Command, { context, run }: CommandLine): void {
+  command.usage('[options]');
   addSettings(command, serverSettings);
   command
     .addHelpText(
@@ -21,6 +18,7 @@ export async function addServer(program: Command, context: Context, run: Run, ar
       run(async () => {
         const sources = await withFile({ flags: command.opts(), environment: context.environment });
         const settings = settingsOrRefuse(loadServerSettings(sources));
+        // Whoever asks for help, or is told what is wrong with the settings, starts nothing.
         const { runServer } = await import('../../server/main.ts');
         return runServer(settings);
       }),

@@ -5,11 +5,12 @@ import { z } from 'zod';
 import { agentAnswer, clientProblemAnswer, revisionAnswer } from '../../dashboard-api/answers.ts';
 import type { ApiClient } from '../api-client.ts';
 import { CommandError, type Context, exitCodes, type Screen } from '../context.ts';
-import { given, withApi } from '../options.ts';
+import { withApi } from '../global-options.ts';
+import { example } from '../help.ts';
+import { given } from '../options.ts';
 import { count, type Output, paint, print, printable, state, table } from '../render.ts';
-import type { Run } from '../run.ts';
+import type { CommandLine } from '../run.ts';
 import { type Agent, detailOf, type Revision } from '../tables.ts';
-import { example } from './apply.ts';
 
 const readiness = z.looseObject({ ready: z.boolean() });
 const newest = z.object({ items: z.array(revisionAnswer) });
@@ -32,16 +33,15 @@ const retryMs = 1_000;
 /** Between two looks while things keep changing: nobody reads faster, and each look reads every agent. */
 const restMs = 100;
 
-export function addStatus(program: Command, context: Context, run: Run): void {
-  withApi(program.command('status'))
-    .description('the server, its revision, and the agents by revision and state')
+export function completeStatus(command: Command, { context, run }: CommandLine): void {
+  withApi(command)
     .option('--watch', 'show it again whenever something changes, until Ctrl-C')
     .addHelpText('after', example('status', 'status --watch'))
     .action(
-      run(async (command) => {
+      run(async () => {
         const { client, output, watch } = given(command, context);
         if (watch) await watchStatus(client, context, output);
-        else show(context, output, client.url, await readStatus(client));
+        else await show(context, output, client.url, await readStatus(client));
         return exitCodes.done;
       }),
     );
@@ -67,7 +67,7 @@ async function watchStatus(client: ApiClient, context: Context, output: Output):
       for await (const _ of bursts(client.events(AbortSignal.any([signal, attempt.signal])))) {
         const status = await readStatus(client);
         isLost = false;
-        show(context, output, client.url, status);
+        await show(context, output, client.url, status);
         await pause(restMs, signal);
       }
     } catch (error) {
@@ -115,10 +115,10 @@ async function pause(ms: number, signal: AbortSignal): Promise<void> {
   await setTimeout(ms, undefined, { signal }).catch(() => {});
 }
 
-function show(context: Context, output: Output, url: string, status: Status): void {
+async function show(context: Context, output: Output, url: string, status: Status): Promise<void> {
   // On a terminal the newest state stands alone; elsewhere each follows the one before.
   if (output === 'table' && context.out.isTerminal) context.out.write('\u001b[2J\u001b[H');
-  print(context, output, status, () => statusText(context.out, url, status));
+  await print(context, output, status, () => statusText(context.out, url, status));
 }
 
 function statusText(out: Screen, url: string, { server, revision, agents, problems }: Status): string {

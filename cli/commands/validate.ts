@@ -3,26 +3,25 @@ import type { Command } from 'commander';
 import { conflictProblems, findConflicts } from '../../model/conflicts.ts';
 import { type DocumentFile, parseDocuments } from '../../model/document.ts';
 import { formatProblem, type Problem } from '../../model/problem.ts';
-import { type Context, exitCodes } from '../context.ts';
-import { filesOption, given, outputOption } from '../options.ts';
+import { exitCodes } from '../context.ts';
+import { outputOption } from '../global-options.ts';
+import { example } from '../help.ts';
+import { filesOption, given } from '../options.ts';
 import { count, paint, print } from '../render.ts';
 import { readRuleFiles } from '../rule-files.ts';
-import type { Run } from '../run.ts';
-import { example } from './apply.ts';
+import type { CommandLine } from '../run.ts';
 
-export function addValidate(program: Command, context: Context, run: Run): void {
-  program
-    .command('validate')
-    .description('check rule files without a server')
+export function completeValidate(command: Command, { context, run }: CommandLine): void {
+  command
     .addOption(filesOption())
     .addOption(outputOption())
     .addHelpText('after', example('validate -f rules/', 'validate -f - < rules.yaml'))
     .action(
-      run(async (command) => {
+      run(async () => {
         const { file, output } = given(command, context);
         const { documents, errors } = validate(await readRuleFiles(file, context));
         const isValid = errors.length === 0;
-        if (output !== 'table') print(context, output, { valid: isValid, documents, errors }, () => '');
+        if (output !== 'table') await print(context, output, { valid: isValid, documents, errors }, () => '');
         else if (isValid) context.out.write(`${count(documents, 'document')} valid\n`);
         else context.err.write(errors.map((error) => `${paint(context.err, 'red', formatProblem(error))}\n`).join(''));
         return isValid ? exitCodes.done : exitCodes.refused;

@@ -1,6 +1,5 @@
 /** Runs the command in this process, with strings for a terminal and a real API over a fake control plane. */
 import type { Context } from '../../../cli/context.ts';
-import { runProgram } from '../../../cli/program.ts';
 import { ApiUnderTest } from '../dashboard-api/api-under-test.ts';
 
 export interface Ran {
@@ -53,6 +52,9 @@ export class CliUnderTest extends ApiUnderTest {
       clock: () => performance.now(),
       signal: options.signal ?? new AbortController().signal,
     };
+    // As `import … from` mocha and tsx would load another instance of each module than commands get that are loaded later, and
+    // the program would not know the class of their errors.
+    const { runProgram } = await import('../../../cli/program.ts');
     const code = await runProgram(args, context);
     return { code, out, err };
   }
