@@ -33,7 +33,7 @@ import type { AgentRecord, Nack } from './status/agent-record.ts';
 import { type Rollout, Rollouts } from './status/rollouts.ts';
 import { RecordedStream } from './status/stream-report.ts';
 import { UseBarrier } from './status/use-barrier.ts';
-import type { Lease, Store } from './store/store.ts';
+import type { Lease, Store, StoreState } from './store/store.ts';
 import { AdsService } from './xds/ads-service.ts';
 import type { AdsStream } from './xds/ads-stream.ts';
 import type { Oddity } from './xds/session.ts';
@@ -201,8 +201,7 @@ export class ControlPlane {
     this.registry.restore(state.leases.filter(isInstanceLease));
     this.directory.restore(state.leases.filter(isAgentLease), state.revision);
     this.virtualIps.restore(state.leases.filter(isVirtualIpLease));
-    const { domain } = this.#options;
-    await recallFormer({ store: this.store, documents: state.resources, domain, former: this.cache.former });
+    await this.#recallFormer(state);
     this.#rebuild.start(knownServices(this.#parts), state.revision);
     this.#watch = this.store.watch(state.cursor, (change) => {
       if (change.is === 'revision') this.rules.onStored(change.record);
@@ -212,6 +211,16 @@ export class ControlPlane {
     this.#sweeper = setInterval(() => this.#sweep(), sweepMs);
     this.ads.start();
     this.agents.start();
+  }
+
+  /** Without it the server serves as well; clients that were away may fail a few requests on their way back. */
+  async #recallFormer({ resources, revision }: StoreState): Promise<void> {
+    const { domain, log } = this.#options;
+    try {
+      await recallFormer({ store: this.store, documents: resources, revision, domain, former: this.cache.former });
+    } catch (error) {
+      log.warn({ err: error }, 'what the last revisions took away could not be recalled from the history');
+    }
   }
 
   /** Streams end with OK; agents keep what they have. */

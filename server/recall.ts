@@ -1,5 +1,5 @@
 /**
- * What a restart would forget: clusters and routes that the last revisions took away, for clients that have not heard of it. The rules are taken back to
+ * What a restart would forget: clusters that the last revisions took away, and first ports that they changed, for clients that have not heard of it. The rules are taken back to
  * where they stood before these revisions, and forward again, aside from what is served.
  */
 import type { RevisionRecord, StoredResource } from '../model/revision.ts';
@@ -12,48 +12,76 @@ import type { Store } from './store/store.ts';
 
 const mostRevisions = 256;
 
-/** Services to be compiled again, each as often as a revision concerns it. It takes half a second. */
-const mostCompiled = 2_000;
+/** Documents that these changed. */
+const mostChanges = 2_000;
+
+/** Services to be compiled again, each as often as a revision concerns it, five of their rules counting as much; and to be looked at. It takes half a second. */
+const mostWork = 1_000;
+const mostSeen = 5_000;
+const rulesAsMuch = 5;
 
 export interface Recall {
   readonly store: Pick<Store, 'revisions'>;
-  /** In force at its newest revision. */
+  /** The documents in force, and their newest revision. */
   readonly documents: readonly StoredResource[];
+  readonly revision: number;
   readonly domain: string;
   /** Where they go. */
   readonly former: FormerResources;
 }
 
+/** A revision to go through again. */
+interface Step {
+  readonly record: RevisionRecord;
+  readonly services: readonly string[];
+  /** It concerns more than can be compiled in a moment: what it took away is not recalled. */
+  readonly isTooMuch: boolean;
+}
+
 /** Of as many of the last revisions as can be gone through in a moment. */
-export async function recallFormer({ store, documents, domain, former }: Recall): Promise<void> {
+export async function recallFormer({ store, documents, revision, domain, former }: Recall): Promise<void> {
   const rules = new RuleIndex(documents);
-  const concerned = new Set<string>();
-  const recalled: RevisionRecord[] = [];
-  let compiled = 0;
-  for await (const record of newestFirst(store)) {
+  const steps: Step[] = [];
+  let [work, seen] = [0, 0];
+  for await (const record of newestFirst(store, revision)) {
     const services = rules.advance(record.changes.map(backwards), record.revision);
-    compiled += services.length;
-    if (compiled > mostCompiled) {
-      rules.advance(record.changes, record.revision);
-      break;
-    }
-    for (const service of services) concerned.add(service);
-    recalled.unshift(record);
+    const more = services.reduce((sum, key) => sum + workOf(rules, key), 0);
+    const isTooMuch = work + more > mostWork;
+    if (!isTooMuch) work += more;
+    steps.unshift({ record, services, isTooMuch });
+    seen += more;
+    if (seen > mostSeen) break;
   }
   // Neither clusters nor routes depend on anything but the rules.
   const state = { ...stateOfRules(() => rules), virtualIps: () => [], instances: () => [], isHeld: () => false };
   const loop = new RebuildLoop(state, new SnapshotCache('', () => {}, former), domain);
-  loop.start(concerned, 0);
-  for (const { changes, revision } of recalled) {
-    loop.onRevision(rules.advance(changes, revision), revision);
+  loop.start(new Set(steps.flatMap(({ services, isTooMuch }) => (isTooMuch ? [] : services))), 0);
+  /** Services that were not compiled when they changed last. */
+  const stale = new Set<string>();
+  for (const { record, services, isTooMuch } of steps) {
+    const { changes, revision } = record;
+    if (isTooMuch) for (const service of services) stale.add(service);
+    else
+      loop.onRevision(
+        services.filter((service) => stale.delete(service)),
+        revision - 1,
+      );
+    rules.advance(changes, revision);
+    if (!isTooMuch) loop.onRevision(services, revision);
     loop.remove(revision);
   }
 }
 
-/** One at a time: there may be large ones beyond what is looked at. */
-async function* newestFirst(store: Recall['store']): AsyncGenerator<RevisionRecord> {
-  let [record] = await store.revisions({ limit: 1 });
-  for (let count = 0; record !== undefined && count < mostRevisions; count++) {
+function workOf(rules: RuleIndex, key: string): number {
+  return 1 + rules.routes(key).reduce((sum, { spec }) => sum + spec.rules.length, 0) / rulesAsMuch;
+}
+
+/** Read one at a time: there may be large ones beyond what is looked at. */
+async function* newestFirst(store: Recall['store'], newest: number): AsyncGenerator<RevisionRecord> {
+  let [record] = await store.revisions({ before: newest + 1, limit: 1 });
+  let changes = 0;
+  for (let count = 0; record !== undefined && count < mostRevisions && changes < mostChanges; count++) {
+    changes += record.changes.length;
     yield record;
     [record] = await store.revisions({ before: record.revision, limit: 1 });
   }

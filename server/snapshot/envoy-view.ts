@@ -36,6 +36,8 @@ export class EnvoyView implements ClientView {
   readonly #cache: SnapshotCache;
   readonly #node: EnvoyNode;
   readonly #domain: string;
+  /** Of the keys of services in its namespace. */
+  readonly #suffix: string;
   readonly #own: NodeResources;
   /** Undefined: all of the namespace. */
   readonly #listed: ReadonlySet<string> | undefined;
@@ -49,6 +51,7 @@ export class EnvoyView implements ClientView {
     this.#cache = cache;
     this.#node = node;
     this.#domain = domain;
+    this.#suffix = `.${node.namespace}`;
     this.#own = new NodeResources(node, domain);
     const upstreams = node.upstreams.map(({ service }) => service);
     this.#listed = node.services && new Set([...node.services, ...upstreams]);
@@ -101,8 +104,9 @@ export class EnvoyView implements ClientView {
     }
   }
 
+  /** One that is gone for these clients alone is there as ever. */
   formerCluster(name: string): EncodedResource | undefined {
-    const snapshot = this.#cache.former.withCluster(name);
+    const snapshot = this.#cache.former.withCluster(name) ?? this.#cache.service(ownerOf(typeUrls.cluster, name));
     return snapshot && this.#of(snapshot, typeUrls.cluster).get(name);
   }
 
@@ -154,7 +158,7 @@ export class EnvoyView implements ClientView {
   }
 
   #isAtHome(key: string): boolean {
-    if (parseServiceKey(key)?.namespace === this.#node.namespace) return true;
+    if (key.endsWith(this.#suffix)) return true;
     return this.#node.upstreams.some(({ service }) => service === key);
   }
 

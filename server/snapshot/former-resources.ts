@@ -4,7 +4,7 @@
  */
 import { routeConfigurationName } from '../../model/names.ts';
 import { typeUrls } from '../../proto/type-urls.ts';
-import type { ServiceSnapshot } from './service-snapshot.ts';
+import { createServiceSnapshot, type ServiceSnapshot } from './service-snapshot.ts';
 
 const most = 1_000;
 
@@ -28,12 +28,12 @@ export class FormerResources {
       this.#clusters.delete(name);
       const isGone = after?.resources.get(typeUrl)?.has(name) !== true;
       const from = before?.retired.get(name)?.from ?? before;
-      if (isGone && from !== undefined) add(this.#clusters, name, from);
+      if (isGone && from !== undefined) add(this.#clusters, name, withoutInstances(from));
     }
     const first = before?.input.ports[0]?.port;
     if (before === undefined || first === undefined || first === after?.input.ports[0]?.port) return;
     const { name: service, namespace } = before.input;
-    add(this.#firstPorts, routeConfigurationName({ service, namespace, portNumber: first }), before);
+    add(this.#firstPorts, routeConfigurationName({ service, namespace, portNumber: first }), withoutInstances(before));
   }
 
   /** The service of the cluster as it was when it last had that; undefined when it is not known. */
@@ -50,6 +50,11 @@ export class FormerResources {
   clusters(): string[] {
     return [...this.#clusters.keys()].reverse();
   }
+}
+
+/** What is kept is no larger for a service of many instances: nobody asks for endpoints that are gone. */
+function withoutInstances(snapshot: ServiceSnapshot): ServiceSnapshot {
+  return createServiceSnapshot(snapshot.compiled, { ...snapshot, instances: [], retired: new Map() });
 }
 
 function add(former: Map<string, ServiceSnapshot>, name: string, from: ServiceSnapshot): void {

@@ -5,20 +5,14 @@ import { status } from '../grpc/status.ts';
 import type { SnapshotChange } from '../snapshot/snapshot-cache.ts';
 import { AgentSession } from './agent-session.ts';
 import { CohortSession } from './cohort-session.ts';
-import { otherStreams } from './comeback.ts';
 import { encodeResponse } from './encode-response.ts';
 import type { StreamIdentity } from './identity.ts';
 import { mostStandstillMs, Outbox } from './outbox.ts';
 import { Patience } from './patience.ts';
+import { patienceMs } from './send-order.ts';
 import type { Effect, HeldResource, Oddity, Protocol, Request, Response } from './session.ts';
 import type { Sibling } from './siblings.ts';
 import type { SubscriptionIndex } from './subscription-index.ts';
-
-/**
- * A foreign client that does not answer for this long, though it is running, is sent the routes without its word on the clusters. A gRPC C core
- * without calls answers every 5 s only, and is as good a client as any. With the sign of life, and a look every second, that is 6 to 7 s.
- */
-const overdueMs = 5_000;
 
 /** An Envoy tries again to connect a stream after 30 s at most: until then a stream of one type alone may be without those of the others. */
 const backoffMs = 40_000;
@@ -74,6 +68,8 @@ interface Waits {
   readonly overdue: Patience;
   /** Apart from that: a client that answers all the time may still never ask for what something else waits for. */
   readonly unasked: Patience;
+  /** For its client's other streams. */
+  readonly streams: Patience;
 }
 
 export class AdsStream<Report extends StreamReport = StreamReport> implements Sibling {
@@ -114,7 +110,8 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     if (session instanceof CohortSession) {
       const { clock } = this.#host;
       const askForSign = (onSign: () => void) => this.#call.askForSign(onSign);
-      this.#waits = { overdue: new Patience(clock, askForSign), unasked: new Patience(clock, askForSign) };
+      const patience = () => new Patience(clock, askForSign);
+      this.#waits = { overdue: patience(), unasked: patience(), streams: patience() };
     }
     this.#holdEverything(true);
     this.#settle();
@@ -239,6 +236,10 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     // That may have ended the stream, and all that it waits for.
     const isUnasked = this.#waits?.unasked.isOver() === true;
     if (isUnasked) this.giveUpClusters();
+    if (this.#waits?.streams.isOver() === true && this.#session instanceof CohortSession) {
+      this.#session.giveUpStreams();
+      this.#host.onReady(this);
+    }
     if (this.#outbox.isAbandoned()) {
       this.#refuse(
         status.RESOURCE_EXHAUSTED,
@@ -330,9 +331,9 @@ export class AdsStream<Report extends StreamReport = StreamReport> implements Si
     }
     this.#holdEverything(session.isWildcard);
     // Anew for each answer that is waited for longest: a client that answers in time has always something under way.
-    this.#waits?.overdue.waitFor(session.waitsFor, overdueMs);
-    const { holdsFor } = session;
-    this.#waits?.unasked.waitFor(holdsFor, holdsFor === otherStreams ? backoffMs : overdueMs);
+    this.#waits?.overdue.waitFor(session.waitsFor, patienceMs);
+    this.#waits?.unasked.waitFor(session.holdsFor, session.holdsMs);
+    this.#waits?.streams.waitFor(session.awaitsStreams ? 'streams' : undefined, backoffMs);
   }
 
   #holdEverything(isWanted: boolean): void {

@@ -99,6 +99,19 @@ export class CohortSession<Member = unknown> implements Session {
     return this.#cohort === undefined ? this.#session.holdsFor : undefined;
   }
 
+  get holdsMs(): number {
+    return this.#session.holdsMs;
+  }
+
+  /** None with other streams is in a cohort. */
+  get awaitsStreams(): boolean {
+    return this.#session.awaitsStreams;
+  }
+
+  giveUpStreams(): void {
+    this.#session.giveUpStreams();
+  }
+
   get isWildcard(): boolean {
     return this.#cohort?.isWildcard ?? this.#session.isWildcard;
   }

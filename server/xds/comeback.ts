@@ -1,23 +1,31 @@
 /**
  * A client that was connected before, to this server or another. It goes on by what it has, so what has gone meanwhile stays until nothing of
  * the client leads to it any more (xds.md 1.9). In delta a client says what it has. In state of the world, where what a whole set leaves out is
- * deleted, it is found out: gRPC libraries name their clusters; and an Envoy, right after it has asked for all clusters and scopes, names the
- * endpoints of its clusters and the routes of its scopes.
+ * deleted, it is found out: gRPC libraries name their clusters; and an Envoy, with all that it asks for in one breath, names the endpoints of
+ * its clusters and the routes of its scopes.
  */
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { SnapshotCache } from '../snapshot/snapshot-cache.ts';
-import { fullResponses } from './full-responses.ts';
+import { contentVersion, fullResponses } from './full-responses.ts';
 import type { Protocol, Request } from './session.ts';
 import type { Subscription } from './subscription.ts';
 import type { Subscriptions } from './subscriptions.ts';
 
-/** What is waited for of a client that has a stream for each type: each of them comes back when it will. */
-export const otherStreams = 'its other streams';
-
-/** Of clusters that have gone, the newest: such a client may have them, and it cannot be found out. */
+/** Of clusters that have gone, the newest: a client with a stream for each type may have them, and it cannot be found out. */
 const mostGuessed = 32;
+
+/** What the first whole set has to take into account. */
+export interface Luggage {
+  /** What the client has: in place of what is there now, or gone. */
+  readonly former: readonly EncodedResource[];
+  /** Clusters that are new to the client. */
+  readonly lacking: readonly string[];
+}
+
+const nothing: Luggage = { former: [], lacking: [] };
+const versionOfNothing = contentVersion([]);
 
 export interface ComebackOptions<Member> {
   readonly subscriptions: Subscriptions<Member>;
@@ -32,8 +40,10 @@ export class Comeback<Member> {
   readonly #options: ComebackOptions<Member>;
   /** Clusters that were gone when it came and that it has, or may have. */
   readonly #kept = new Set<string>();
-  /** Types of which it has other resources than there are now, and is about to say which. */
-  readonly #unsaid = new Set<string>();
+  /** Types of which it has another set than there is now, and that were not answered yet. */
+  readonly #unanswered = new Set<string>();
+  readonly #luggage = new Map<string, Luggage>();
+  #awaitsStreams = false;
 
   constructor(options: ComebackOptions<Member>) {
     this.#options = options;
@@ -41,91 +51,145 @@ export class Comeback<Member> {
 
   /** To be called with the first request for each type. */
   onFirst(request: Request): void {
-    const subscription = this.#options.subscriptions.get(request.typeUrl);
+    const { subscriptions, protocol } = this.#options;
+    const subscription = subscriptions.get(request.typeUrl);
     if (subscription === undefined) return;
-    if (this.#options.protocol === 'sotw') this.#onFirstOfSets(subscription, request);
-    else if (request.typeUrl === typeUrls.cluster) this.#onVersions(request);
+    if (protocol === 'delta') this.#onVersions(subscription, request);
+    else this.#onFirstOfSets(subscription, request);
   }
 
-  /** What the client is about to say that the answer about this type depends on; undefined: nothing. */
-  waitsToHear(typeUrl: string): string | undefined {
-    return this.#unsaid.has(typeUrl) ? `what it has of ${typeUrl}` : undefined;
+  /** Of a client with a stream for each type: the others come back when they will. */
+  get awaitsStreams(): boolean {
+    return this.#awaitsStreams;
   }
 
-  /** What is waited for before clusters, of which these are `gone`, may be taken away; undefined: nothing. */
+  /** Whether the client is about to say what it has of the type. */
+  isAboutToSay(typeUrl: string): boolean {
+    return this.#unanswered.has(typeUrl) && !this.#luggage.has(typeUrl);
+  }
+
+  /** Whether the scopes that the client has may lead elsewhere than they will: then routes come before scopes. */
+  get sendsRoutesFirst(): boolean {
+    return this.#unanswered.has(typeUrls.scopedRoute);
+  }
+
+  /** For the answer that goes out now. */
+  take(typeUrl: string): Luggage {
+    const luggage = this.#luggage.get(typeUrl) ?? nothing;
+    this.#unanswered.delete(typeUrl);
+    this.#luggage.delete(typeUrl);
+    return luggage;
+  }
+
+  /** What the client is waited for before clusters, of which these are `gone`, may be taken away; undefined: nothing. */
   waitsFor(gone: () => readonly string[]): string | undefined {
     const { subscriptions, isAlone, protocol } = this.#options;
+    if (!isAlone) return undefined;
     const hasAskedForRoutes = subscriptions.get(typeUrls.routeConfiguration) !== undefined;
-    const isNaming = protocol === 'sotw' && isAlone && subscriptions.get(typeUrls.cluster)?.isWildcard === false;
+    const isNaming = protocol === 'sotw' && subscriptions.get(typeUrls.cluster)?.isWildcard === false;
     if (isNaming && hasAskedForRoutes) {
       // A library takes routes before it goes by them: it still names what it goes by.
       const [named] = gone();
       return named && `it to let go of ${named}`;
     }
-    if (this.#kept.size === 0) return undefined;
+    if (this.#kept.size === 0 || hasAskedForRoutes) return undefined;
     const cluster = gone().find((name) => this.#kept.has(name));
-    if (cluster === undefined) return undefined;
-    if (!isAlone) return otherStreams;
-    return hasAskedForRoutes ? undefined : `routes that may lead to ${cluster}`;
+    return cluster && `routes that may lead to ${cluster}`;
   }
 
-  /** Nothing is waited for any longer. */
+  /** Whether these clusters, which are gone, stay for routes that another stream may still bring. */
+  isKeeping(gone: () => readonly string[]): boolean {
+    return this.#awaitsStreams && this.#kept.size > 0 && gone().some((name) => this.#kept.has(name));
+  }
+
+  /** Nothing more is to be heard on this stream. */
   giveUp(): void {
-    this.#kept.clear();
-    this.#unsaid.clear();
+    this.#unanswered.clear();
+    if (this.#options.isAlone) this.#kept.clear();
   }
 
-  #onVersions({ typeUrl, initialVersions }: Request): void {
-    for (const name of Object.keys(initialVersions)) {
-      if (this.#options.view.resource(typeUrl, name) === undefined) this.#kept.add(name);
-    }
+  giveUpStreams(): void {
+    this.#awaitsStreams = false;
   }
 
-  #onFirstOfSets(subscription: Subscription<Member>, { typeUrl, subscribe, version }: Request): void {
+  #onVersions({ typeUrl, hasPresented }: Subscription<Member>, { initialVersions }: Request): void {
     const { view, isAlone } = this.#options;
-    if (typeUrl === typeUrls.endpoint) this.#onSaid(typeUrls.cluster, () => this.#formerClusters(subscribe));
-    else if (typeUrl !== typeUrls.cluster) this.#unsaid.delete(typeUrls.cluster);
-    if (typeUrl === typeUrls.routeConfiguration) {
-      // It may be on its way from one to another, without the routes of the newest: the oldest counts.
-      this.#onSaid(typeUrls.scopedRoute, () => view.formerScopes(new Set(subscribe)));
+    this.#awaitsStreams = hasPresented && !isAlone;
+    if (typeUrl !== typeUrls.cluster) return;
+    for (const name of Object.keys(initialVersions)) {
+      if (view.resource(typeUrl, name) === undefined) this.#kept.add(name);
     }
-    const mayHaveOthers = typeUrl === typeUrls.cluster || typeUrl === typeUrls.scopedRoute;
-    if (!mayHaveOthers || version === '' || version === this.#versionOf(subscription)) return;
-    if (!isAlone) this.#keep(subscription, this.#guess(typeUrl));
-    else if (subscription.isWildcard) this.#unsaid.add(typeUrl);
-    else this.#keep(subscription, this.#formerClusters(subscribe));
   }
 
-  #onSaid(typeUrl: string, former: () => readonly EncodedResource[]): void {
-    const subscription = this.#options.subscriptions.get(typeUrl);
-    if (this.#unsaid.delete(typeUrl) && subscription !== undefined) this.#keep(subscription, former());
+  #onFirstOfSets(subscription: Subscription<Member>, { typeUrl, subscribe }: Request): void {
+    if (this.#hasOther(subscription)) this.#onOther(subscription);
+    // They come in any order, the routes last.
+    if (typeUrl === typeUrls.endpoint || typeUrl === typeUrls.routeConfiguration) this.#onClusters(subscribe, typeUrl);
+    if (typeUrl === typeUrls.routeConfiguration) this.#onRoutes(new Set(subscribe));
   }
 
-  #formerClusters(names: readonly string[]): EncodedResource[] {
+  /** Whether it has something of the type, and not what there is now. */
+  #hasOther(subscription: Subscription<Member>): boolean {
+    const { presentedVersion: version } = subscription;
+    if (version === '' || version === versionOfNothing) return false;
+    const { view, protocol, cache } = this.#options;
+    return fullResponses(view, subscription, protocol, cache.sequence)?.version !== version;
+  }
+
+  #onOther(subscription: Subscription<Member>): void {
+    const { typeUrl, isWildcard, names } = subscription;
+    const { view, isAlone } = this.#options;
+    this.#awaitsStreams = !isAlone;
+    if (typeUrl === typeUrls.cluster && !isAlone) {
+      const all = [...subscription.covered()].map(({ name }) => name);
+      this.#bring({ former: newest(view.formerClusters()), lacking: all.filter((name) => this.#hasEndpoints(name)) });
+    } else if (typeUrl === typeUrls.cluster && !isWildcard) {
+      this.#bring({ former: this.#formerClusters(names), lacking: [] });
+    } else if (isAlone && (typeUrl === typeUrls.cluster || typeUrl === typeUrls.scopedRoute)) {
+      this.#unanswered.add(typeUrl);
+    }
+  }
+
+  /** It names the endpoints of its clusters; with the routes comes the end of what it asks for. */
+  #onClusters(names: readonly string[], typeUrl: string): void {
+    const clusters = this.#options.subscriptions.get(typeUrls.cluster);
+    if (clusters === undefined || !this.isAboutToSay(typeUrls.cluster)) return;
+    const has = new Set(typeUrl === typeUrls.endpoint ? names : []);
+    const lacking: string[] = [];
+    for (const { name } of clusters.covered()) if (!has.has(name) && this.#hasEndpoints(name)) lacking.push(name);
+    this.#bring({ former: this.#formerClusters(has), lacking });
+  }
+
+  /** It names the routes of its scopes. Where it has the routes that a scope leads to now it may be led there. */
+  #onRoutes(names: ReadonlySet<string>): void {
+    if (!this.isAboutToSay(typeUrls.scopedRoute)) return;
     const { view } = this.#options;
-    const gone = names.filter((name) => view.resource(typeUrls.cluster, name) === undefined);
+    const isLed = (scope: string) => names.has(view.resource(typeUrls.scopedRoute, scope)?.routes ?? '');
+    const former = new Map(view.formerScopes(names).map((scope) => [scope.name, scope]));
+    this.#luggage.set(typeUrls.scopedRoute, {
+      former: [...former.values()].filter(({ name }) => !isLed(name)),
+      lacking: [],
+    });
+  }
+
+  #bring(luggage: Luggage): void {
+    this.#luggage.set(typeUrls.cluster, luggage);
+    for (const { name } of luggage.former) this.#kept.add(name);
+  }
+
+  #formerClusters(names: ReadonlySet<string>): EncodedResource[] {
+    const { view } = this.#options;
+    const gone = [...names].filter((name) => view.resource(typeUrls.cluster, name) === undefined);
     return gone.flatMap((name) => view.formerCluster(name) ?? []);
   }
 
-  #guess(typeUrl: string): EncodedResource[] {
-    const found: EncodedResource[] = [];
-    if (typeUrl !== typeUrls.cluster) return found;
-    for (const former of this.#options.view.formerClusters()) if (found.push(former) === mostGuessed) break;
-    return found;
+  #hasEndpoints(cluster: string): boolean {
+    return this.#options.view.ownerOf(typeUrls.endpoint, cluster) !== '';
   }
+}
 
-  /** Of all that it asks for, as it is now. */
-  #versionOf(subscription: Subscription<Member>): string | undefined {
-    const { view, protocol, cache } = this.#options;
-    return fullResponses(view, subscription, protocol, cache.sequence)?.version;
-  }
-
-  /** The client is sent what it has not, resource by resource, and these stay as it has them. */
-  #keep(subscription: Subscription<Member>, former: readonly EncodedResource[]): void {
-    subscription.spellOut();
-    for (const resource of former) {
-      subscription.keep(resource);
-      if (subscription.typeUrl === typeUrls.cluster) this.#kept.add(resource.name);
-    }
-  }
+function newest(formers: Iterable<EncodedResource>): EncodedResource[] {
+  const found: EncodedResource[] = [];
+  for (const former of formers) if (found.push(former) === mostGuessed) break;
+  return found;
 }

@@ -76,7 +76,7 @@ export class ForeignSession<Member = unknown> implements Session {
     const common = { subscriptions, view, protocol, cache: options.cache, isAlone: others === undefined };
     this.#comeback = new Comeback(common);
     this.#order = new SendOrder({ subscriptions, view, protocol, others, comeback: this.#comeback });
-    this.#responder = new Responder({ ...common, order: this.#order });
+    this.#responder = new Responder({ ...common, order: this.#order, comeback: this.#comeback });
   }
 
   /** Takes in what the client says; `flush` answers it. */
@@ -125,6 +125,8 @@ export class ForeignSession<Member = unknown> implements Session {
     const { revision, sequence } = this.#options.cache;
     this.#order.begin();
     const sends = this.#responder.takeSends({ revision, sequence });
+    // What was given up is over. What comes next is waited for.
+    if (this.waitsFor === undefined) this.#order.waitAgain();
     const applied = this.#progress();
     return applied === undefined ? sends : [...sends, applied];
   }
@@ -208,6 +210,20 @@ export class ForeignSession<Member = unknown> implements Session {
   /** Whether the client has asked for clusters. */
   get hasClusters(): boolean {
     return this.#subscriptions.get(typeUrls.cluster) !== undefined;
+  }
+
+  /** How long that is worth waiting for, in milliseconds. */
+  get holdsMs(): number {
+    return this.#order.holdsMs;
+  }
+
+  /** Its client comes back, and may be about to open its other streams. */
+  get awaitsStreams(): boolean {
+    return this.#comeback.awaitsStreams;
+  }
+
+  giveUpStreams(): void {
+    this.#comeback.giveUpStreams();
   }
 
   /** Clusters are waited for no longer. */

@@ -19,6 +19,9 @@ const worthSharing = 32;
 /** gRPC clients refuse messages of more than 4 MiB; with the head of the message this stays below. */
 const mostBytes = 3_500_000;
 
+/** Of one state. */
+const mostFormers = 16;
+
 export interface FullResponse {
   readonly resources: readonly EncodedResource[];
   /** Names under which there is nothing; delta only. */
@@ -65,6 +68,24 @@ export function fullResponses(
   if (isShared) ofView.all.set(key, made);
   else ofView.named.set(content, made);
   return full;
+}
+
+/** By what is there now, then by what is former: clients that come back from the same place get the same. */
+const withFormers = new WeakMap<FullResponse, Map<string, FullResponse>>();
+
+/** With these in place of what is there now under their names, or beside it. */
+export function withFormer(full: FullResponse, former: readonly EncodedResource[]): FullResponse {
+  if (former.length === 0) return full;
+  const key = former.map(({ name, version }) => `${name} ${version}`).join();
+  const made = withFormers.get(full) ?? new Map<string, FullResponse>();
+  withFormers.set(full, made);
+  const present = made.get(key);
+  if (present !== undefined) return present;
+  const byName = new Map([...full.resources, ...former].map((resource) => [resource.name, resource]));
+  const resources = [...byName.values()];
+  const response = { resources, absent: full.absent, version: contentVersion(resources) };
+  if (made.size < mostFormers) made.set(key, response);
+  return response;
 }
 
 function collect(view: ClientView, subscription: Subscription<unknown>, protocol: Protocol): FullResponse | undefined {

@@ -6,7 +6,8 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import type { State } from './checkpoints.ts';
-import { contentVersion, fullResponses, isTooMuch, isWholeSet } from './full-responses.ts';
+import type { Comeback } from './comeback.ts';
+import { contentVersion, fullResponses, isTooMuch, isWholeSet, withFormer } from './full-responses.ts';
 import type { SendOrder } from './send-order.ts';
 import type { Effect, Protocol, Response } from './session.ts';
 import type { Subscription } from './subscription.ts';
@@ -14,11 +15,14 @@ import type { Subscriptions } from './subscriptions.ts';
 
 const none: readonly Response[] = [];
 
+type Together = Pick<Response, 'resources' | 'version'>;
+
 export interface ResponderOptions<Member> {
   readonly subscriptions: Subscriptions<Member>;
   readonly order: SendOrder<Member>;
   readonly view: ClientView;
   readonly protocol: Protocol;
+  readonly comeback: Comeback<Member>;
   /** The client has no other streams. */
   readonly isAlone: boolean;
 }
@@ -127,8 +131,11 @@ export class Responder<Member> {
       subscription.spellOut();
       return this.#respondWithNews(subscription);
     }
-    const { resources, absent, version } = full;
+    const { former, lacking } = this.#options.comeback.take(subscription.typeUrl);
+    const { resources, absent, version } = withFormer(full, former);
     subscription.allInStep();
+    for (const resource of former) subscription.keep(resource);
+    for (const name of lacking) this.#order.news.added(name);
     const isOwed = this.#owed.delete(subscription.typeUrl);
     if (resources.length + absent.length === 0 && !isOwed) return [];
     if (subscription.typeUrl === typeUrls.cluster) this.forceEndpoints('all');
@@ -145,8 +152,7 @@ export class Responder<Member> {
     for (const { name } of changed) subscription.inStep(name);
     for (const name of absent) subscription.inStep(name);
     if (typeUrl === typeUrls.cluster) this.forceEndpoints(namesOf(changed));
-    const resources = this.#isWhole(typeUrl) ? this.#wholeSet(subscription) : changed;
-    const version = contentVersion(resources);
+    const { resources, version } = this.#isWhole(typeUrl) ? this.#wholeSet(subscription) : together(changed);
     const response = this.#response(subscription, { resources, removed: absent, version, changed, replaced });
     // In delta the rest may follow at once; in state of the world it waits for its turn.
     return isPart && this.#order.maySend(subscription)
@@ -184,8 +190,14 @@ export class Responder<Member> {
   }
 
   /** All that the client shall have now: what is gone too, until the routes have let go of it. */
-  #wholeSet(subscription: Subscription<Member>): EncodedResource[] {
+  #wholeSet(subscription: Subscription<Member>): Together {
     const { refusals } = subscription;
+    const { view, protocol } = this.#options;
+    if (!subscription.isBehind && refusals.isEmpty) {
+      // What others get, put together once for all of them.
+      const full = fullResponses(view, subscription, protocol, this.#state.sequence);
+      if (full !== undefined) return full;
+    }
     const behind = new Map(subscription.behind());
     // What is still behind, after what is sent now, is held back: the client keeps what it has.
     const present = [...subscription.covered()].flatMap((resource) =>
@@ -194,9 +206,9 @@ export class Responder<Member> {
         : (behind.get(resource.name)?.resource ?? refusals.inPlaceOf(resource) ?? []),
     );
     const gone = [...subscription.behind()].flatMap(([name, held]) =>
-      this.#options.view.resource(subscription.typeUrl, name) === undefined ? (held?.resource ?? []) : [],
+      view.resource(subscription.typeUrl, name) === undefined ? (held?.resource ?? []) : [],
     );
-    return [...present, ...gone];
+    return together([...present, ...gone]);
   }
 
   #remove(subscription: Subscription<Member>): Response | undefined {
@@ -211,16 +223,16 @@ export class Responder<Member> {
     }
     // State of the world says so by leaving out; endpoints and routes that nobody names need no word.
     if (!isWholeSet.has(typeUrl)) return undefined;
-    const resources = this.#wholeSet(subscription);
-    const version = contentVersion(resources);
-    return this.#response(subscription, { resources, removed: [], version, changed: [] });
+    return this.#response(subscription, { ...this.#wholeSet(subscription), removed: [], changed: [] });
   }
 
   /** Who takes a whole set has all of it, what it refused by a word that named nothing included. */
   #countAsHeld(subscription: Subscription<Member>, resources: readonly EncodedResource[]): void {
-    for (const resource of resources) {
-      const present = this.#options.view.resource(subscription.typeUrl, resource.name);
-      if (present?.version === resource.version) subscription.inStep(resource.name);
+    if (!subscription.isBehind) return;
+    const sent = new Map(resources.map(({ name, version }) => [name, version]));
+    for (const [name] of [...subscription.behind()]) {
+      const present = this.#options.view.resource(subscription.typeUrl, name);
+      if (present !== undefined && present.version === sent.get(name)) subscription.inStep(name);
     }
   }
 
@@ -238,6 +250,10 @@ export class Responder<Member> {
     if (isWhole) this.#countAsHeld(subscription, content.resources);
     return { typeUrl: subscription.typeUrl, nonce, ...content };
   }
+}
+
+function together(resources: readonly EncodedResource[]): Together {
+  return { resources, version: contentVersion(resources) };
 }
 
 function namesOf(resources: readonly EncodedResource[]): string[] {

@@ -7,7 +7,7 @@ import { typeUrls } from '../../proto/type-urls.ts';
 import type { EncodedResource } from '../compile/encoded-resource.ts';
 import type { ClientView } from '../snapshot/client-view.ts';
 import { ClusterNews } from './cluster-news.ts';
-import { type Comeback, otherStreams } from './comeback.ts';
+import type { Comeback } from './comeback.ts';
 import type { Protocol } from './session.ts';
 import type { OtherStreams } from './siblings.ts';
 import type { Held, Subscription } from './subscription.ts';
@@ -15,6 +15,15 @@ import type { Subscriptions } from './subscriptions.ts';
 
 /** Delta responses of one type that may be under way; what changes meanwhile joins the next. */
 const mostUnanswered = 8;
+
+/**
+ * How long somebody waits for what a client is to answer or to ask for, in milliseconds. A gRPC C core without calls answers every 5 s
+ * only, and is as good a client as any.
+ */
+export const patienceMs = 5_000;
+
+/** How long it takes to say what comes in one breath, and more. */
+const breathMs = 1_000;
 
 /** These wait until the client has taken the clusters that they name. Endpoints never wait: clusters wait for them. */
 const waitsForClusters: ReadonlySet<string> = new Set([
@@ -40,6 +49,7 @@ export class SendOrder<Member> {
   /** Routes wait for clusters on another stream. */
   #isHeld = false;
   #holdsFor: string | undefined;
+  #holdsMs = patienceMs;
   /** The answer to the clusters is overdue: routes go on without it. */
   #isClusterWaitOver = false;
 
@@ -76,6 +86,11 @@ export class SendOrder<Member> {
     return this.#holdsFor;
   }
 
+  /** How long that is worth waiting for, in milliseconds. */
+  get holdsMs(): number {
+    return this.#holdsMs;
+  }
+
   /** Clusters are waited for no longer. */
   giveUpClusters(): void {
     this.#isClusterWaitOver = true;
@@ -106,29 +121,23 @@ export class SendOrder<Member> {
   }
 
   /** A bounded number of responses under way per type, one in state of the world; routes wait for their clusters. */
-  maySend({ typeUrl, verdicts, hasPresented }: Subscription<Member>): boolean {
+  maySend({ typeUrl, verdicts }: Subscription<Member>): boolean {
     const { protocol, subscriptions, others, comeback } = this.#options;
     if (verdicts.unanswered >= (protocol === 'sotw' ? 1 : mostUnanswered)) return false;
+    const isReferring = waitsForClusters.has(typeUrl);
+    // A client that comes back may have routes on one stream before it has clusters on another.
+    if (isReferring && comeback.awaitsStreams && others?.haveClusters() === false) return false;
     if (this.#isClusterWaitOver) return true;
-    const unsaid = comeback.waitsToHear(typeUrl);
-    if (unsaid !== undefined) {
-      this.#holdsFor ??= unsaid;
-      return false;
-    }
-    if (!waitsForClusters.has(typeUrl)) return true;
+    if (this.#waitsForComeback(typeUrl)) return false;
+    if (!isReferring) return true;
     const clusters = subscriptions.get(typeUrls.cluster);
     if (clusters === undefined) {
-      // A client that comes back may have routes on one stream before it has clusters on another.
-      if (hasPresented && others?.haveClusters() === false) {
-        this.#holdsFor ??= otherStreams;
-        return false;
-      }
       this.#isHeld = others?.areClustersUnderWay() === true;
       return !this.#isHeld;
     }
     if (clusters.verdicts.unanswered > 0) return false;
     const lacking = this.#lackingEndpoints(clusters, (name) => this.#hasEndpoints(name));
-    if (lacking !== undefined) this.#holdsFor ??= `endpoints of ${lacking}`;
+    if (lacking !== undefined) this.#holdFor(`endpoints of ${lacking}`);
     return lacking === undefined;
   }
 
@@ -139,15 +148,36 @@ export class SendOrder<Member> {
 
   /** Nothing is taken away before all that replaces it has been taken. */
   mayRemove(): boolean {
+    const { comeback } = this.#options;
+    const gone = () => this.#goneClusters();
+    if (comeback.isKeeping(gone)) return false;
     if (this.#isClusterWaitOver) return true;
-    const wait = this.#options.comeback.waitsFor(() => this.#goneClusters());
+    const wait = comeback.waitsFor(gone);
     if (wait !== undefined) {
-      this.#holdsFor ??= wait;
+      this.#holdFor(wait);
       return false;
     }
     return this.#options.subscriptions.inOrder.every(
       (each) => !waitsForClusters.has(each.typeUrl) || (each.verdicts.unanswered === 0 && !this.hasNews(each)),
     );
+  }
+
+  /** What it has is said in one breath. Scopes lead where they led until the client has the routes that it names, as they are now. */
+  #waitsForComeback(typeUrl: string): boolean {
+    const { comeback, subscriptions } = this.#options;
+    if (comeback.isAboutToSay(typeUrl)) {
+      this.#holdFor(`what it has of ${typeUrl}`, breathMs);
+      return true;
+    }
+    if (typeUrl !== typeUrls.scopedRoute || !comeback.sendsRoutesFirst) return false;
+    const routes = subscriptions.get(typeUrls.routeConfiguration);
+    return routes !== undefined && (routes.verdicts.unanswered > 0 || this.hasNews(routes));
+  }
+
+  #holdFor(what: string, mostMs = patienceMs): void {
+    if (this.#holdsFor !== undefined) return;
+    this.#holdsFor = what;
+    this.#holdsMs = mostMs;
   }
 
   #goneClusters(): readonly string[] {
@@ -229,7 +259,7 @@ export class SendOrder<Member> {
     const type = typeUrls.routeConfiguration;
     const isThere = view.resource(type, routes) === undefined || subscriptions.hasTaken(type, routes);
     if (isThere || others?.hasTaken(type, routes)) return false;
-    this.#holdsFor ??= `routes ${routes}`;
+    this.#holdFor(`routes ${routes}`);
     return true;
   }
 

@@ -49,6 +49,8 @@ export class Subscription<Member = unknown> {
   /** A response that changes nothing was refused, and none was sent since. */
   #isEmptyRefused = false;
   isFirst = true;
+  /** State of the world: of what the client had when it came; '' for nothing. */
+  presentedVersion = '';
 
   constructor(options: SubscriptionOptions<Member>) {
     this.#options = options;
@@ -95,7 +97,7 @@ export class Subscription<Member = unknown> {
     return this.#behind.entries();
   }
 
-  /** It has been connected before, to this server or another. */
+  /** Delta: it has been connected before, to this server or another. */
   get hasPresented(): boolean {
     return this.#hasPresented;
   }
@@ -149,7 +151,7 @@ export class Subscription<Member = unknown> {
     this.#hasNothing = false;
   }
 
-  /** The client has this, which is gone. */
+  /** The client has this, in place of what the view has, if anything. */
   keep(resource: EncodedResource): void {
     this.#behind.set(resource.name, { version: resource.version, resource });
   }
@@ -207,7 +209,7 @@ export class Subscription<Member = unknown> {
 
   /** Brings the names up to date. */
   update(request: Request): void {
-    if (this.isFirst && request.version !== '') this.#hasPresented = true;
+    if (this.isFirst) this.presentedVersion = request.version;
     if (this.#options.protocol === 'sotw') this.#replaceNames(request);
     else this.#changeNames(request);
     this.isFirst = false;

@@ -2,14 +2,8 @@
 import { typeUrls } from '../../proto/type-urls.ts';
 import type { Subscription } from './subscription.ts';
 
-/** A listener to scopes, these to routes, these to clusters, these to endpoints, which go before their clusters all the same (xds.md 1.9). */
-const references = [
-  typeUrls.listener,
-  typeUrls.scopedRoute,
-  typeUrls.routeConfiguration,
-  typeUrls.endpoint,
-  typeUrls.cluster,
-];
+/** Each leads to the next, and the last to clusters. */
+const leading = [typeUrls.listener, typeUrls.scopedRoute, typeUrls.routeConfiguration];
 
 export class Subscriptions<Member> {
   readonly #order: readonly string[];
@@ -26,7 +20,7 @@ export class Subscriptions<Member> {
     return this.#inOrder;
   }
 
-  /** In the order in which something may be taken away: what refers to another before that. */
+  /** In the order in which something may be taken away: what leads to another before that. */
   get byReference(): readonly Subscription<Member>[] {
     return this.#byReference;
   }
@@ -38,7 +32,8 @@ export class Subscriptions<Member> {
   add(subscription: Subscription<Member>): void {
     this.#byType.set(subscription.typeUrl, subscription);
     this.#inOrder = this.#order.flatMap((typeUrl) => this.#byType.get(typeUrl) ?? []);
-    this.#byReference = references.flatMap((typeUrl) => this.#byType.get(typeUrl) ?? []);
+    const others = this.#inOrder.filter(({ typeUrl }) => !leading.includes(typeUrl)).reverse();
+    this.#byReference = [...leading.flatMap((typeUrl) => this.#byType.get(typeUrl) ?? []), ...others];
   }
 
   /** Whether the client has answered what it was sent of this resource on this stream. */

@@ -30,7 +30,6 @@ export class EnvoyModel {
     this.client.onResponse = (response) => this.#onResponse(response);
     this.client.ask('cluster', '*');
     this.settle();
-    this.client.ask('endpoint', ...this.#of('cluster').keys());
     this.client.ask('listener', '*');
     this.client.ask('scopedRoute', '*');
     this.settle();
@@ -51,14 +50,12 @@ export class EnvoyModel {
     while (this.step());
   }
 
-  /** As a real one does it, in one breath. */
+  /** As a real one does it: in one breath, what it asked for first at first. */
   reconnect(): void {
+    const [endpoint, routeConfiguration] = [[...this.#of('cluster').keys()], this.#routesOfScopes()];
     this.client.reconnect({
-      cluster: ['*'],
-      endpoint: [...this.#of('cluster').keys()],
-      listener: ['*'],
-      scopedRoute: ['*'],
-      routeConfiguration: this.#routesOfScopes(),
+      ...(endpoint.length > 0 && { endpoint }),
+      ...(routeConfiguration.length > 0 && { routeConfiguration }),
     });
   }
 

@@ -3,7 +3,6 @@ import { expect } from 'chai';
 import fc from 'fast-check';
 import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
 import { GrpcView } from '../../../../server/snapshot/grpc-view.ts';
-import { otherStreams } from '../../../../server/xds/comeback.ts';
 import type { OtherStreams } from '../../../../server/xds/siblings.ts';
 import { EnvoyModel } from '../../../support/envoy-model.ts';
 import { plainEnvoyNode } from '../../../support/envoy-node.ts';
@@ -26,9 +25,13 @@ spec: { service: ${name}, allowEmpty: true, rules: [ { backends: [ ${backend} ] 
 
 function meshOf(...services: string[]): ModelMesh {
   const mesh = new ModelMesh();
+  fill(mesh, ...services);
+  return mesh;
+}
+
+function fill(mesh: ModelMesh, ...services: string[]): void {
   for (const name of services) mesh.apply([service(name, 80), route(name, '{ subset: v1 }')].join('---'));
   for (const name of services) mesh.put(instanceOf(name, `${name}-1`));
-  return mesh;
 }
 
 describe('a client that was away, with a stream for each type', () => {
@@ -51,8 +54,12 @@ describe('a client that was away, with a stream for each type', () => {
       mesh.apply(route('a', '{ subset: v2 }'));
       client.reconnect();
       expect(client.holds('cluster').sort()).to.deep.equal(['a.default|http|', gone, 'a.default|http|v2']);
-      expect(client.session.holdsFor).to.equal(otherStreams);
+      // Another stream is given up on.
       client.session.giveUpClusters();
+      client.flush();
+      expect(client.holds('cluster')).to.include(gone);
+      expect(client.session.awaitsStreams).to.equal(true);
+      client.session.giveUpStreams();
       client.flush();
       expect(client.holds('cluster')).to.not.include(gone);
       // What goes while it is here is taken away as ever.
@@ -71,12 +78,24 @@ describe('a client that was away, with a stream for each type', () => {
       mesh.apply(route('a', '{ subset: v2 }'));
       haveClusters = false;
       client.reconnect();
-      expect(client.session.holdsFor).to.equal(otherStreams);
       expect(client.held.get('routeConfiguration a.default:80')).to.equal(before);
       haveClusters = true;
       client.flush();
       expect(client.held.get('routeConfiguration a.default:80')).to.not.equal(before);
-      expect(client.session.holdsFor).to.equal(undefined);
+    });
+
+    it(`is sent the routes when it has clusters from somewhere else, and waits for them once (${protocol})`, () => {
+      const mesh = meshOf('a');
+      const client = new FakeClient(mesh, protocol, true, viewOf(mesh), nobody);
+      client.ask('routeConfiguration', 'a.default:80');
+      client.disconnect();
+      mesh.apply(route('a', '{ subset: v2 }'));
+      client.reconnect();
+      client.takeLog();
+      client.session.giveUpStreams();
+      client.flush();
+      mesh.apply(route('a', '{ subset: v3 }'));
+      expect(client.takeLog()).to.deep.equal(Array(2).fill('routeConfiguration +a.default:80'));
     });
   }
 
@@ -88,6 +107,34 @@ describe('a client that was away, with a stream for each type', () => {
     client.reconnect();
     expect(client.holds('cluster').sort()).to.deep.equal(['a.default|http|', 'a.default|http|v2']);
     expect(client.session.holdsFor).to.equal(undefined);
+  });
+});
+
+describe('an Envoy that was away while the ports of another service changed (sotw)', () => {
+  it('is not sent back to a port that was once the first of a service and is there', () => {
+    const ports = (...numbers: number[]) =>
+      service('a', 0).replace(
+        /\[.*\]/,
+        `[${numbers.map((port) => `{ name: p${port}, port: ${port}, protocol: http }`)}]`,
+      );
+    const mesh = new ModelMesh();
+    fill(mesh, 'b');
+    mesh.apply(ports(80));
+    mesh.put(instanceOf('a', 'a-1'));
+    mesh.apply(ports(81, 80));
+    const envoy = new EnvoyModel(mesh, 'sotw');
+    envoy.client.disconnect();
+    mesh.apply(service('b', 90));
+    const led: string[] = [];
+    const { onResponse } = envoy.client;
+    envoy.client.onResponse = (response) => {
+      led.push(...response.resources.flatMap(({ name, routes }) => (name === 'a.default' ? routes : [])));
+      onResponse(response);
+    };
+    envoy.reconnect();
+    envoy.settle();
+    expect([...new Set(led)]).to.deep.equal(['a.default:81']);
+    expect(envoy.broken).to.deep.equal([]);
   });
 });
 
@@ -150,9 +197,12 @@ describe('property: an Envoy that was away', () => {
   for (const protocol of ['sotw', 'delta'] as const) {
     it(`gets every request through on its way to what has changed meanwhile (${protocol})`, () => {
       fc.assert(
-        fc.property(fc.array(absence, { minLength: 1, maxLength: 4 }), (absences) => {
-          const mesh = meshOf(...names);
+        fc.property(fc.array(absence, { minLength: 1, maxLength: 4 }), fc.boolean(), (absences, comesFirst) => {
+          // One that is there before any service asks in another order, and ever after.
+          const mesh = comesFirst ? new ModelMesh() : meshOf(...names);
           const envoy = new EnvoyModel(mesh, protocol);
+          if (comesFirst) fill(mesh, ...names);
+          envoy.settle();
           expect(envoy.scopes).to.include.members([...names].map((each) => `${each}.default`));
           for (const { before, changes } of absences) {
             for (let count = 0; count < before; count++) envoy.step();

@@ -243,6 +243,19 @@ for (const protocol of ['sotw', 'delta'] as const) {
       });
     });
 
+    it('is as ever after a wait that was given up', () => {
+      const mesh = meshWith(service(80), route('v1'));
+      const client = envoyOf(mesh, protocol);
+      client.ask('endpoint', 'a.default|http|', 'a.default|http|v1');
+      client.ask('routeConfiguration', 'a.default:80');
+      client.session.giveUpClusters();
+      client.flush();
+      client.takeLog();
+      client.isPrompt = false;
+      mesh.apply(route('v2'));
+      expect(client.takeLog().map((line) => line.split(' ')[0])).to.deep.equal(['cluster']);
+    });
+
     describe('when a subset comes back', () => {
       const cluster = 'a.default|http|v1';
       const routes = 'a.default:80';
