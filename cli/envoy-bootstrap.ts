@@ -26,10 +26,13 @@ const protocolOptions = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions'
 /** Envoy takes no expression of a program of more than 100 unless told so: `[0-9]{32}` has more already. */
 const runtime = { re2: { max_program_size: { error_level: 10_000 } } };
 
+/** Envoy's own would be up to 30 s: so long nobody has to go by old rules because the control plane was away for a while. */
+const retries = { retry_back_off: { base_interval: '0.5s', max_interval: '5s' } };
+
 /** As Envoy's configuration file has it. */
 export function envoyBootstrap(wanted: EnvoyBootstrap): object {
   const { service, id, zone, server, admin, mode } = wanted;
-  const fromServer = { grpc_services: [{ envoy_grpc: { cluster_name: serverCluster } }] };
+  const fromServer = { grpc_services: [{ envoy_grpc: { cluster_name: serverCluster, retry_policy: retries } }] };
   const ads = { ads: {}, resource_api_version: version };
   return {
     node: { id, cluster: service, metadata: { sluice: metadataOf(wanted) }, ...(zone && { locality: { zone } }) },

@@ -25,6 +25,8 @@ export interface ClientView {
   resources(typeUrl: string): Iterable<EncodedResource>;
   /** A cluster that is gone, as these clients had it last; undefined when that is not known. */
   formerCluster(name: string): EncodedResource | undefined;
+  /** Its endpoints, of the instances that there are now. */
+  formerEndpoints(cluster: string): EncodedResource | undefined;
   /** All of those, of clients that may ask for everything, the one that went last first. */
   formerClusters(): Iterable<EncodedResource>;
   /** Scopes that led to one of these routes while it was that of the first port of a service, as these clients had them, the newest first. */

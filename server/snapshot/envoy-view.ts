@@ -12,7 +12,7 @@ import type { EnvoyNode } from './envoy-node.ts';
 import { envoyResources } from './envoy-resources.ts';
 import { type MeshState, stateBefore } from './mesh-state.ts';
 import { NodeResources, serviceOfListener } from './node-resources.ts';
-import type { ServiceSnapshot } from './service-snapshot.ts';
+import { type ServiceSnapshot, withInstances } from './service-snapshot.ts';
 import { ownerOf, rankClaimants, type SnapshotCache, type SnapshotChange } from './snapshot-cache.ts';
 
 /** Of one type. What a change brings is sent to a thousand streams one after the other; a client may ask for far more names. */
@@ -108,6 +108,13 @@ export class EnvoyView implements ClientView {
   formerCluster(name: string): EncodedResource | undefined {
     const snapshot = this.#cache.former.withCluster(name) ?? this.#cache.service(ownerOf(typeUrls.cluster, name));
     return snapshot && this.#of(snapshot, typeUrls.cluster).get(name);
+  }
+
+  formerEndpoints(cluster: string): EncodedResource | undefined {
+    const snapshot = this.#cache.former.withCluster(cluster);
+    if (snapshot === undefined) return undefined;
+    const { instances = [] } = this.#cache.service(snapshot.key) ?? {};
+    return this.#of(withInstances(snapshot, instances), typeUrls.endpoint).get(cluster);
   }
 
   *formerClusters(): Generator<EncodedResource> {

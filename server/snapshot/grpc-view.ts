@@ -37,6 +37,11 @@ export class GrpcView implements ClientView {
     return snapshot && variantOf(snapshot, 'grpc').get(typeUrls.cluster)?.get(name);
   }
 
+  /** These clients do not ask again for what they have. */
+  formerEndpoints(): undefined {
+    return undefined;
+  }
+
   /** gRPC clients name what they have. */
   formerClusters(): readonly EncodedResource[] {
     return [];

@@ -44,6 +44,7 @@ export class Comeback<Member> {
   readonly #unanswered = new Set<string>();
   readonly #luggage = new Map<string, Luggage>();
   #awaitsStreams = false;
+  #hasGivenUp = false;
 
   constructor(options: ComebackOptions<Member>) {
     this.#options = options;
@@ -61,6 +62,17 @@ export class Comeback<Member> {
   /** Of a client with a stream for each type: the others come back when they will. */
   get awaitsStreams(): boolean {
     return this.#awaitsStreams;
+  }
+
+  /**
+   * Whether the client, an Envoy that has routes, is about to ask for clusters: while some of those that it has wait for their endpoints it does
+   * not, for up to 15 s (`initial_fetch_timeout`).
+   */
+  isAboutToAskForClusters({ hasPresented, presentedVersion }: Subscription<Member>): boolean {
+    const { subscriptions, view, isAlone } = this.#options;
+    if (this.#hasGivenUp || !isAlone || subscriptions.get(typeUrls.cluster) !== undefined) return false;
+    const isBack = hasPresented || (presentedVersion !== '' && presentedVersion !== versionOfNothing);
+    return isBack && view.typeUrls.includes(typeUrls.scopedRoute);
   }
 
   /** Whether the client is about to say what it has of the type. */
@@ -105,6 +117,7 @@ export class Comeback<Member> {
   /** Nothing more is to be heard on this stream. */
   giveUp(): void {
     this.#unanswered.clear();
+    this.#hasGivenUp = true;
     if (this.#options.isAlone) this.#kept.clear();
   }
 
@@ -122,10 +135,15 @@ export class Comeback<Member> {
   }
 
   #onFirstOfSets(subscription: Subscription<Member>, { typeUrl, subscribe }: Request): void {
+    const { isAlone } = this.#options;
     if (this.#hasOther(subscription)) this.#onOther(subscription);
-    // They come in any order, the routes last.
-    if (typeUrl === typeUrls.endpoint || typeUrl === typeUrls.routeConfiguration) this.#onClusters(subscribe, typeUrl);
-    if (typeUrl === typeUrls.routeConfiguration) this.#onRoutes(new Set(subscribe));
+    if (typeUrl === typeUrls.endpoint && isAlone) this.#onEndpoints(subscribe);
+    // They come in any order; the routes last, unless clusters wait for endpoints.
+    const { subscriptions } = this.#options;
+    const [endpoints, routes] = [typeUrls.endpoint, typeUrls.routeConfiguration].map((type) => subscriptions.get(type));
+    if (endpoints !== undefined) this.#onClusters(endpoints.names);
+    else if (routes !== undefined) this.#onClusters(new Set());
+    if (routes !== undefined) this.#onRoutes(routes.names);
   }
 
   /** Whether it has something of the type, and not what there is now. */
@@ -150,14 +168,21 @@ export class Comeback<Member> {
     }
   }
 
-  /** It names the endpoints of its clusters; with the routes comes the end of what it asks for. */
-  #onClusters(names: readonly string[], typeUrl: string): void {
+  /** It names the endpoints of its clusters, if it has any. */
+  #onClusters(has: ReadonlySet<string>): void {
     const clusters = this.#options.subscriptions.get(typeUrls.cluster);
     if (clusters === undefined || !this.isAboutToSay(typeUrls.cluster)) return;
-    const has = new Set(typeUrl === typeUrls.endpoint ? names : []);
     const lacking: string[] = [];
     for (const { name } of clusters.covered()) if (!has.has(name) && this.#hasEndpoints(name)) lacking.push(name);
     this.#bring({ former: this.#formerClusters(has), lacking });
+  }
+
+  /** A cluster that is gone may still be new to the client: until it has endpoints nothing is asked about clusters. */
+  #onEndpoints(names: readonly string[]): void {
+    const { view } = this.#options;
+    const gone = names.filter((name) => view.resource(typeUrls.endpoint, name) === undefined);
+    const former = gone.flatMap((name) => view.formerEndpoints(name) ?? []);
+    this.#luggage.set(typeUrls.endpoint, { former, lacking: [] });
   }
 
   /** It names the routes of its scopes. Where it has the routes that a scope leads to now it may be led there. */

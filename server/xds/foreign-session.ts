@@ -9,6 +9,7 @@ import type { SnapshotCache, SnapshotChange } from '../snapshot/snapshot-cache.t
 import { Checkpoints, type State } from './checkpoints.ts';
 import type { Asked } from './cohort.ts';
 import { Comeback } from './comeback.ts';
+import { isWholeSet } from './full-responses.ts';
 import { heldResources } from './held-resources.ts';
 import type { NameSets } from './name-sets.ts';
 import { refusedResources } from './refusals.ts';
@@ -99,6 +100,12 @@ export class ForeignSession<Member = unknown> implements Session {
     // It belongs to the states that it is to reach. Endpoints do not: routes wait for those that are new.
     const hasMore = isFirst || subscription.names.size > namesBefore;
     if (hasMore && request.typeUrl !== typeUrls.endpoint) this.#hasAskedForMore = true;
+    // What it dropped and asks for again comes by a response that is under way, and may be gone: it is told, if by an empty answer.
+    const { verdicts } = subscription;
+    const isSet = this.#options.protocol === 'sotw' && isWholeSet.has(request.typeUrl);
+    if (isSet && hasMore && request.subscribe.some((name) => verdicts.isUnderWay(name))) {
+      this.#responder.owe(request.typeUrl);
+    }
     if (isFirst && request.typeUrl === typeUrls.endpoint)
       this.#responder.forceEndpoints(this.#order.news.takeChanged());
     // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.

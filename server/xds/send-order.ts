@@ -25,6 +25,9 @@ export const patienceMs = 5_000;
 /** How long it takes to say what comes in one breath, and more. */
 const breathMs = 1_000;
 
+/** How long an Envoy waits for the endpoints of its clusters, and more. */
+const warmingMs = 16_000;
+
 /** These wait until the client has taken the clusters that they name. Endpoints never wait: clusters wait for them. */
 const waitsForClusters: ReadonlySet<string> = new Set([
   typeUrls.listener,
@@ -121,7 +124,8 @@ export class SendOrder<Member> {
   }
 
   /** A bounded number of responses under way per type, one in state of the world; routes wait for their clusters. */
-  maySend({ typeUrl, verdicts }: Subscription<Member>): boolean {
+  maySend(subscription: Subscription<Member>): boolean {
+    const { typeUrl, verdicts } = subscription;
     const { protocol, subscriptions, others, comeback } = this.#options;
     if (verdicts.unanswered >= (protocol === 'sotw' ? 1 : mostUnanswered)) return false;
     const isReferring = waitsForClusters.has(typeUrl);
@@ -130,6 +134,10 @@ export class SendOrder<Member> {
     if (this.#isClusterWaitOver) return true;
     if (this.#waitsForComeback(typeUrl)) return false;
     if (!isReferring) return true;
+    if (comeback.isAboutToAskForClusters(subscription)) {
+      this.#holdFor('clusters', warmingMs);
+      return false;
+    }
     const clusters = subscriptions.get(typeUrls.cluster);
     if (clusters === undefined) {
       this.#isHeld = others?.areClustersUnderWay() === true;

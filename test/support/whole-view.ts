@@ -34,6 +34,10 @@ export class WholeView implements ClientView {
     return snapshot && variantOf(snapshot, this.#kind).get(typeUrls.cluster)?.get(name);
   }
 
+  formerEndpoints(): undefined {
+    return undefined;
+  }
+
   formerClusters(): readonly EncodedResource[] {
     return this.#cache.former.clusters().flatMap((name) => this.formerCluster(name) ?? []);
   }

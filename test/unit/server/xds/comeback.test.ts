@@ -1,12 +1,13 @@
 /** A client that was away finds its way from what it has to what there is, and no request of it is lost on the way. */
 import { expect } from 'chai';
 import fc from 'fast-check';
+import { typeUrls } from '../../../../proto/type-urls.ts';
 import { EnvoyView } from '../../../../server/snapshot/envoy-view.ts';
 import { GrpcView } from '../../../../server/snapshot/grpc-view.ts';
 import type { OtherStreams } from '../../../../server/xds/siblings.ts';
 import { EnvoyModel } from '../../../support/envoy-model.ts';
 import { plainEnvoyNode } from '../../../support/envoy-node.ts';
-import { FakeClient } from '../../../support/fake-client.ts';
+import { FakeClient, type Type } from '../../../support/fake-client.ts';
 import { instanceOf, ModelMesh } from '../../../support/model-mesh.ts';
 
 const service = (name: string, port: number) => `
@@ -135,6 +136,29 @@ describe('an Envoy that was away while the ports of another service changed (sot
     envoy.settle();
     expect([...new Set(led)]).to.deep.equal(['a.default:81']);
     expect(envoy.broken).to.deep.equal([]);
+  });
+});
+
+describe('an Envoy that comes back while clusters that it has wait for their endpoints (sotw)', () => {
+  it('is sent these though the clusters have gone, and no routes until it asks for clusters', () => {
+    const gone = 'a.default|http|v1';
+    const mesh = meshOf('a');
+    const before = new EnvoyModel(mesh, 'sotw');
+    const versions = new Map(before.client.responses.map(({ typeUrl, version }) => [typeUrl, version]));
+    mesh.apply(route('a', '{ subset: v2 }'));
+    const client = new FakeClient(mesh, 'sotw', true, new EnvoyView(mesh.cache, plainEnvoyNode, 'mesh.local'));
+    const ask = (type: Type, ...list: string[]) =>
+      client.request(type, { subscribe: list, version: versions.get(typeUrls[type]) ?? 'of-then' });
+    client.isPrompt = false;
+    ask('endpoint', 'a.default|http|', gone);
+    ask('listener', '*');
+    ask('scopedRoute', '*');
+    ask('routeConfiguration', 'a.default:80');
+    expect(client.takeLog()).to.deep.equal([`endpoint +a.default|http| +${gone}`]);
+    expect(client.session.holdsFor).to.equal('clusters');
+    ask('cluster', '*');
+    const [clusters] = client.takeLog();
+    expect(clusters).to.include(`+${gone}`).and.include('+a.default|http|v2');
   });
 });
 
