@@ -31,6 +31,8 @@ export interface ClientView {
   formerClusters(): Iterable<EncodedResource>;
   /** Scopes that led to one of these routes while it was that of the first port of a service, as these clients had them, the newest first. */
   formerScopes(routes: ReadonlySet<string>): readonly EncodedResource[];
+  /** A listener of a port that was the first of its service and is gone, of clients that name listeners; undefined when it is not known. */
+  formerListener(name: string): EncodedResource | undefined;
   /** What the change changes for these clients, each resource once. Answers the same list for the same change. */
   changes(change: SnapshotChange): readonly ResourceChange[];
   /** Key of the service whose changes concern a resource of this name, present or not; '' for none. */

@@ -110,6 +110,11 @@ export class EnvoyView implements ClientView {
     return snapshot && this.#of(snapshot, typeUrls.cluster).get(name);
   }
 
+  /** Envoys ask for all listeners. */
+  formerListener(): undefined {
+    return undefined;
+  }
+
   formerEndpoints(cluster: string): EncodedResource | undefined {
     const snapshot = this.#cache.former.withCluster(cluster);
     if (snapshot === undefined) return undefined;

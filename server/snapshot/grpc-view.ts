@@ -37,6 +37,14 @@ export class GrpcView implements ClientView {
     return snapshot && variantOf(snapshot, 'grpc').get(typeUrls.cluster)?.get(name);
   }
 
+  formerListener(name: string): EncodedResource | undefined {
+    const key = this.#cache.ownerOfName(this.ownerOf(typeUrls.listener, name));
+    const [, port] = /:(\d+)$/.exec(name) ?? [];
+    if (key === undefined || port === undefined) return undefined;
+    const [snapshot] = this.#cache.former.withFirstPorts(new Set([`${key}:${port}`]));
+    return snapshot && variantOf(snapshot, 'grpc').get(typeUrls.listener)?.get(name);
+  }
+
   /** These clients do not ask again for what they have. */
   formerEndpoints(): undefined {
     return undefined;

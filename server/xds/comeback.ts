@@ -40,6 +40,8 @@ export class Comeback<Member> {
   readonly #options: ComebackOptions<Member>;
   /** Clusters that were gone when it came and that it has, or may have. */
   readonly #kept = new Set<string>();
+  /** Listeners that were gone when it came and that it names. */
+  readonly #listeners = new Set<string>();
   /** Types of which it has another set than there is now, and that were not answered yet. */
   readonly #unanswered = new Set<string>();
   readonly #luggage = new Map<string, Luggage>();
@@ -93,6 +95,11 @@ export class Comeback<Member> {
     return luggage;
   }
 
+  /** Whether it is gone and stays for as long as the client names it, as it does for those who were here all the time. */
+  staysNamed(typeUrl: string, name: string): boolean {
+    return typeUrl === typeUrls.listener && this.#listeners.has(name);
+  }
+
   /** What the client is waited for before clusters, of which these are `gone`, may be taken away; undefined: nothing. */
   waitsFor(gone: () => readonly string[]): string | undefined {
     const { subscriptions, isAlone, protocol } = this.#options;
@@ -138,6 +145,7 @@ export class Comeback<Member> {
     const { isAlone } = this.#options;
     if (this.#hasOther(subscription)) this.#onOther(subscription);
     if (typeUrl === typeUrls.endpoint && isAlone) this.#onEndpoints(subscribe);
+    if (typeUrl === typeUrls.listener && isAlone && !subscription.isWildcard) this.#onListeners(subscription);
     // They come in any order; the routes last, unless clusters wait for endpoints.
     const { subscriptions } = this.#options;
     const [endpoints, routes] = [typeUrls.endpoint, typeUrls.routeConfiguration].map((type) => subscriptions.get(type));
@@ -183,6 +191,16 @@ export class Comeback<Member> {
     const gone = names.filter((name) => view.resource(typeUrls.endpoint, name) === undefined);
     const former = gone.flatMap((name) => view.formerEndpoints(name) ?? []);
     this.#luggage.set(typeUrls.endpoint, { former, lacking: [] });
+  }
+
+  /** A library that was told of the end of a listener never again looks at one that is the same. */
+  #onListeners({ names, presentedVersion }: Subscription<Member>): void {
+    if (presentedVersion === '') return;
+    const { view } = this.#options;
+    const gone = [...names].filter((name) => view.resource(typeUrls.listener, name) === undefined);
+    const former = gone.flatMap((name) => view.formerListener(name) ?? []);
+    this.#luggage.set(typeUrls.listener, { former, lacking: [] });
+    for (const { name } of former) this.#listeners.add(name);
   }
 
   /** It names the routes of its scopes. Where it has the routes that a scope leads to now it may be led there. */

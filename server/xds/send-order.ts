@@ -224,6 +224,7 @@ export class SendOrder<Member> {
     let refusing: ReadonlySet<string> | undefined;
     for (const [name, held] of subscription.behind()) {
       if (held === undefined || view.resource(typeUrl, name) !== undefined) continue;
+      if (this.#options.comeback.staysNamed(typeUrl, name)) continue;
       refusing ??= this.#options.others?.ownersOfRefused() ?? this.ownersOfRefused();
       if (!refusing.has(view.ownerOf(typeUrl, name))) names.push(name);
     }

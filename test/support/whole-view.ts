@@ -34,6 +34,10 @@ export class WholeView implements ClientView {
     return snapshot && variantOf(snapshot, this.#kind).get(typeUrls.cluster)?.get(name);
   }
 
+  formerListener(): undefined {
+    return undefined;
+  }
+
   formerEndpoints(): undefined {
     return undefined;
   }

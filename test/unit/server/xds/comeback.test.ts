@@ -162,6 +162,24 @@ describe('an Envoy that comes back while clusters that it has wait for their end
   });
 });
 
+describe('a gRPC client that was away while the port that it dials went', () => {
+  it('keeps the listener as it was, and is told nothing when the port is there again', () => {
+    const mesh = meshOf('a');
+    const client = new FakeClient(mesh, 'sotw', false, new GrpcView(mesh.cache, 'default'));
+    client.ask('listener', 'a.default:80');
+    client.disconnect();
+    mesh.apply(service('a', 81));
+    client.reconnect();
+    expect(client.holds('listener')).to.deep.equal(['a.default:80']);
+    client.takeLog();
+    mesh.apply(route('a', '{ subset: v2 }'));
+    mesh.apply(service('a', 80));
+    expect(client.takeLog()).to.deep.equal([]);
+    expect(client.holds('listener')).to.deep.equal(['a.default:80']);
+    expect(client.applied.at(-1)?.revision).to.equal(mesh.cache.revision);
+  });
+});
+
 for (const wasAway of [true, false]) {
   describe(`a gRPC client that was ${wasAway ? 'away' : 'here'} while a cluster went`, () => {
     const [before, after] = ['a.default|http|v1', 'a.default|http|v2'];
