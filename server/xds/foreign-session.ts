@@ -108,8 +108,8 @@ export class ForeignSession<Member = unknown> implements Session {
     }
     if (isFirst && request.typeUrl === typeUrls.endpoint)
       this.#responder.forceEndpoints(this.#order.news.takeChanged());
-    // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it.
-    if (isFirst && subscription.isWildcard) this.#responder.owe(request.typeUrl);
+    // The first answer to a wildcard is owed even when it is empty: a starting Envoy waits for it. So is one to who has a set.
+    if (isFirst && (subscription.isWildcard || (isSet && request.version !== ''))) this.#responder.owe(request.typeUrl);
     return refusals;
   }
 

@@ -201,8 +201,7 @@ export class FakeClient {
     const nonce = parts.nonce ?? last.nonce;
     this.#answered.set(type, nonce);
     const index = this.pending.findIndex((response) => response.nonce === nonce);
-    const [answered] = index >= 0 ? this.pending.splice(index, 1) : [];
-    if (answered && !parts.error) this.#versions.set(type, answered.version);
+    if (index >= 0) this.pending.splice(index, 1);
     this.request(type, { ...names, ...parts, nonce });
   }
 
@@ -234,6 +233,7 @@ export class FakeClient {
     this.pending.push(response);
     this.#last.set(type, response);
     this.#apply(type, response);
+    this.#versions.set(type, response.version);
     this.onResponse(response);
     const parts = [
       ...names.sort().map((name) => `+${name}`),

@@ -224,9 +224,13 @@ describe('the codec and the parser of Node', function () {
     };
     // The first times, code is compiled and buffers grow.
     for (let n = 0; n < 3; n++) passAll();
-    const before = usedBytes();
-    for (let n = 0; n < 10; n++) passAll();
-    expect(usedBytes() - before).to.be.below(1_000_000);
+    // What is kept is kept each time; what other files of the process have left may grow once.
+    const growths = [1, 2, 3].map(() => {
+      const before = usedBytes();
+      for (let n = 0; n < 10; n++) passAll();
+      return usedBytes() - before;
+    });
+    expect(Math.min(...growths)).to.be.below(1_000_000);
   });
 
   describe('differential property of responses', () => {
