@@ -52,7 +52,7 @@ export class FormerResources {
   }
 }
 
-/** What is kept is no larger for a service of many instances: nobody asks for endpoints that are gone. */
+/** What is kept is no larger for a service of many instances: where endpoints are asked for, they are of those that there are then. */
 function withoutInstances(snapshot: ServiceSnapshot): ServiceSnapshot {
   return createServiceSnapshot(snapshot.compiled, { ...snapshot, instances: [], retired: new Map() });
 }

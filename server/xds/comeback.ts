@@ -16,7 +16,7 @@ import type { Subscriptions } from './subscriptions.ts';
 /** Of clusters that have gone, the newest: a client with a stream for each type may have them, and it cannot be found out. */
 const mostGuessed = 32;
 
-/** What the first whole set has to take into account. */
+/** What the first answer about a type has to take into account. */
 export interface Luggage {
   /** What the client has: in place of what is there now, or gone. */
   readonly former: readonly EncodedResource[];
@@ -142,12 +142,12 @@ export class Comeback<Member> {
   }
 
   #onFirstOfSets(subscription: Subscription<Member>, { typeUrl, subscribe }: Request): void {
-    const { isAlone } = this.#options;
-    if (this.#hasOther(subscription)) this.#onOther(subscription);
+    const { subscriptions, isAlone } = this.#options;
+    const isAsked = !isAlone || typeUrl === typeUrls.cluster || typeUrl === typeUrls.scopedRoute;
+    if (isAsked && this.#hasOther(subscription)) this.#onOther(subscription);
     if (typeUrl === typeUrls.endpoint && isAlone) this.#onEndpoints(subscribe);
     if (typeUrl === typeUrls.listener && isAlone && !subscription.isWildcard) this.#onListeners(subscription);
     // They come in any order; the routes last, unless clusters wait for endpoints.
-    const { subscriptions } = this.#options;
     const [endpoints, routes] = [typeUrls.endpoint, typeUrls.routeConfiguration].map((type) => subscriptions.get(type));
     if (endpoints !== undefined) this.#onClusters(endpoints.names);
     else if (routes !== undefined) this.#onClusters(new Set());
@@ -185,9 +185,10 @@ export class Comeback<Member> {
     this.#bring({ former: this.#formerClusters(has), lacking });
   }
 
-  /** A cluster that is gone may still be new to the client: until it has endpoints nothing is asked about clusters. */
+  /** It does not ask for clusters while one of those that it has, which may have gone, waits for its endpoints. */
   #onEndpoints(names: readonly string[]): void {
-    const { view } = this.#options;
+    const { view, subscriptions } = this.#options;
+    if (subscriptions.get(typeUrls.cluster) !== undefined) return;
     const gone = names.filter((name) => view.resource(typeUrls.endpoint, name) === undefined);
     const former = gone.flatMap((name) => view.formerEndpoints(name) ?? []);
     this.#luggage.set(typeUrls.endpoint, { former, lacking: [] });

@@ -133,7 +133,7 @@ export class ForeignSession<Member = unknown> implements Session {
     this.#order.begin();
     const sends = this.#responder.takeSends({ revision, sequence });
     // What was given up is over. What comes next is waited for.
-    if (this.waitsFor === undefined) this.#order.waitAgain();
+    if (this.#order.hasGivenUp && this.waitsFor === undefined) this.#order.waitAgain();
     const applied = this.#progress();
     return applied === undefined ? sends : [...sends, applied];
   }

@@ -102,6 +102,11 @@ export class SendOrder<Member> {
     this.news.giveUpAdded();
   }
 
+  /** Something is not waited for any more. */
+  get hasGivenUp(): boolean {
+    return this.#isClusterWaitOver;
+  }
+
   /** The client answers again. */
   waitAgain(): void {
     this.#isClusterWaitOver = false;
